@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# bluegreen: build, test, install. `make help` lists the targets.
+
+VERSION    := 0.1.0
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+STATEDIR   ?= /var/lib
+RUNDIR     ?= /run
+SBINDIR    ?= $(PREFIX)/sbin
+BINDIR     ?= $(PREFIX)/bin
+LIBDIR     ?= $(PREFIX)/lib
+LIBEXECDIR ?= $(PREFIX)/libexec/bluegreen
+MANDIR     ?= $(PREFIX)/share/man
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+
+BUILD ?= build
+CC    ?= cc
+V     ?= 0
+WERROR ?= 0
+SANITIZE ?=
+PKG_CONFIG ?= pkg-config
+
+Q := $(if $(filter 1,$(V)),,@)
+say = @$(if $(filter 1,$(V)),:,printf '  %-7s %s\n' $(1) $(2))
+
+CFLAGS ?= -O2 -g
+CPPFLAGS_ALL := -Isrc -Iinclude -D_GNU_SOURCE -DBLUEGREEN_VERSION='"$(VERSION)"' \
+	-DBLUEGREEN_SYSCONFDIR='"$(SYSCONFDIR)"' -DBLUEGREEN_STATEDIR='"$(STATEDIR)"' \
+	-DBLUEGREEN_RUNDIR='"$(RUNDIR)"' -DBLUEGREEN_LIBEXECDIR='"$(LIBEXECDIR)"' \
+	-DBLUEGREEN_SBINDIR='"$(SBINDIR)"' $(CPPFLAGS)
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wwrite-strings -Wvla -Wformat=2 -Wundef -Wno-missing-field-initializers -Wno-unused-parameter
+ifeq ($(WERROR),1)
+WARNINGS += -Werror
+endif
+HARDEN := -fstack-protector-strong -fno-common -fvisibility=hidden
+ifeq ($(SANITIZE),)
+HARDEN += -D_FORTIFY_SOURCE=2
+else
+HARDEN += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
+endif
+CFLAGS_ALL := -std=gnu11 $(WARNINGS) $(HARDEN) -fPIE $(CFLAGS)
+LDFLAGS_ALL := -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
+
+# Installed packages answer here; `make deps` installs what is missing.
+NL_CFLAGS     = $(shell $(PKG_CONFIG) --cflags libnl-3.0 libnl-route-3.0)
+AGENT_LIBS    = $(shell $(PKG_CONFIG) --libs libnl-3.0 libnl-route-3.0 libcap json-c) -lnftnl -liniparser
+JSON_LIBS     = $(shell $(PKG_CONFIG) --libs json-c)
+CURL_LIBS     = $(shell $(PKG_CONFIG) --libs libcurl)
+INIPARSER_INC = $(if $(wildcard /usr/include/iniparser/iniparser.h),-I/usr/include/iniparser)
+SYSTEMD      ?= $(shell $(PKG_CONFIG) --exists libsystemd && echo 1 || echo 0)
+ifeq ($(SYSTEMD),1)
+AGENT_LIBS   += $(shell $(PKG_CONFIG) --libs libsystemd)
+endif
+CPPFLAGS_ALL += -DHAVE_SYSTEMD=$(SYSTEMD) $(NL_CFLAGS) $(INIPARSER_INC)
+
+sources = $(sort $(wildcard $(addprefix src/,$(addsuffix /*.c,$(1)))))
+objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
+
+# What each program is made of: the floors of ARCHITECTURE.md.
+AGENT_SRC  := $(call sources,base model os conf zone traffic health journal agent api)
+DAEMON_SRC := $(call sources,daemon)
+PROBE_SRC  := $(call sources,probe)
+SHIM_SRC   := $(call sources,shim)
+CLIENT_SRC := $(call sources,client)
+CLI_SRC    := $(call sources,cli)
+SHARED_SRC := $(call sources,base model)
+
+PROGRAMS := $(BUILD)/bluegreend $(BUILD)/bluegreen-probe $(BUILD)/bluegreen-zone $(BUILD)/bluegreen
+LIBRARY  := $(BUILD)/libbluegreen.so.0 $(BUILD)/libbluegreen.a
+
+UNIT_SRC  := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_BIN  := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SRC))
+TOOL_SRC  := $(sort $(wildcard tests/tools/*.c demo/*.c))
+TOOL_BIN  := $(patsubst %.c,$(BUILD)/%,$(TOOL_SRC))
+BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
+BENCH_BIN := $(patsubst %.c,$(BUILD)/%,$(BENCH_SRC))
+DRIVER_SRC := $(sort $(wildcard tests/drivers/*.c))
+DRIVER_BIN := $(patsubst %.c,$(BUILD)/%,$(DRIVER_SRC))
+FUZZ_SRC  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+# Fuzzing wants clang's libFuzzer; without it the tier is skipped and says so.
+FUZZ_CC   ?= clang
+HAVE_FUZZ := $(shell command -v $(FUZZ_CC) >/dev/null 2>&1 && ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a >/dev/null 2>&1 && echo 1)
+FUZZ_BIN  := $(if $(HAVE_FUZZ),$(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(FUZZ_SRC)))
+
+.PHONY: all unit check check-vm demo bench fuzz install uninstall deps lint format clean help tools
+.DEFAULT_GOAL := all
+
+all: $(PROGRAMS) $(LIBRARY) ## build everything
+tools: $(TOOL_BIN) $(DRIVER_BIN)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+# --- compiling -------------------------------------------------------------------------------
+
+$(BUILD)/src/client/%.o: src/client/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(filter-out -fPIE,$(CFLAGS_ALL)) -fPIC -MMD -MP -c $< -o $@
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+# The shim is static: nothing of the zone's file system is loaded into it, and it stays below 1 MiB.
+$(BUILD)/static/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(filter-out -fPIE,$(CFLAGS_ALL)) -ffunction-sections -fdata-sections -MMD -MP -c $< -o $@
+
+$(BUILD)/libagent.a: $(call objects,$(AGENT_SRC))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/bluegreend: $(call objects,$(DAEMON_SRC)) $(BUILD)/libagent.a
+	$(call say,LD,$@)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(AGENT_LIBS)
+
+$(BUILD)/bluegreen-probe: $(call objects,$(PROBE_SRC)) $(BUILD)/libagent.a
+	$(call say,LD,$@)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(CURL_LIBS) $(shell $(PKG_CONFIG) --libs libcap libseccomp)
+
+SHIM_OBJ := $(patsubst %.c,$(BUILD)/static/%.o,$(SHIM_SRC) $(SHARED_SRC))
+$(BUILD)/bluegreen-zone: $(SHIM_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) -static -Wl,--gc-sections $(LDFLAGS_ALL) $^ -o $@ -lcap
+
+CLIENT_OBJ := $(call objects,$(CLIENT_SRC))
+$(BUILD)/libbluegreen.so.0: $(CLIENT_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared -Wl,-soname,libbluegreen.so.0 $(LDFLAGS_ALL) $^ -o $@ $(JSON_LIBS)
+	$(Q)ln -sf libbluegreen.so.0 $(BUILD)/libbluegreen.so
+
+$(BUILD)/libbluegreen.a: $(CLIENT_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/bluegreen: $(call objects,$(CLI_SRC)) $(BUILD)/libbluegreen.a
+	$(call say,LD,$@)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(JSON_LIBS)
+
+# --- tests ------------------------------------------------------------------------------------
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libagent.a
+	$(call say,LD,$@)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(AGENT_LIBS) -lcmocka
+
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libagent.a
+	$(call say,LD,$@)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(AGENT_LIBS) -lpthread
+
+$(BUILD)/tests/drivers/%: $(BUILD)/tests/drivers/%.o $(BUILD)/libagent.a
+	$(call say,LD,$@)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(AGENT_LIBS) -lpthread
+
+$(BUILD)/tests/tools/%: $(BUILD)/tests/tools/%.o
+	$(call say,LD,$@)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ -lpthread
+
+$(BUILD)/demo/%: $(BUILD)/demo/%.o
+	$(call say,LD,$@)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ -lpthread
+
+unit: $(UNIT_BIN) ## unit tests: no root, seconds
+	$(Q)BUILD=$(BUILD) tests/run unit
+
+check: all tools $(UNIT_BIN) $(FUZZ_BIN) ## every test tier that this machine can run
+	$(Q)BUILD=$(BUILD) tests/run
+
+fuzz: $(FUZZ_BIN) ## fuzz for SECONDS each (default 60)
+	$(Q)BUILD=$(BUILD) FUZZ_SECONDS=$(or $(SECONDS),60) tests/run fuzz
+
+# One instrumented archive for all fuzz targets.
+FUZZ_CFLAGS = -std=gnu11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+$(BUILD)/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(FUZZ_CC) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
+
+FUZZ_PARTS := $(call sources,base model os conf journal api)
+$(BUILD)/libfuzz.a: $(patsubst %.c,$(BUILD)/fuzz/%.o,$(FUZZ_PARTS))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/libfuzz.a
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$@)
+	$(Q)$(FUZZ_CC) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined $< $(BUILD)/libfuzz.a -o $@ \
+		-liniparser $(JSON_LIBS) -lcap
+
+check-vm: all tools ## the tiers that boot systemd in a container and in a VM
+	$(Q)BUILD=$(BUILD) tests/run systemd vm
+
+demo: ## a real app released blue-green under load, in a private world
+	$(Q)tools/deps build demo
+	$(Q)$(MAKE) --no-print-directory all tools
+	$(Q)BUILD=$(BUILD) tests/world/enter demo/demo.sh
+
+bench: all tools $(BENCH_BIN) ## measure against a floor taken in the same run
+	$(Q)BUILD=$(BUILD) tests/world/enter tests/bench/run
+
+deps: ## install the Debian packages that are missing
+	$(Q)tools/deps
+
+lint: ## static checks of the sources
+	$(Q)BUILD=$(BUILD) tests/run check
+
+format: ## clang-format everything in place
+	$(Q)find src include tests demo -name '*.[ch]' -print0 | xargs -0 clang-format -i
+
+# --- installing -------------------------------------------------------------------------------
+
+D = $(DESTDIR)
+SUBST = sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@LIBEXECDIR@|$(LIBEXECDIR)|g' \
+	-e 's|@SYSCONFDIR@|$(SYSCONFDIR)|g' -e 's|@STATEDIR@|$(STATEDIR)|g' -e 's|@RUNDIR@|$(RUNDIR)|g' \
+	-e 's|@PREFIX@|$(PREFIX)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' -e 's|@VERSION@|$(VERSION)|g'
+
+# Programs, library, headers, units, examples, man pages. sysusers and tmpfiles take effect at boot or by hand:
+#   systemd-sysusers && systemd-tmpfiles --create && systemctl enable --now bluegreend
+install: all ## install below $(DESTDIR)$(PREFIX)
+	install -d $(D)$(SBINDIR) $(D)$(BINDIR) $(D)$(LIBEXECDIR) $(D)$(LIBDIR)/pkgconfig $(D)$(PREFIX)/include/bluegreen
+	install -m 755 $(BUILD)/bluegreend $(D)$(SBINDIR)/
+	install -m 755 $(BUILD)/bluegreen $(D)$(BINDIR)/
+	install -m 755 $(BUILD)/bluegreen-zone $(BUILD)/bluegreen-probe $(D)$(LIBEXECDIR)/
+	install -m 644 $(BUILD)/libbluegreen.a $(BUILD)/libbluegreen.so.0 $(D)$(LIBDIR)/
+	ln -sf libbluegreen.so.0 $(D)$(LIBDIR)/libbluegreen.so
+	$(SUBST) units/libbluegreen.pc.in >$(D)$(LIBDIR)/pkgconfig/libbluegreen.pc
+	install -m 644 include/bluegreen/*.h $(D)$(PREFIX)/include/bluegreen/
+	install -d $(D)$(UNITDIR) $(D)$(SYSUSERSDIR) $(D)$(TMPFILESDIR)
+	$(SUBST) units/bluegreend.service >$(D)$(UNITDIR)/bluegreend.service
+	$(SUBST) units/sysusers.d/bluegreen.conf >$(D)$(SYSUSERSDIR)/bluegreen.conf
+	$(SUBST) units/tmpfiles.d/bluegreen.conf >$(D)$(TMPFILESDIR)/bluegreen.conf
+	install -d $(D)$(SYSCONFDIR)/bluegreen/apps
+	test -e $(D)$(SYSCONFDIR)/bluegreen/bluegreen.conf || \
+		install -m 644 conf/bluegreen.conf $(D)$(SYSCONFDIR)/bluegreen/
+	install -m 644 conf/apps/web.conf.example $(D)$(SYSCONFDIR)/bluegreen/apps/
+	for page in man/*.[1-8]; do section=$${page##*.}; install -d $(D)$(MANDIR)/man$$section && \
+		install -m 644 $$page $(D)$(MANDIR)/man$$section/ || exit 1; done
+	install -d $(D)$(PREFIX)/share/bash-completion/completions
+	install -m 644 completions/bluegreen.bash $(D)$(PREFIX)/share/bash-completion/completions/bluegreen
+
+uninstall: ## remove what install put there; configuration and state stay
+	rm -f $(D)$(SBINDIR)/bluegreend $(D)$(BINDIR)/bluegreen
+	rm -rf $(D)$(LIBEXECDIR) $(D)$(PREFIX)/include/bluegreen
+	rm -f $(D)$(LIBDIR)/libbluegreen.* $(D)$(LIBDIR)/pkgconfig/libbluegreen.pc
+	rm -f $(D)$(UNITDIR)/bluegreend.service $(D)$(SYSUSERSDIR)/bluegreen.conf $(D)$(TMPFILESDIR)/bluegreen.conf
+	for page in man/*.[1-8]; do rm -f $(D)$(MANDIR)/man$${page##*.}/$${page#man/}; done
+	rm -f $(D)$(PREFIX)/share/bash-completion/completions/bluegreen
+	rm -f $(D)$(SYSCONFDIR)/bluegreen/apps/web.conf.example
+
+clean: ## remove what was built
+	$(Q)rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Processes: starting a role of the agent, giving privileges away, and messages with descriptors
+ * over SOCK_SEQPACKET.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/text.h"
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#define MESSAGE_FDS_MAX 8
+
+struct user_ids {
+    uid_t uid;
+    gid_t gid;
+};
+
+/* Looks a user up (getpwnam). -ENOENT with what to do next if there is none. */
+int user_find(const char *name, struct user_ids *ids, struct error *err);
+int group_find(const char *name, gid_t *gid, struct error *err);
+
+struct process {
+    pid_t pid;
+    int pidfd;
+    int channel; /* our end of the SOCK_SEQPACKET pair; non-blocking, close-on-exec */
+};
+
+/*
+ * Executes argv[0] (an absolute path) with its end of a new socket pair as descriptor 3, stdin and stdout /dev/null,
+ * stderr ours, default signals, an empty environment but for PATH, LANG, JOURNAL_STREAM. Returns after the exec
+ * succeeded.
+ */
+int process_start(char *const argv[], struct process *process, struct error *err);
+void process_forget(struct process *process); /* closes the descriptors */
+
+/* For a role in its own process: sets groups and ids, empties every capability set, sets no_new_privs and
+ * PR_SET_DUMPABLE 0. Not to be undone. */
+int privileges_drop(const struct user_ids *ids, struct error *err);
+
+/* One message, whole or not at all. fds may be NULL. -EAGAIN if the peer's queue is full, -EPIPE if it is gone. */
+int message_send(int channel, const void *message, size_t length, const int *fds, size_t fd_count);
+/* Received length, 0 at end of file, or negative errno (-EAGAIN; -EMSGSIZE if it was longer than size: it is dropped).
+ * *fd_count is the number of descriptors stored in fds (close-on-exec, the caller's); more than MESSAGE_FDS_MAX are
+ * closed. */
+ssize_t message_receive(int channel, void *message, size_t size, int fds[MESSAGE_FDS_MAX], size_t *fd_count);
