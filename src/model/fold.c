@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The fold: journal records back into the state of every app. */
+#include "model/record.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+void fold_clear(struct fold *fold)
+{
+    free(fold->apps);
+    *fold = (struct fold){0};
+}
+
+struct folded_app *fold_find(const struct fold *fold, const char *app)
+{
+    for (size_t i = 0; i < fold->count; i++) {
+        if (strcmp(fold->apps[i].name, app) == 0)
+            return &fold->apps[i];
+    }
+    return NULL;
+}
+
+static int add_app(struct fold *fold, const struct record *record, struct error *err)
+{
+    struct folded_app *apps = reallocarray(fold->apps, fold->count + 1, sizeof *apps);
+    if (!apps)
+        return error_errno(err, ENOMEM, "fold the journal");
+    fold->apps = apps;
+    struct folded_app *app = &apps[fold->count++];
+    *app = (struct folded_app){.index = record->index, .live = -1};
+    text_copy(app->name, sizeof app->name, record->app);
+    return 0;
+}
+
+static void remove_app(struct fold *fold, struct folded_app *app)
+{
+    size_t behind = fold->count - (size_t)(app - fold->apps) - 1;
+    memmove(app, app + 1, behind * sizeof *app);
+    fold->count--;
+}
+
+static void set_zone(struct folded_app *app, const struct record *record)
+{
+    struct folded_zone *zone = &app->zones[record->zone];
+    zone->state = record->state;
+    memcpy(zone->release, record->release, sizeof zone->release);
+    memcpy(zone->reason, record->reason, sizeof zone->reason);
+}
+
+static void set_live(struct folded_app *app, const struct record *record)
+{
+    app->live = record->zone;
+    if (record->zone >= 0 && app->state == APP_EMPTY)
+        app->state = APP_RUNNING;
+}
+
+/* An END whose BEGIN is not the open one belongs to an operation that the open one interrupted. */
+static void end_operation(struct folded_app *app, const struct record *record)
+{
+    if (record->verb == app->operation.verb && record->to == app->operation.to)
+        app->interrupted = false;
+}
+
+static int check_app(const struct fold *fold, const struct record *record, struct error *err)
+{
+    bool known = fold_find(fold, record->app) != NULL;
+    if (record->kind == RECORD_END) /* may be the history of an app that was removed */
+        return 0;
+    if (record->kind != RECORD_APP)
+        return known ? 0 : error_set(err, EPROTO, "app %s is unknown here", record->app);
+    if (known)
+        return error_set(err, EPROTO, "app %s appears for the first time twice", record->app);
+    for (size_t i = 0; i < fold->count; i++) {
+        if (fold->apps[i].index == record->index)
+            return error_set(err, EPROTO, "app %s is given the index %u, which %s has", record->app, record->index,
+                             fold->apps[i].name);
+    }
+    return 0;
+}
+
+int fold_check(const struct fold *fold, const struct record *record, struct error *err)
+{
+    bool follows =
+        fold->contiguous ? record->sequence == fold->last_sequence + 1 : record->sequence > fold->last_sequence;
+    if (!follows)
+        return error_set(err, EPROTO, "record %" PRIu64 " follows record %" PRIu64 "; a record is missing or moved",
+                         record->sequence, fold->last_sequence);
+    return check_app(fold, record, err);
+}
+
+static void apply(struct fold *fold, struct folded_app *app, const struct record *record)
+{
+    switch (record->kind) {
+    case RECORD_ZONE: set_zone(app, record); break;
+    case RECORD_LIVE: set_live(app, record); break;
+    case RECORD_BEGIN:
+        app->interrupted = true;
+        app->operation = *record;
+        break;
+    case RECORD_END: end_operation(app, record); break;
+    case RECORD_APP_STATE: app->state = record->app_state; break;
+    case RECORD_REMOVED: remove_app(fold, app); break;
+    case RECORD_APP:
+    case RECORD_KINDS: break;
+    }
+}
+
+int fold_add(struct fold *fold, const struct record *record, struct error *err)
+{
+    int result = fold_check(fold, record, err);
+    if (result == 0 && record->kind == RECORD_APP)
+        result = add_app(fold, record, err);
+    if (result < 0)
+        return result;
+    struct folded_app *app = fold_find(fold, record->app);
+    if (app)
+        apply(fold, app, record);
+    fold->last_sequence = record->sequence;
+    fold->contiguous = fold->contiguous || record->kind != RECORD_END;
+    return 0;
+}
+
+int fold_copy(struct fold *to, const struct fold *from)
+{
+    struct fold copy = *from;
+    copy.apps = NULL;
+    if (from->count > 0) {
+        copy.apps = reallocarray(NULL, from->count, sizeof *copy.apps);
+        if (!copy.apps)
+            return -ENOMEM;
+        memcpy(copy.apps, from->apps, from->count * sizeof *copy.apps);
+    }
+    fold_clear(to);
+    *to = copy;
+    return 0;
+}
+
+/* --- snapshot --------------------------------------------------------------------------------- */
+
+typedef int emit_callback(void *context, struct record *record);
+
+static int emit_zone(const struct folded_app *app, enum colour colour, emit_callback *emit, void *context)
+{
+    const struct folded_zone *zone = &app->zones[colour];
+    if (zone->state == ZONE_ABSENT && !zone->release[0] && !zone->reason[0])
+        return 0;
+    struct record record;
+    record_init(&record, RECORD_ZONE, app->name);
+    record.zone = (int8_t)colour;
+    record.state = zone->state;
+    memcpy(record.release, zone->release, sizeof record.release);
+    memcpy(record.reason, zone->reason, sizeof record.reason);
+    return emit(context, &record);
+}
+
+static int emit_state(const struct folded_app *app, emit_callback *emit, void *context)
+{
+    struct record record;
+    int result = 0;
+    if (app->state != APP_EMPTY) {
+        record_init(&record, RECORD_APP_STATE, app->name);
+        record.app_state = app->state;
+        result = emit(context, &record);
+    }
+    if (result == 0 && app->live >= 0) {
+        record_init(&record, RECORD_LIVE, app->name);
+        record.zone = app->live;
+        result = emit(context, &record);
+    }
+    if (result == 0 && app->interrupted) {
+        record = app->operation;
+        result = emit(context, &record);
+    }
+    return result;
+}
+
+static int emit_app(const struct folded_app *app, emit_callback *emit, void *context)
+{
+    struct record record;
+    record_init(&record, RECORD_APP, app->name);
+    record.index = app->index;
+    int result = emit(context, &record);
+    for (int colour = BLUE; result == 0 && colour < COLOURS; colour++)
+        result = emit_zone(app, (enum colour)colour, emit, context);
+    return result == 0 ? emit_state(app, emit, context) : result;
+}
+
+int fold_snapshot(const struct fold *fold, emit_callback *emit, void *context)
+{
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < fold->count; i++)
+        result = emit_app(&fold->apps[i], emit, context);
+    return result;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The small languages inside configuration values: units, ports, command lines, status lists. Pure. */
+#pragma once
+
+#include "base/error.h"
+#include "base/text.h"
+#include "model/service.h"
+
+/* "500ms", "30s", "5m", "2h", "1d"; a unit is required except for 0. Errors say what is accepted. */
+int grammar_duration(const char *value, uint64_t *milliseconds, struct error *err);
+/* "512M", "2G", "100K", "4096" (bytes); powers of 1024. */
+int grammar_size(const char *value, uint64_t *bytes, struct error *err);
+/* "yes|no|true|false|on|off|1|0". */
+int grammar_boolean(const char *value, bool *boolean, struct error *err);
+/* "[ADDRESS:]PORT -> ZONEPORT/tcp", ".../udp [move|keep]". Fills everything but the name. */
+int grammar_port(const char *value, struct port *port, struct error *err);
+/* ":8080/healthz" or ":8080" into health->port and ->path. */
+int grammar_health_http(const char *value, struct health *health, struct error *err);
+int grammar_health_tcp(const char *value, struct health *health, struct error *err);
+/* "200", "200-399", "200 204 301-308". */
+int grammar_status(const char *value, struct health *health, struct error *err);
+/* Splits a command line as systemd's ExecStart does: blanks separate, '...' and "..." group anywhere in a word, C
+ * escapes outside and inside both; no shell, no variables. At least one word. Replaces *words. */
+int grammar_command(const char *value, struct words *words, struct error *err);
+/* "A=1 | B=two words" into NAME=VALUE words; names are [A-Za-z_][A-Za-z0-9_]*, each once. Replaces
+ * *words. */
+int grammar_environment(const char *value, struct words *words, struct error *err);
+/* One env_file's content as systemd's EnvironmentFile=: comments, quotes, continuation. What systemd would drop with a
+ * warning is an error that names the line. Appends; the same name may come twice, the last counts. */
+int grammar_environment_file(const char *content, size_t length, struct words *words, struct error *err);

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The state machines' tables. */
+#include "model/machine.h"
+
+#define PROBES_OFF ACTION_PROBE_OFF
+#define GONE       (ACTION_PROBE_OFF | ACTION_TEAR_DOWN | ACTION_RECORD)
+#define AGAIN      (ACTION_PROBE_OFF | ACTION_REBUILD | ACTION_PROBE_ON | ACTION_RECORD | ACTION_ALARM)
+#define REC        ACTION_RECORD
+#define TO(state, does)                         \
+    {                                           \
+        .next = ZONE_##state, .actions = (does) \
+    }
+#define NO                 \
+    {                      \
+        .impossible = true \
+    }
+#define SAME(state) TO(state, 0)
+
+/* clang-format off */
+static const struct zone_cell zone_table[ZONE_STATES][ZONE_CHANGES] = {
+    [ZONE_ABSENT] = {
+        [CHANGE_STAGE] = TO(STAGING, REC), [CHANGE_STARTED] = NO, [CHANGE_PASS] = NO, [CHANGE_FAIL] = NO,
+        [CHANGE_BREAK] = SAME(ABSENT), [CHANGE_GAIN] = NO, [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = NO,
+        [CHANGE_HALT] = SAME(ABSENT), [CHANGE_RESTORE] = SAME(ABSENT), [CHANGE_REMOVE] = SAME(ABSENT),
+        [CHANGE_LOST] = SAME(ABSENT),
+    },
+    [ZONE_STAGING] = {
+        [CHANGE_STAGE] = NO, [CHANGE_STARTED] = TO(STARTING, ACTION_PROBE_ON), [CHANGE_PASS] = NO, [CHANGE_FAIL] = NO,
+        [CHANGE_BREAK] = TO(FAILED, GONE), [CHANGE_GAIN] = NO, [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = NO,
+        [CHANGE_HALT] = TO(ABSENT, GONE), [CHANGE_RESTORE] = NO, [CHANGE_REMOVE] = TO(ABSENT, GONE),
+        [CHANGE_LOST] = TO(FAILED, GONE),
+    },
+    [ZONE_STARTING] = {
+        [CHANGE_STAGE] = NO, [CHANGE_STARTED] = NO, [CHANGE_PASS] = TO(HEALTHY, REC), [CHANGE_FAIL] = SAME(STARTING),
+        [CHANGE_BREAK] = TO(FAILED, GONE), [CHANGE_GAIN] = NO, [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = NO,
+        [CHANGE_HALT] = TO(ABSENT, GONE), [CHANGE_RESTORE] = NO, [CHANGE_REMOVE] = TO(ABSENT, GONE),
+        [CHANGE_LOST] = TO(FAILED, GONE),
+    },
+    [ZONE_HEALTHY] = {
+        [CHANGE_STAGE] = NO, [CHANGE_STARTED] = NO, [CHANGE_PASS] = SAME(HEALTHY), [CHANGE_FAIL] = TO(UNHEALTHY, 0),
+        [CHANGE_BREAK] = TO(FAILED, GONE), [CHANGE_GAIN] = TO(LIVE, REC), [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = NO,
+        [CHANGE_HALT] = TO(ABSENT, GONE), [CHANGE_RESTORE] = NO, [CHANGE_REMOVE] = TO(ABSENT, GONE),
+        [CHANGE_LOST] = TO(FAILED, GONE | ACTION_ALARM),
+    },
+    [ZONE_UNHEALTHY] = {
+        [CHANGE_STAGE] = NO, [CHANGE_STARTED] = NO, [CHANGE_PASS] = TO(HEALTHY, 0), [CHANGE_FAIL] = SAME(UNHEALTHY),
+        [CHANGE_BREAK] = TO(FAILED, GONE), [CHANGE_GAIN] = TO(LIVE, REC), [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = NO,
+        [CHANGE_HALT] = TO(ABSENT, GONE), [CHANGE_RESTORE] = NO, [CHANGE_REMOVE] = TO(ABSENT, GONE),
+        [CHANGE_LOST] = TO(FAILED, GONE | ACTION_ALARM),
+    },
+    [ZONE_LIVE] = {
+        [CHANGE_STAGE] = NO, [CHANGE_STARTED] = SAME(LIVE), [CHANGE_PASS] = SAME(LIVE),
+        [CHANGE_FAIL] = TO(LIVE, ACTION_ALARM),
+        [CHANGE_BREAK] = NO, [CHANGE_GAIN] = NO, [CHANGE_LOSE] = TO(DRAINING, REC | ACTION_DRAIN_ON),
+        [CHANGE_DRAINED] = NO,
+        [CHANGE_HALT] = TO(STOPPED, GONE), [CHANGE_RESTORE] = TO(LIVE, AGAIN), [CHANGE_REMOVE] = TO(ABSENT, GONE),
+        [CHANGE_LOST] = TO(LIVE, AGAIN),
+    },
+    [ZONE_DRAINING] = {
+        [CHANGE_STAGE] = NO, [CHANGE_STARTED] = SAME(DRAINING), [CHANGE_PASS] = SAME(DRAINING),
+        [CHANGE_FAIL] = SAME(DRAINING),
+        [CHANGE_BREAK] = NO, [CHANGE_GAIN] = TO(LIVE, REC | ACTION_DRAIN_OFF), [CHANGE_LOSE] = NO,
+        [CHANGE_DRAINED] = TO(STANDBY, REC | ACTION_DRAIN_OFF), [CHANGE_HALT] = TO(STOPPED, GONE | ACTION_DRAIN_OFF),
+        [CHANGE_RESTORE] = TO(STANDBY, AGAIN | ACTION_DRAIN_OFF), [CHANGE_REMOVE] = TO(ABSENT, GONE | ACTION_DRAIN_OFF),
+        [CHANGE_LOST] = TO(STANDBY, AGAIN | ACTION_DRAIN_OFF),
+    },
+    [ZONE_STANDBY] = {
+        [CHANGE_STAGE] = NO, [CHANGE_STARTED] = SAME(STANDBY), [CHANGE_PASS] = SAME(STANDBY),
+        [CHANGE_FAIL] = TO(STANDBY, ACTION_ALARM),
+        [CHANGE_BREAK] = NO, [CHANGE_GAIN] = TO(LIVE, REC), [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = SAME(STANDBY),
+        [CHANGE_HALT] = TO(STOPPED, GONE), [CHANGE_RESTORE] = TO(STANDBY, AGAIN), [CHANGE_REMOVE] = TO(ABSENT, GONE),
+        [CHANGE_LOST] = TO(STANDBY, AGAIN),
+    },
+    [ZONE_FROZEN] = { /* no probe reaches a frozen standby: it must be thawed before anything else is asked of it */
+        [CHANGE_STAGE] = NO, [CHANGE_STARTED] = NO, [CHANGE_PASS] = NO, [CHANGE_FAIL] = NO,
+        [CHANGE_BREAK] = NO, [CHANGE_GAIN] = NO, [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = SAME(FROZEN),
+        [CHANGE_HALT] = TO(STOPPED, GONE), [CHANGE_RESTORE] = TO(STANDBY, AGAIN), [CHANGE_REMOVE] = TO(ABSENT, GONE),
+        [CHANGE_LOST] = TO(STANDBY, AGAIN),
+    },
+    [ZONE_FAILED] = {
+        [CHANGE_STAGE] = TO(STAGING, REC), [CHANGE_STARTED] = NO, [CHANGE_PASS] = NO, [CHANGE_FAIL] = NO,
+        [CHANGE_BREAK] = SAME(FAILED), [CHANGE_GAIN] = NO, [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = NO,
+        [CHANGE_HALT] = SAME(FAILED), [CHANGE_RESTORE] = SAME(FAILED), [CHANGE_REMOVE] = TO(ABSENT, REC),
+        [CHANGE_LOST] = SAME(FAILED),
+    },
+    [ZONE_STOPPED] = {
+        [CHANGE_STAGE] = NO, [CHANGE_STARTED] = NO, [CHANGE_PASS] = NO, [CHANGE_FAIL] = NO,
+        [CHANGE_BREAK] = SAME(STOPPED), [CHANGE_GAIN] = NO, [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = NO,
+        [CHANGE_HALT] = SAME(STOPPED), [CHANGE_RESTORE] = TO(STANDBY, REC | ACTION_REBUILD | ACTION_PROBE_ON),
+        [CHANGE_REMOVE] = TO(ABSENT, REC), [CHANGE_LOST] = SAME(STOPPED),
+    },
+};
+
+static const enum move step_table[STEPS][STEP_EVENTS] = {
+    /*                   DONE         FAILED       GOOD         BAD          EXPIRED      LOST         ABORT      */
+    [STEP_IDLE]      = { MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_REFUSE },
+    [STEP_CLEAR]     = { MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_STAY,   MOVE_FAIL   },
+    [STEP_BUILD]     = { MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_START]     = { MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_HEALTH]    = { MOVE_NEXT,   MOVE_FAIL,   MOVE_NEXT,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_GATE]      = { MOVE_NEXT,   MOVE_FAIL,   MOVE_NEXT,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_FIREWALL]  = { MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_SWITCH]    = { MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_REFUSE },
+    [STEP_UNPUBLISH] = { MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_REFUSE },
+    [STEP_HALT]      = { MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_REFUSE },
+    [STEP_RESTORE]   = { MOVE_NEXT,   MOVE_FAIL,   MOVE_NEXT,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_FORGET]    = { MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_REFUSE },
+};
+
+static const enum step plans[VERBS][8] = {
+    [VERB_DEPLOY]   = { STEP_FIREWALL, STEP_CLEAR, STEP_BUILD, STEP_START, STEP_HEALTH, STEP_SWITCH, STEP_IDLE },
+    [VERB_STAGE]    = { STEP_CLEAR, STEP_BUILD, STEP_START, STEP_HEALTH, STEP_IDLE },
+    [VERB_SWITCH]   = { STEP_GATE, STEP_FIREWALL, STEP_SWITCH, STEP_IDLE },
+    [VERB_ROLLBACK] = { STEP_GATE, STEP_SWITCH, STEP_IDLE },
+    [VERB_STOP]     = { STEP_UNPUBLISH, STEP_HALT, STEP_IDLE },
+    [VERB_START]    = { STEP_RESTORE, STEP_SWITCH, STEP_IDLE },
+    [VERB_REMOVE]   = { STEP_UNPUBLISH, STEP_HALT, STEP_FORGET, STEP_IDLE },
+};
+
+static const char *const change_names[ZONE_CHANGES] = {
+    "stage", "started", "pass", "fail", "break", "gain", "lose", "drained", "halt", "restore", "remove", "lost",
+};
+static const char *const step_names[STEPS] = {
+    "idle", "clear", "build", "start", "health", "gate", "firewall", "switch", "unpublish", "halt", "restore", "forget",
+};
+static const char *const event_names[STEP_EVENTS] = { "done", "failed", "good", "bad", "expired", "lost", "abort" };
+static const char *const move_names[] = { ".", "next", "fail", "refuse" };
+static const char *const action_names[] = {
+    "probe-off", "drain-off", "tear-down", "rebuild", "probe-on", "drain-on", "record", "alarm",
+};
+/* clang-format on */
+
+struct zone_cell zone_transition(enum zone_state state, enum zone_change change)
+{
+    struct zone_cell cell = zone_table[state][change];
+    if (cell.impossible)
+        cell.next = state;
+    return cell;
+}
+
+const char *zone_change_name(enum zone_change change)
+{
+    return change_names[change];
+}
+
+const char *step_name(enum step step)
+{
+    return step_names[step];
+}
+
+const char *step_event_name(enum step_event event)
+{
+    return event_names[event];
+}
+
+enum move step_transition(enum step step, enum step_event event)
+{
+    return step_table[step][event];
+}
+
+const enum step *plan_of(enum wire_verb verb)
+{
+    return plans[verb][0] == STEP_IDLE ? NULL : plans[verb];
+}
+
+bool plan_undoes_staging(enum wire_verb verb)
+{
+    return verb == VERB_DEPLOY || verb == VERB_STAGE;
+}
+
+bool plan_needs_journal(enum wire_verb verb)
+{
+    return verb != VERB_ROLLBACK;
+}
+
+static void describe_cell(struct text *text, const struct zone_cell *cell)
+{
+    if (cell->impossible) {
+        text_add(text, " |");
+        return;
+    }
+    text_addf(text, " %s", zone_state_name(cell->next));
+    for (unsigned bit = 0; bit < sizeof action_names / sizeof *action_names; bit++) {
+        if (cell->actions & (1u << bit))
+            text_addf(text, "<br>+%s", action_names[bit]);
+    }
+    text_add(text, " |");
+}
+
+static void describe_zones(struct text *text)
+{
+    text_add(text, "| zone |");
+    for (int change = 0; change < ZONE_CHANGES; change++)
+        text_addf(text, " %s |", change_names[change]);
+    text_add(text, "\n|");
+    for (int change = 0; change <= ZONE_CHANGES; change++)
+        text_add(text, "---|");
+    for (int state = 0; state < ZONE_STATES; state++) {
+        text_addf(text, "\n| **%s** |", zone_state_name((enum zone_state)state));
+        for (int change = 0; change < ZONE_CHANGES; change++)
+            describe_cell(text, &zone_table[state][change]);
+    }
+    text_add(text, "\n\n");
+}
+
+static void describe_steps(struct text *text)
+{
+    text_add(text, "| step |");
+    for (int event = 0; event < STEP_EVENTS; event++)
+        text_addf(text, " %s |", event_names[event]);
+    text_add(text, "\n|");
+    for (int event = 0; event <= STEP_EVENTS; event++)
+        text_add(text, "---|");
+    for (int step = 0; step < STEPS; step++) {
+        text_addf(text, "\n| **%s** |", step_names[step]);
+        for (int event = 0; event < STEP_EVENTS; event++)
+            text_addf(text, " %s |", move_names[step_table[step][event]]);
+    }
+    text_add(text, "\n\n");
+}
+
+void machine_describe(struct text *text)
+{
+    describe_zones(text);
+    describe_steps(text);
+    text_add(text, "| verb | plan |\n|---|---|");
+    for (int verb = 0; verb < VERBS; verb++) {
+        const enum step *plan = plan_of((enum wire_verb)verb);
+        if (!plan)
+            continue;
+        text_addf(text, "\n| **%s** |", verb_name((enum wire_verb)verb));
+        for (; *plan != STEP_IDLE; plan++)
+            text_addf(text, "%s %s", plan == plan_of((enum wire_verb)verb) ? "" : " →", step_names[*plan]);
+        text_add(text, " |");
+    }
+    text_add(text, "\n");
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The two state machines, as tables: what a zone is, and how far an operation on an app has come. A cell says the next
+ * state and the actions; agent/ performs them and feeds back what happened. Pure: no clock, no I/O.
+ */
+#pragma once
+
+#include "base/text.h"
+#include "model/types.h"
+#include "model/wire.h"
+
+/* --- a zone ----------------------------------------------------------------------------------- */
+
+enum zone_change {
+    CHANGE_STAGE,   /* an operation begins to build it */
+    CHANGE_STARTED, /* the app was executed */
+    CHANGE_PASS,    /* its verdict became healthy */
+    CHANGE_FAIL,    /* its verdict became unhealthy */
+    CHANGE_BREAK,   /* staging failed or was given up */
+    CHANGE_GAIN,    /* a transaction sends new connections to it */
+    CHANGE_LOSE,    /* a transaction sends them elsewhere */
+    CHANGE_DRAINED, /* its clients are gone, or were cut */
+    CHANGE_HALT,    /* the operator stops the app */
+    CHANGE_RESTORE, /* the operator starts it again, or the host rebooted */
+    CHANGE_REMOVE,  /* its place is needed, or the app is removed */
+    CHANGE_LOST,    /* its shim died, and everything in it */
+    ZONE_CHANGES
+};
+
+/* Actions, performed from the lowest bit up. */
+enum zone_action {
+    ACTION_PROBE_OFF = 1 << 0, /* forget the verdict, no further probes */
+    ACTION_DRAIN_OFF = 1 << 1, /* stop counting, leave the connections */
+    ACTION_TEAR_DOWN = 1 << 2, /* stop the app gracefully, then remove every trace but the log */
+    ACTION_REBUILD = 1 << 3,   /* same configuration and release, again */
+    ACTION_PROBE_ON = 1 << 4,  /* probe from now on */
+    ACTION_DRAIN_ON = 1 << 5,  /* count its connections until they end or are cut */
+    ACTION_RECORD = 1 << 6,    /* the journal must know */
+    ACTION_ALARM = 1 << 7,     /* say it loudly */
+};
+
+struct zone_cell {
+    enum zone_state next;
+    unsigned actions; /* of enum zone_action */
+    bool impossible;  /* the agent asked for what cannot be: refuse, change nothing */
+};
+
+/* Every pair is filled in; impossible cells have next = state and no actions. */
+struct zone_cell zone_transition(enum zone_state state, enum zone_change change);
+const char *zone_change_name(enum zone_change change);
+
+/* --- an operation ------------------------------------------------------------------------------ */
+
+enum step {
+    STEP_IDLE,      /* no operation */
+    STEP_CLEAR,     /* waiting for the target zone's former content to be gone */
+    STEP_BUILD,     /* namespaces, links, cgroup, shim */
+    STEP_START,     /* executing the app */
+    STEP_HEALTH,    /* waiting for the staged app's first healthy verdict */
+    STEP_GATE,      /* making sure that a zone which ran already is healthy now */
+    STEP_FIREWALL,  /* looking for what would drop the packets of clients */
+    STEP_SWITCH,    /* the transaction */
+    STEP_UNPUBLISH, /* taking the app's ports out of the rule set */
+    STEP_HALT,      /* waiting for both zones to be gone */
+    STEP_RESTORE,   /* building the zone that was live, from what was kept */
+    STEP_FORGET,    /* taking the app out of the journal */
+    STEPS
+};
+
+const char *step_name(enum step step); /* as progress lines and status show it */
+
+enum step_event {
+    EVENT_DONE,    /* what the step does is done */
+    EVENT_FAILED,  /* it could not be done */
+    EVENT_GOOD,    /* the target zone's verdict became healthy or was confirmed */
+    EVENT_BAD,     /* it became unhealthy */
+    EVENT_EXPIRED, /* the step's time is over */
+    EVENT_LOST,    /* the target zone's shim died */
+    EVENT_ABORT,   /* somebody asked for it */
+    STEP_EVENTS
+};
+
+enum move {
+    MOVE_STAY,   /* goes on as it was */
+    MOVE_NEXT,   /* on to the plan's next step; after the last: done */
+    MOVE_FAIL,   /* ends, and what the plan says is undone */
+    MOVE_REFUSE, /* the event has no say here (an abort that comes too late) */
+};
+
+/* Every pair is filled in. */
+enum move step_transition(enum step step, enum step_event event);
+const char *step_event_name(enum step_event event);
+
+/* Steps of a verb, ended by STEP_IDLE; NULL for verbs that are no operation. */
+const enum step *plan_of(enum wire_verb verb);
+/* True if failing means that the target zone is given up (it was only staged). */
+bool plan_undoes_staging(enum wire_verb verb);
+/* True if the journal must be writable for it to begin: all but rollback, which must work with a full disk. */
+bool plan_needs_journal(enum wire_verb verb);
+
+/* Both tables and the plans as text, for ARCHITECTURE.md and its check. */
+void machine_describe(struct text *text);

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The rule set as data. The agent describes what should be (struct ruleset_state); this module says which operations on
+ * nf_tables lead there from what is (struct ruleset_batch), and how they read in nft(8)'s language. Pure: traffic/
+ * carries the operations to the kernel, all of a batch in one transaction.
+ *
+ * What the table holds:
+ *   published, published4, published6   port (of any, of one local address) -> goto app.APP; the live zones' ports
+ *   app.APP                             one rule, goto zone.APP.COLOUR: what a switch replaces. Empty while nothing
+ * is live
+ *   zone.APP.COLOUR                     marks the connection with the zone's number and sends it to the zone's address
+ *   ports.APP.COLOUR, ports4., ports6.  published port (of any, of one local address) -> port in the zone
+ *   moves.APP.COLOUR, moves4., moves6.  published UDP ports whose steady flows follow a switch at once
+ *   guard, pre, out, forward, to-zone, from-zone, post   the fixed part
+ * Names contain a dot where an app's name is part of them, so none can collide with a fixed one.
+ *
+ * Room for later work: a canary is two rules in app.APP, same-port preview a rule in front of them, taking over a port
+ * that a host process still serves a chain jumped to at the start of pre, egress policy more rules in from-zone.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/text.h"
+#include "model/address_plan.h"
+#include "model/service.h"
+
+#define RULESET_TABLE "bluegreen"
+#define RULESET_KEEPER "bluegreen-keeper"
+#define RULESET_LINK_GROUP 4802u /* interface group of every zone's host link */
+
+/* The connection mark. The low 16 bits are not ours and are preserved. */
+#define RULESET_MARK_SHIFT 16
+#define RULESET_MARK_ZONE 0x7fff0000u  /* number of the zone that the connection was sent to */
+#define RULESET_MARK_MOVES 0x80000000u /* UDP that follows a switch at once */
+
+struct ruleset_zone {
+    bool present; /* the zone exists in the kernel */
+    uint16_t number;
+    struct address service4, service6;
+    struct port *ports; /* of the configuration it was staged with; owned */
+    size_t port_count;
+};
+
+struct ruleset_app {
+    char name[APP_NAME_MAX + 1];
+    struct ruleset_zone zones[COLOURS];
+    int live; /* enum colour or -1; the zone that is live is present. Published: the live zone's ports */
+};
+
+struct ruleset_state {
+    struct address_pools pools;
+    struct ruleset_app *apps; /* owned; any order */
+    size_t count;
+};
+
+void ruleset_state_clear(struct ruleset_state *state);
+/* *to is overwritten, not freed. On failure (-ENOMEM) it is empty. */
+int ruleset_state_copy(struct ruleset_state *to, const struct ruleset_state *from);
+
+/* "moves4." APP ".green": the longest name of a chain or set. */
+#define RULESET_NAME_MAX (7 + APP_NAME_MAX + 6)
+
+/* What a map or set is looked up by. */
+enum ruleset_key {
+    KEY_PORT,  /* protocol . port */
+    KEY_PORT4, /* IPv4 destination . protocol . port */
+    KEY_PORT6, /* IPv6 destination . protocol . port */
+    KEYS
+};
+
+enum ruleset_data { DATA_NONE, DATA_VERDICT, DATA_PORT };
+
+/* One piece of a rule: a condition, a statement or a verdict. The comment names the member that it uses. */
+enum rule_kind {
+    RULE_END,           /* no more pieces */
+    RULE_CT_STATE,      /* bits: one of these states (enum ct_state_bit) */
+    RULE_CT_DNAT,       /* its destination was translated */
+    RULE_IIF_ZONE,      /* came in from a zone's link */
+    RULE_OIF_ZONE,      /* leaves through a zone's link */
+    RULE_IIF_LOOPBACK,  /* came in from lo */
+    RULE_OIF_ELSEWHERE, /* leaves through anything but lo */
+    RULE_DADDR_IN,      /* prefix */
+    RULE_DADDR_LOCAL,   /* destination is an address of the host */
+    RULE_SADDR_LOCAL,   /* source is an address of the host */
+    RULE_VMAP,          /* key, name: verdict by map */
+    RULE_IN_SET,        /* key, name */
+    RULE_MARK_ZONE,     /* bits: zone number */
+    RULE_MARK_MOVES,
+    RULE_DNAT, /* address, key, name: to this address, port by map */
+    RULE_MASQUERADE,
+    RULE_COUNTER,
+    RULE_ACCEPT,
+    RULE_DROP,
+    RULE_RETURN,
+    RULE_JUMP, /* name */
+    RULE_GOTO  /* name */
+};
+
+/* As nf_conntrack_common.h has them: NF_CT_STATE_BIT(). */
+enum ct_state_bit { CT_INVALID = 1, CT_ESTABLISHED = 2, CT_RELATED = 4, CT_NEW = 8 };
+
+struct rule_piece {
+    enum rule_kind kind;
+    uint32_t bits;
+    enum ruleset_key key;
+    struct address address;
+    struct prefix prefix;
+    char name[RULESET_NAME_MAX + 1];
+};
+
+struct ruleset_element {
+    struct address address; /* KEY_PORT4 and KEY_PORT6 */
+    enum protocol protocol;
+    uint16_t port;
+    uint16_t target;                 /* DATA_PORT */
+    char app[APP_NAME_MAX + 1]; /* DATA_VERDICT: goto app.APP */
+};
+
+enum ruleset_hook { HOOK_NONE, HOOK_PREROUTING, HOOK_FORWARD, HOOK_OUTPUT, HOOK_POSTROUTING };
+
+enum ruleset_op_kind {
+    OP_REPLACE_TABLE, /* an empty table instead of the one there is, if any */
+    OP_ADD_CHAIN,     /* hook, nat, priority */
+    OP_ADD_SET,       /* key, data */
+    OP_ADD_RULE,      /* at the end of the chain; first and count of batch->pieces */
+    OP_ADD_ELEMENTS,  /* first and count of batch->elements */
+    OP_DELETE_ELEMENTS,
+    OP_FLUSH_CHAIN,
+    OP_DELETE_CHAIN,
+    OP_DELETE_SET     /* key, data */
+};
+
+struct ruleset_op {
+    enum ruleset_op_kind kind;
+    const char *table; /* RULESET_TABLE or RULESET_KEEPER */
+    char name[RULESET_NAME_MAX + 1];
+    enum ruleset_hook hook; /* HOOK_NONE: a chain that is only jumped to */
+    bool nat;
+    int priority;
+    enum ruleset_key key;
+    enum ruleset_data data;
+    size_t first, count;
+};
+
+/* One transaction. Zero-initialise; ruleset_batch_reset keeps the memory for the next one. */
+struct ruleset_batch {
+    struct ruleset_op *ops;
+    size_t count, capacity;
+    struct rule_piece *pieces;
+    size_t piece_count, piece_capacity;
+    struct ruleset_element *elements;
+    size_t element_count, element_capacity;
+    bool failed; /* memory ran out: the batch is not complete */
+};
+
+void ruleset_batch_reset(struct ruleset_batch *batch);
+void ruleset_batch_clear(struct ruleset_batch *batch); /* frees */
+
+/*
+ * Appends what leads from one state to the other; from NULL: the table is replaced whole. Nothing is appended where
+ * nothing differs. Refuses a state that cannot be (-EINVAL, -EEXIST: two apps publish the same port), naming the app.
+ * On failure the batch's content is undefined.
+ */
+int ruleset_diff(const struct ruleset_state *from, const struct ruleset_state *to, struct ruleset_batch *ops,
+                 struct error *err);
+
+/* Appends the keeper: a table that keeps NAT and connection tracking switched on for the established connections
+ * when somebody removes the other one. */
+int ruleset_keeper(struct ruleset_batch *ops, struct error *err);
+
+/* As commands for nft -f. */
+void ruleset_render(const struct ruleset_batch *ops, struct text *text);
+void ruleset_render_op(const struct ruleset_batch *ops, const struct ruleset_op *op, struct text *text);

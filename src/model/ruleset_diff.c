@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From one state to another in the fewest operations. The order inside a batch: what is referred to comes before what
+ * refers to it, references go before what they referred to. A switch is one flush and one rule.
+ */
+#include "model/ruleset_batch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A state in an order that can be merged with another one. Nothing in it outlives the state. */
+struct view {
+    const struct ruleset_app **apps;   /* by name */
+    struct ruleset_element *published; /* by key */
+    size_t count, published_count;
+};
+
+static void view_clear(struct view *view)
+{
+    free(view->apps);
+    free(view->published);
+    *view = (struct view){0};
+}
+
+static int compare_apps(const void *a, const void *b)
+{
+    return strcmp((*(const struct ruleset_app *const *)a)->name, (*(const struct ruleset_app *const *)b)->name);
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    const struct ruleset_element *x = a, *y = b;
+    if (x->address.family != y->address.family)
+        return x->address.family < y->address.family ? -1 : 1;
+    int order = x->address.family ? memcmp(x->address.bytes, y->address.bytes, x->address.family == 4 ? 4 : 16) : 0;
+    if (order)
+        return order;
+    if (x->protocol != y->protocol)
+        return x->protocol < y->protocol ? -1 : 1;
+    return x->port < y->port ? -1 : x->port > y->port;
+}
+
+/* Most callers keep their apps in order; then this is all that sorting costs. */
+static void sort(void *items, size_t count, size_t size, int (*compare)(const void *, const void *))
+{
+    for (size_t i = 1; i < count; i++) {
+        const char *item = (const char *)items + i * size;
+        if (compare(item - size, item) > 0) {
+            qsort(items, count, size, compare);
+            return;
+        }
+    }
+}
+
+static int view_build(struct view *view, const struct ruleset_state *state)
+{
+    size_t published = 0;
+    for (size_t i = 0; i < state->count; i++)
+        if (state->apps[i].live >= 0)
+            published += state->apps[i].zones[state->apps[i].live].port_count;
+    *view = (struct view){0};
+    view->apps = calloc(state->count + 1, sizeof *view->apps);
+    view->published = calloc(published + 1, sizeof *view->published);
+    if (!view->apps || !view->published)
+        return -ENOMEM;
+    for (size_t i = 0; i < state->count; i++) {
+        const struct ruleset_app *app = &state->apps[i];
+        view->apps[view->count++] = app;
+        const struct ruleset_zone *zone = app->live >= 0 ? &app->zones[app->live] : NULL;
+        for (size_t j = 0; zone && j < zone->port_count; j++) {
+            const struct port *port = &zone->ports[j];
+            struct ruleset_element *element = &view->published[view->published_count++];
+            element->address = port->listen;
+            element->protocol = port->protocol;
+            element->port = port->published;
+            memcpy(element->app, app->name, sizeof element->app);
+        }
+    }
+    sort(view->apps, view->count, sizeof *view->apps, compare_apps);
+    sort(view->published, view->published_count, sizeof *view->published, compare_keys);
+    return 0;
+}
+
+static bool address_unspecified(const struct address *address)
+{
+    static const uint8_t none[16];
+    return !memcmp(address->bytes, none, address->family == 4 ? 4 : 16);
+}
+
+static const char *port_fault(const struct port *port)
+{
+    if (!port->published || !port->target)
+        return "port 0";
+    if (port->protocol != PROTOCOL_TCP && port->protocol != PROTOCOL_UDP)
+        return "a protocol that is neither TCP nor UDP";
+    if (!port->listen.family)
+        return NULL;
+    if (port->listen.family != 4 && port->listen.family != 6)
+        return "an address that is neither IPv4 nor IPv6";
+    return address_unspecified(&port->listen) ? "an unspecified address (leave it out to mean every address)" : NULL;
+}
+
+static int check_zone(const struct ruleset_app *app, enum colour colour, uint8_t *numbers, struct error *err)
+{
+    const struct ruleset_zone *zone = &app->zones[colour];
+    const char *name = colour_name(colour);
+    if (!zone->number || zone->number > ZONE_NUMBER_MAX)
+        return error_set(err, EINVAL, "zone %s/%s has number %u, not 1 to %d", app->name, name, zone->number, ZONE_NUMBER_MAX);
+    if (numbers[zone->number / 8] & 1 << zone->number % 8)
+        return error_set(err, EINVAL, "zone %s/%s has number %u, which is another zone's", app->name, name, zone->number);
+    numbers[zone->number / 8] |= (uint8_t)(1 << zone->number % 8);
+    if ((zone->service4.family && zone->service4.family != 4) || (zone->service6.family && zone->service6.family != 6))
+        return error_set(err, EINVAL, "zone %s/%s has an address of the wrong family", app->name, name);
+    for (size_t i = 0; i < zone->port_count; i++) {
+        const char *fault = port_fault(&zone->ports[i]);
+        if (fault)
+            return error_set(err, EINVAL, "zone %s/%s publishes %s", app->name, name, fault);
+    }
+    return 0;
+}
+
+static int check_app(const struct ruleset_app *app, uint8_t *numbers, struct error *err)
+{
+    if (!memchr(app->name, '\0', sizeof app->name) || !app_name_valid(app->name))
+        return error_set(err, EINVAL, "'%.*s' is no name of an app", APP_NAME_MAX, app->name);
+    if (app->live < -1 || app->live >= COLOURS || (app->live >= 0 && !app->zones[app->live].present))
+        return error_set(err, EINVAL, "the live zone of %s does not exist", app->name);
+    int status = 0;
+    for (int colour = 0; colour < COLOURS && !status; colour++)
+        if (app->zones[colour].present)
+            status = check_zone(app, colour, numbers, err);
+    return status;
+}
+
+static int check_prefix(const struct prefix *prefix, uint8_t family, struct error *err)
+{
+    if (prefix->address.family == family && prefix->length <= (family == 4 ? 32 : 128))
+        return 0;
+    return error_set(err, EINVAL, "the pool of IPv%u addresses is no IPv%u prefix", family, family);
+}
+
+static int check_values(const struct ruleset_state *state, struct error *err)
+{
+    uint8_t numbers[ZONE_NUMBER_MAX / 8 + 1] = {0};
+    int status = check_prefix(&state->pools.ipv4, 4, err) ?: check_prefix(&state->pools.ipv6, 6, err);
+    for (size_t i = 0; i < state->count && !status; i++)
+        status = check_app(&state->apps[i], numbers, err);
+    return status;
+}
+
+static int check_unique(const struct view *view, struct error *err)
+{
+    for (size_t i = 1; i < view->count; i++)
+        if (!compare_apps(&view->apps[i - 1], &view->apps[i]))
+            return error_set(err, EEXIST, "app %s is there twice", view->apps[i]->name);
+    for (size_t i = 1; i < view->published_count; i++) {
+        const struct ruleset_element *one = &view->published[i - 1], *other = &view->published[i];
+        if (compare_keys(one, other))
+            continue;
+        char text[ADDRESS_TEXT_MAX];
+        address_format(&other->address, text);
+        return error_set(err, EEXIST, "%s port %u%s%s is published twice, by %s and %s: only one app can have it",
+                         protocol_name(other->protocol), other->port, *text ? " of " : "", text, one->app, other->app);
+    }
+    return 0;
+}
+
+static bool same_port(const struct port *a, const struct port *b)
+{
+    return address_equal(&a->listen, &b->listen) && a->published == b->published && a->target == b->target &&
+           a->protocol == b->protocol && a->udp == b->udp;
+}
+
+static bool same_zone(const struct ruleset_zone *a, const struct ruleset_zone *b)
+{
+    if (a->number != b->number || a->port_count != b->port_count || !address_equal(&a->service4, &b->service4) ||
+        !address_equal(&a->service6, &b->service6))
+        return false;
+    for (size_t i = 0; i < a->port_count; i++)
+        if (!same_port(&a->ports[i], &b->ports[i]))
+            return false;
+    return true;
+}
+
+/* A live zone's ports were compared with all others'; those of another one only meet each other. */
+static int check_zone_unique(const struct ruleset_app *app, const struct ruleset_zone *zone, struct error *err)
+{
+    for (size_t i = 0; i < zone->port_count; i++) {
+        const struct port *a = &zone->ports[i];
+        for (size_t j = 0; j < i; j++) {
+            const struct port *b = &zone->ports[j];
+            if (a->protocol == b->protocol && a->published == b->published && address_equal(&a->listen, &b->listen))
+                return error_set(err, EEXIST, "app %s publishes %s port %u twice", app->name, protocol_name(a->protocol),
+                                 a->published);
+        }
+    }
+    return 0;
+}
+
+static void zone_chain(struct ruleset_batch *ops, enum ruleset_op_kind kind, const char *app, enum colour colour)
+{
+    char name[RULESET_NAME_MAX + 1];
+    snprintf(name, sizeof name, "zone.%s.%s", app, colour_name(colour));
+    batch_op(ops, kind, RULESET_TABLE, name);
+}
+
+static void app_chain(struct ruleset_batch *ops, enum ruleset_op_kind kind, const char *app)
+{
+    char name[RULESET_NAME_MAX + 1];
+    snprintf(name, sizeof name, "app.%s", app);
+    batch_op(ops, kind, RULESET_TABLE, name);
+}
+
+static const struct ruleset_zone *present_zone(const struct ruleset_app *app, enum colour colour)
+{
+    return app && app->zones[colour].present ? &app->zones[colour] : NULL;
+}
+
+/*
+ * The zone's chain and maps as they are to be. A zone that changed gets new maps under the old names instead of
+ * changed elements: rules and maps then change together, and no key is deleted and added in one transaction.
+ */
+static int refill_zone(struct ruleset_batch *ops, const struct ruleset_app *old, const struct ruleset_app *app,
+                       enum colour colour, struct error *err)
+{
+    const struct ruleset_zone *was = present_zone(old, colour), *zone = present_zone(app, colour);
+    if (!zone || (was && same_zone(was, zone)))
+        return 0;
+    if (app->live != (int)colour && check_zone_unique(app, zone, err))
+        return -EEXIST;
+    zone_chain(ops, was ? OP_FLUSH_CHAIN : OP_ADD_CHAIN, app->name, colour);
+    if (was)
+        build_zone_sets_gone(ops, app->name, colour, was);
+    build_zone_sets(ops, app->name, colour, zone);
+    build_zone_rules(ops, app->name, colour, zone);
+    return 0;
+}
+
+static int update_app(struct ruleset_batch *ops, const struct ruleset_app *old, const struct ruleset_app *app,
+                      struct error *err)
+{
+    int status = 0;
+    for (int colour = 0; colour < COLOURS && !status; colour++)
+        status = refill_zone(ops, old, app, colour, err);
+    if (!old)
+        app_chain(ops, OP_ADD_CHAIN, app->name);
+    int live = old ? old->live : -1;
+    if (status || live == app->live)
+        return status;
+    if (live >= 0)
+        app_chain(ops, OP_FLUSH_CHAIN, app->name);
+    if (app->live >= 0)
+        build_switch_rule(ops, app->name, app->live);
+    return 0;
+}
+
+/* app NULL: the whole app is gone. */
+static void remove_gone(struct ruleset_batch *ops, const struct ruleset_app *old, const struct ruleset_app *app)
+{
+    if (!app) {
+        if (old->live >= 0)
+            app_chain(ops, OP_FLUSH_CHAIN, old->name);
+        app_chain(ops, OP_DELETE_CHAIN, old->name);
+    }
+    for (int colour = 0; colour < COLOURS; colour++) {
+        if (!present_zone(old, colour) || present_zone(app, colour))
+            continue;
+        zone_chain(ops, OP_FLUSH_CHAIN, old->name, colour);
+        zone_chain(ops, OP_DELETE_CHAIN, old->name, colour);
+        build_zone_sets_gone(ops, old->name, colour, &old->zones[colour]);
+    }
+}
+
+static void publish(struct ruleset_batch *ops, enum ruleset_op_kind kind, const struct ruleset_element *element)
+{
+    enum ruleset_key key = element->address.family == 4 ? KEY_PORT4 : element->address.family == 6 ? KEY_PORT6 : KEY_PORT;
+    batch_element(ops, kind, published_names[key], key, DATA_VERDICT, element);
+}
+
+/* The elements of one that are not in the other; one that leads to another app there counts as not in it. */
+static void publish_missing(struct ruleset_batch *ops, enum ruleset_op_kind kind, const struct view *one,
+                            const struct view *other)
+{
+    for (size_t i = 0, j = 0; i < one->published_count; i++) {
+        int order = 1;
+        while (j < other->published_count && (order = compare_keys(&other->published[j], &one->published[i])) < 0)
+            j++;
+        bool there = j < other->published_count && !order;
+        if (!there || strcmp(other->published[j].app, one->published[i].app))
+            publish(ops, kind, &one->published[i]);
+    }
+}
+
+/* Calls for each app with what it was and what it is to be, either NULL where there is none. */
+static int merge(struct ruleset_batch *ops, const struct view *from, const struct view *to, bool removing, struct error *err)
+{
+    int status = 0;
+    for (size_t i = 0, j = 0; !status && (i < from->count || j < to->count);) {
+        int order = i == from->count ? 1 : j == to->count ? -1 : compare_apps(&from->apps[i], &to->apps[j]);
+        const struct ruleset_app *old = order <= 0 ? from->apps[i++] : NULL;
+        const struct ruleset_app *app = order >= 0 ? to->apps[j++] : NULL;
+        if (removing && old)
+            remove_gone(ops, old, app);
+        if (!removing && app)
+            status = update_app(ops, old, app, err);
+    }
+    return status;
+}
+
+static bool same_pools(const struct address_pools *a, const struct address_pools *b)
+{
+    return address_equal(&a->ipv4.address, &b->ipv4.address) && a->ipv4.length == b->ipv4.length &&
+           address_equal(&a->ipv6.address, &b->ipv6.address) && a->ipv6.length == b->ipv6.length;
+}
+
+static int diff_views(const struct ruleset_state *from, const struct view *was, const struct ruleset_state *to,
+                      const struct view *is, struct ruleset_batch *ops, struct error *err)
+{
+    if (!from) {
+        batch_op(ops, OP_REPLACE_TABLE, RULESET_TABLE, "");
+        build_fixed(ops, &to->pools);
+    } else if (!same_pools(&from->pools, &to->pools)) {
+        batch_op(ops, OP_FLUSH_CHAIN, RULESET_TABLE, "guard");
+        build_guard_rules(ops, &to->pools);
+    }
+    int status = merge(ops, was, is, false, err);
+    if (status)
+        return status;
+    publish_missing(ops, OP_DELETE_ELEMENTS, was, is);
+    publish_missing(ops, OP_ADD_ELEMENTS, is, was);
+    return merge(ops, was, is, true, err);
+}
+
+int ruleset_diff(const struct ruleset_state *from, const struct ruleset_state *to, struct ruleset_batch *ops, struct error *err)
+{
+    static const struct ruleset_state nothing;
+    struct view was = {0}, is = {0};
+    int status = check_values(to, err);
+    if (!status && (view_build(&was, from ? from : &nothing) || view_build(&is, to)))
+        status = error_errno(err, ENOMEM, "compare rule sets");
+    if (!status)
+        status = check_unique(&is, err) ?: diff_views(from, &was, to, &is, ops, err);
+    if (!status && ops->failed)
+        status = error_errno(err, ENOMEM, "describe the rule set");
+    view_clear(&was);
+    view_clear(&is);
+    return status;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The words of the domain that every floor shares: names, colours, addresses, states. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define APP_NAME_MAX     31 /* [a-z][a-z0-9-]{0,30} */
+#define RELEASE_NAME_MAX 64 /* [A-Za-z0-9._+-], not starting with '.' or '-' */
+#define PORT_NAME_MAX    31
+#define USER_NAME_MAX    32 /* LOGIN_NAME_MAX on Linux is 256, but useradd(8) refuses more than 32 */
+
+enum colour { BLUE = 0, GREEN = 1, COLOURS = 2 };
+
+const char *colour_name(enum colour colour); /* "blue" or "green" */
+bool colour_parse(const char *name, enum colour *colour);
+
+static inline enum colour colour_other(enum colour colour)
+{
+    return colour == BLUE ? GREEN : BLUE;
+}
+
+bool app_name_valid(const char *name);
+bool release_name_valid(const char *name);
+
+/* The contract's words for a zone, in `status` and in the journal. */
+enum zone_state {
+    ZONE_ABSENT,    /* nothing exists */
+    ZONE_STAGING,   /* namespaces, links and cgroup are being made */
+    ZONE_STARTING,  /* the app runs, its gate has not passed yet */
+    ZONE_HEALTHY,   /* staged and passing: may be switched to */
+    ZONE_UNHEALTHY, /* staged or standby, but failing its checks */
+    ZONE_LIVE,      /* new connections reach it */
+    ZONE_DRAINING,  /* was live, its connections are ending */
+    ZONE_STANDBY,   /* was live, drained, kept for rollback */
+    ZONE_FROZEN,    /* standby whose cgroup is frozen */
+    ZONE_FAILED,    /* staging failed: torn down, log and reason kept */
+    ZONE_STOPPED,   /* the operator stopped the app; configuration and release kept */
+    ZONE_STATES
+};
+
+const char *zone_state_name(enum zone_state state);
+bool zone_state_parse(const char *name, enum zone_state *state);
+
+/* An IP address or none. IPv4 in the first four bytes. Network byte order. */
+struct address {
+    uint8_t family; /* 0 any or none, 4, 6 */
+    uint8_t bytes[16];
+};
+
+#define ADDRESS_TEXT_MAX 46 /* INET6_ADDRSTRLEN */
+
+bool address_parse(const char *text, struct address *address); /* "192.0.2.1" or "2001:db8::1", no brackets */
+const char *address_format(const struct address *address, char text[ADDRESS_TEXT_MAX]); /* "" for none */
+bool address_equal(const struct address *a, const struct address *b);
+
+/* A pool of addresses. */
+struct prefix {
+    struct address address;
+    uint8_t length; /* bits */
+};
+
+bool prefix_parse(const char *text, struct prefix *prefix); /* refuses host bits that are not zero */
+const char *prefix_format(const struct prefix *prefix, char text[ADDRESS_TEXT_MAX + 4]);
+bool prefix_overlaps(const struct prefix *a, const struct prefix *b);
+bool prefix_contains(const struct prefix *prefix, const struct address *address);

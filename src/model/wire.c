@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Messages between the monitor and its api role: their names, and what makes one acceptable. */
+#include "model/wire.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* What a request of each verb must and may carry. */
+enum need { NONE, OPTIONAL, REQUIRED };
+
+static const struct {
+    const char *name;
+    enum need app, release;
+    bool operator_only, force, limit;
+} verbs[VERBS] = {
+    [VERB_STATUS] = {"status", OPTIONAL, NONE, false, false, false},
+    [VERB_HISTORY] = {"history", OPTIONAL, NONE, false, false, true},
+    [VERB_VERSION] = {"version", NONE, NONE, false, false, false},
+    [VERB_RELOAD] = {"reload", NONE, NONE, true, false, false},
+    [VERB_DEPLOY] = {"deploy", REQUIRED, REQUIRED, true, true, false},
+    [VERB_STAGE] = {"stage", REQUIRED, REQUIRED, true, true, false},
+    [VERB_SWITCH] = {"switch", REQUIRED, NONE, true, true, false},
+    [VERB_ROLLBACK] = {"rollback", REQUIRED, NONE, true, true, false},
+    [VERB_ABORT] = {"abort", REQUIRED, NONE, true, true, false},
+    [VERB_DRAIN] = {"drain", REQUIRED, NONE, true, true, false},
+    [VERB_STOP] = {"stop", REQUIRED, NONE, true, true, false},
+    [VERB_START] = {"start", REQUIRED, NONE, true, true, false},
+    [VERB_REMOVE] = {"remove", REQUIRED, NONE, true, true, false},
+};
+
+const char *verb_name(enum wire_verb verb)
+{
+    return (unsigned)verb < VERBS ? verbs[verb].name : "unknown";
+}
+
+bool verb_changes(enum wire_verb verb)
+{
+    return (unsigned)verb >= VERBS || verbs[verb].operator_only;
+}
+
+const char *app_state_name(enum app_state state)
+{
+    switch (state) {
+    case APP_EMPTY: return "empty";
+    case APP_RUNNING: return "running";
+    case APP_STOPPED: return "stopped";
+    }
+    return "unknown";
+}
+
+static bool terminated(const char *string, size_t size)
+{
+    return memchr(string, '\0', size) != NULL;
+}
+
+static bool request_shape_valid(const struct wire_request *request, size_t length)
+{
+    return length == sizeof *request && wire_message_valid(request, length) && request->header.type == WIRE_REQUEST &&
+           request->verb < VERBS && (request->flags & ~WIRE_FORCE) == 0 && request->reserved == 0 &&
+           terminated(request->app, sizeof request->app) && terminated(request->release, sizeof request->release);
+}
+
+static int check_name(const char *what, const char *name, enum need need, bool valid, const char *form,
+                      const char *verb, struct error *err)
+{
+    char shown[RELEASE_NAME_MAX + 8];
+    text_copy(shown, sizeof shown, name);
+    text_sanitise(shown);
+    if (!name[0] && need == REQUIRED)
+        return error_set(err, EINVAL, "%s needs %s", verb, what);
+    if (name[0] && need == NONE)
+        return error_set(err, EINVAL, "%s takes no %s", verb, what);
+    if (name[0] && !valid)
+        return error_set(err, EINVAL, "\"%s\" is not a valid %s name: %s", shown, what, form);
+    return 0;
+}
+
+bool wire_request_valid(const struct wire_request *request, size_t length, struct error *err)
+{
+    if (!request_shape_valid(request, length)) {
+        error_set(err, EBADMSG, "malformed request");
+        return false;
+    }
+    enum wire_verb verb = (enum wire_verb)request->verb;
+    const char *name = verbs[verb].name;
+    if (check_name("app", request->app, verbs[verb].app, app_name_valid(request->app),
+                   "a small letter, then small letters, digits and '-', at most 31", name, err) < 0 ||
+        check_name("release", request->release, verbs[verb].release, release_name_valid(request->release),
+                   "1 to 64 letters, digits and ._+-, not beginning with '.' or '-'", name, err) < 0)
+        return false;
+    if ((request->flags & WIRE_FORCE) && !verbs[verb].force) {
+        error_set(err, EINVAL, "%s cannot be forced", name);
+        return false;
+    }
+    if (request->limit != 0 && !verbs[verb].limit) {
+        error_set(err, EINVAL, "%s takes no limit", name);
+        return false;
+    }
+    if (request->limit > WIRE_HISTORY_MAX) {
+        error_set(err, EINVAL, "limit: at most %d entries", WIRE_HISTORY_MAX);
+        return false;
+    }
+    return true;
+}
+
+/* 0 for a type that does not exist. */
+static size_t message_size(uint16_t type)
+{
+    switch (type) {
+    case WIRE_CLIENT: return sizeof(struct wire_client);
+    case WIRE_STATUS: return sizeof(struct wire_status);
+    case WIRE_PROGRESS: return sizeof(struct wire_progress);
+    case WIRE_HISTORY: return sizeof(struct wire_history);
+    case WIRE_RECEIPT: return sizeof(struct wire_receipt);
+    case WIRE_END: return sizeof(struct wire_end);
+    case WIRE_REQUEST: return sizeof(struct wire_request);
+    case WIRE_GONE: return sizeof(struct wire_header);
+    default: return 0;
+    }
+}
+
+bool wire_message_valid(const void *message, size_t length)
+{
+    struct wire_header header;
+    if (length < sizeof header)
+        return false;
+    memcpy(&header, message, sizeof header); /* a received buffer need not be aligned */
+    return header.version == WIRE_VERSION && header.length == length && message_size(header.type) == length;
+}

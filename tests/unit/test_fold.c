@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The fold: from records to the state of every app, and back by a snapshot. */
+#include "model/record.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct fold fold;
+
+static int setup(void **state)
+{
+    fold = (struct fold){0};
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fold_clear(&fold);
+    return 0;
+}
+
+/* Adds the record as the next one. */
+static int add(struct record *record)
+{
+    struct error err = {0};
+    record->sequence = fold.last_sequence + 1;
+    int checked = fold_check(&fold, record, NULL);
+    int result = fold_add(&fold, record, &err);
+    assert_int_equal(checked, result);
+    assert_int_equal(err.code, -result);
+    return result;
+}
+
+static int add_app(const char *name, uint16_t index)
+{
+    struct record record;
+    record_init(&record, RECORD_APP, name);
+    record.index = index;
+    return add(&record);
+}
+
+static int add_live(const char *name, int zone)
+{
+    struct record record;
+    record_init(&record, RECORD_LIVE, name);
+    record.zone = (int8_t)zone;
+    return add(&record);
+}
+
+static int add_zone(const char *name, enum colour zone, enum zone_state zone_state, const char *release,
+                    const char *reason)
+{
+    struct record record;
+    record_init(&record, RECORD_ZONE, name);
+    record.zone = (int8_t)zone;
+    record.state = zone_state;
+    strcpy(record.release, release);
+    strcpy(record.reason, reason);
+    return add(&record);
+}
+
+static int add_operation(enum record_kind kind, const char *name, enum wire_verb verb, int to)
+{
+    struct record record;
+    record_init(&record, kind, name);
+    record.verb = verb;
+    record.to = (int8_t)to;
+    record.unix_ms = 1000 + fold.last_sequence;
+    strcpy(record.release, "v1");
+    strcpy(record.who, "alice");
+    return add(&record);
+}
+
+static int add_app_state(const char *name, enum app_state app_state)
+{
+    struct record record;
+    record_init(&record, RECORD_APP_STATE, name);
+    record.app_state = app_state;
+    return add(&record);
+}
+
+static int add_removed(const char *name)
+{
+    struct record record;
+    record_init(&record, RECORD_REMOVED, name);
+    return add(&record);
+}
+
+static void test_a_deployment(void **state)
+{
+    assert_int_equal(add_app("web", 3), 0);
+    struct folded_app *app = fold_find(&fold, "web");
+    assert_int_equal(app->index, 3);
+    assert_int_equal(app->live, -1);
+    assert_int_equal(app->state, APP_EMPTY);
+    assert_int_equal(app->zones[BLUE].state, ZONE_ABSENT);
+    assert_int_equal(add_operation(RECORD_BEGIN, "web", VERB_DEPLOY, BLUE), 0);
+    assert_true(app->interrupted);
+    assert_string_equal(app->operation.who, "alice");
+    assert_int_equal(add_zone("web", BLUE, ZONE_STAGING, "v1", ""), 0);
+    assert_int_equal(add_zone("web", BLUE, ZONE_HEALTHY, "v1", "ok"), 0);
+    assert_int_equal(add_live("web", BLUE), 0);
+    assert_int_equal(app->state, APP_RUNNING);
+    assert_int_equal(app->live, BLUE);
+    assert_int_equal(add_operation(RECORD_END, "web", VERB_DEPLOY, BLUE), 0);
+    assert_false(app->interrupted);
+    assert_string_equal(app->zones[BLUE].release, "v1");
+    assert_string_equal(app->zones[BLUE].reason, "ok");
+    assert_int_equal(app->zones[BLUE].state, ZONE_HEALTHY);
+    assert_int_equal(app->zones[GREEN].state, ZONE_ABSENT);
+    assert_int_equal(fold.last_sequence, 6);
+}
+
+static void test_stopped_stays_stopped(void **state)
+{
+    add_app("web", 0);
+    add_live("web", BLUE);
+    assert_int_equal(add_app_state("web", APP_STOPPED), 0);
+    assert_int_equal(add_live("web", -1), 0);
+    assert_int_equal(fold_find(&fold, "web")->state, APP_STOPPED);
+    assert_int_equal(add_live("web", BLUE), 0); /* only an empty app becomes running by itself */
+    assert_int_equal(fold_find(&fold, "web")->state, APP_STOPPED);
+    assert_int_equal(add_app_state("web", APP_RUNNING), 0);
+    assert_int_equal(fold_find(&fold, "web")->state, APP_RUNNING);
+}
+
+/* A rollback begins while a deployment drains: the end of the deployment is not the end of the rollback. */
+static void test_operations_overlap(void **state)
+{
+    add_app("web", 0);
+    struct folded_app *app = fold_find(&fold, "web");
+    add_operation(RECORD_BEGIN, "web", VERB_DEPLOY, GREEN);
+    add_operation(RECORD_BEGIN, "web", VERB_ROLLBACK, BLUE);
+    assert_int_equal(add_operation(RECORD_END, "web", VERB_DEPLOY, GREEN), 0);
+    assert_true(app->interrupted);
+    assert_int_equal(app->operation.verb, VERB_ROLLBACK);
+    add_operation(RECORD_END, "web", VERB_ROLLBACK, GREEN); /* the other way: another one's */
+    assert_true(app->interrupted);
+    add_operation(RECORD_END, "web", VERB_ROLLBACK, BLUE);
+    assert_false(app->interrupted);
+}
+
+static void test_removal_frees_the_index(void **state)
+{
+    add_app("a", 0);
+    add_app("b", 1);
+    add_app("c", 2);
+    assert_int_equal(add_removed("b"), 0);
+    assert_null(fold_find(&fold, "b"));
+    assert_int_equal(fold.count, 2);
+    assert_string_equal(fold.apps[1].name, "c");
+    assert_int_equal(add_operation(RECORD_END, "b", VERB_REMOVE, -1), 0);
+    assert_int_equal(add_app("d", 1), 0);
+    assert_int_equal(add_app("b", 3), 0);
+    assert_int_equal(fold.count, 4);
+}
+
+static void test_contradictions(void **state)
+{
+    add_app("web", 0);
+    uint64_t last = fold.last_sequence;
+    assert_int_equal(add_app("web", 1), -EPROTO);
+    assert_int_equal(add_app("other", 0), -EPROTO);
+    assert_int_equal(add_live("other", BLUE), -EPROTO);
+    assert_int_equal(add_zone("other", BLUE, ZONE_LIVE, "v1", ""), -EPROTO);
+    assert_int_equal(add_app_state("other", APP_STOPPED), -EPROTO);
+    assert_int_equal(add_operation(RECORD_BEGIN, "other", VERB_DEPLOY, BLUE), -EPROTO);
+    assert_int_equal(add_removed("other"), -EPROTO);
+    assert_int_equal(fold.last_sequence, last);
+    assert_int_equal(fold.count, 1);
+    assert_int_equal(fold_find(&fold, "web")->live, -1);
+}
+
+static int add_numbered(enum record_kind kind, uint64_t sequence)
+{
+    struct record record;
+    record_init(&record, kind, "web");
+    record.sequence = sequence;
+    return fold_add(&fold, &record, NULL);
+}
+
+static void test_a_missing_record_is_noticed(void **state)
+{
+    assert_int_equal(add_numbered(RECORD_APP, 1), 0);
+    assert_int_equal(add_numbered(RECORD_LIVE, 3), -EPROTO);
+    assert_int_equal(add_numbered(RECORD_LIVE, 1), -EPROTO);
+    assert_int_equal(add_numbered(RECORD_LIVE, 0), -EPROTO);
+    assert_int_equal(add_numbered(RECORD_LIVE, 2), 0);
+    assert_int_equal(add_numbered(RECORD_END, 4), -EPROTO);
+    assert_int_equal(add_numbered(RECORD_END, 3), 0);
+}
+
+/* A compacted journal: the ends that were kept, with gaps, then the state. */
+static void test_gaps_after_a_compaction(void **state)
+{
+    assert_int_equal(add_numbered(RECORD_END, 5), 0);
+    assert_int_equal(add_numbered(RECORD_END, 9), 0);
+    assert_int_equal(add_numbered(RECORD_END, 9), -EPROTO);
+    assert_int_equal(add_numbered(RECORD_END, 8), -EPROTO);
+    assert_int_equal(add_numbered(RECORD_APP, 20), 0);
+    assert_int_equal(add_numbered(RECORD_LIVE, 22), -EPROTO);
+    assert_int_equal(add_numbered(RECORD_LIVE, 21), 0);
+}
+
+/* --- snapshot --------------------------------------------------------------------------------- */
+
+static void build_state(void)
+{
+    add_app("web", 4);
+    add_zone("web", BLUE, ZONE_STANDBY, "v1", "");
+    add_zone("web", GREEN, ZONE_LIVE, "v2", "HTTP 200");
+    add_live("web", GREEN);
+    add_operation(RECORD_BEGIN, "web", VERB_SWITCH, BLUE);
+    add_app("empty", 1);
+    add_app("api", 7);
+    add_zone("api", BLUE, ZONE_FAILED, "v9", "exit 1");
+    add_app_state("api", APP_STOPPED);
+}
+
+static int refold(void *context, struct record *record)
+{
+    struct fold *copy = context;
+    record->sequence = copy->last_sequence + 1;
+    return fold_add(copy, record, NULL);
+}
+
+static void check_same(const struct fold *a, const struct fold *b)
+{
+    assert_int_equal(a->count, b->count);
+    for (size_t i = 0; i < a->count; i++) {
+        struct folded_app x = a->apps[i], y = b->apps[i];
+        assert_int_equal(x.operation.unix_ms, y.operation.unix_ms);
+        x.operation.sequence = y.operation.sequence = 0; /* the one thing that changes */
+        assert_string_equal(x.name, y.name);
+        assert_memory_equal(&x, &y, sizeof x);
+    }
+}
+
+static void test_snapshot_gives_the_state_again(void **state)
+{
+    struct fold copy = {0};
+    build_state();
+    assert_int_equal(fold_snapshot(&fold, refold, &copy), 0);
+    check_same(&fold, &copy);
+    assert_int_equal(copy.last_sequence, 6 + 1 + 3);
+    fold_clear(&copy);
+}
+
+static int fail_at_third(void *context, struct record *record)
+{
+    return ++*(int *)context == 3 ? -ENOSPC : 0;
+}
+
+static void test_snapshot_stops_at_an_error(void **state)
+{
+    int count = 0;
+    build_state();
+    assert_int_equal(fold_snapshot(&fold, fail_at_third, &count), -ENOSPC);
+    assert_int_equal(count, 3);
+}
+
+static void test_copy_is_independent(void **state)
+{
+    struct fold copy = {0}, none = {0};
+    build_state();
+    assert_int_equal(fold_copy(&copy, &fold), 0);
+    check_same(&fold, &copy);
+    assert_int_equal(copy.last_sequence, fold.last_sequence);
+    add_removed("web");
+    assert_non_null(fold_find(&copy, "web"));
+    assert_int_equal(fold_copy(&copy, &none), 0);
+    assert_int_equal(copy.count, 0);
+    assert_null(copy.apps);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_deployment, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stopped_stays_stopped, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_operations_overlap, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_removal_frees_the_index, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_contradictions, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_missing_record_is_noticed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_gaps_after_a_compaction, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_snapshot_gives_the_state_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_snapshot_stops_at_an_error, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_copy_is_independent, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

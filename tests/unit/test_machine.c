@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The state machines: every cell of both tables, and the invariants that the tables must keep. */
+#include "model/machine.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const enum zone_state rooted[] = {ZONE_STAGING, ZONE_STARTING, ZONE_HEALTHY, ZONE_UNHEALTHY,
+                                         ZONE_LIVE,    ZONE_DRAINING, ZONE_STANDBY, ZONE_FROZEN};
+
+static bool has_kernel_side(enum zone_state state)
+{
+    for (size_t i = 0; i < sizeof rooted / sizeof *rooted; i++) {
+        if (rooted[i] == state)
+            return true;
+    }
+    return false;
+}
+
+/* The whole zone table, row by row: what is written here by hand must be what the code has. ! impossible, = stays with
+ * no action, else the next state and the actions' letters: p probe-off, d drain-off, t tear-down, b rebuild, P probe-on,
+ * D drain-on, r record, a alarm. */
+/* clang-format off */
+static const char *const expected_zones[ZONE_STATES][ZONE_CHANGES] = {
+    /* stage, started, pass, fail, break, gain,
+       lose, drained, halt, restore, remove, lost */
+    [ZONE_ABSENT] = {
+        "staging r", "!", "!", "!", "=", "!",
+        "!", "!", "=", "=", "=", "=",
+    },
+    [ZONE_STAGING] = {
+        "!", "starting P", "!", "!", "failed ptr", "!",
+        "!", "!", "absent ptr", "!", "absent ptr", "failed ptr",
+    },
+    [ZONE_STARTING] = {
+        "!", "!", "healthy r", "=", "failed ptr", "!",
+        "!", "!", "absent ptr", "!", "absent ptr", "failed ptr",
+    },
+    [ZONE_HEALTHY] = {
+        "!", "!", "=", "unhealthy", "failed ptr", "live r",
+        "!", "!", "absent ptr", "!", "absent ptr", "failed ptra",
+    },
+    [ZONE_UNHEALTHY] = {
+        "!", "!", "healthy", "=", "failed ptr", "live r",
+        "!", "!", "absent ptr", "!", "absent ptr", "failed ptra",
+    },
+    [ZONE_LIVE] = {
+        "!", "=", "=", "live a", "!", "!",
+        "draining Dr", "!", "stopped ptr", "live pbPra", "absent ptr", "live pbPra",
+    },
+    [ZONE_DRAINING] = {
+        "!", "=", "=", "=", "!", "live dr",
+        "!", "standby dr", "stopped pdtr", "standby pdbPra", "absent pdtr", "standby pdbPra",
+    },
+    [ZONE_STANDBY] = {
+        "!", "=", "=", "standby a", "!", "live r",
+        "!", "=", "stopped ptr", "standby pbPra", "absent ptr", "standby pbPra",
+    },
+    [ZONE_FROZEN] = {
+        "!", "!", "!", "!", "!", "!",
+        "!", "=", "stopped ptr", "standby pbPra", "absent ptr", "standby pbPra",
+    },
+    [ZONE_FAILED] = {
+        "staging r", "!", "!", "!", "=", "!",
+        "!", "!", "=", "=", "absent r", "=",
+    },
+    [ZONE_STOPPED] = {
+        "!", "!", "!", "!", "=", "!",
+        "!", "!", "=", "standby bPr", "absent r", "=",
+    },
+};
+/* clang-format on */
+
+static void describe(enum zone_state state, struct zone_cell cell, char *text)
+{
+    static const char letters[] = "pdtbPDra";
+    if (cell.impossible) {
+        strcpy(text, "!");
+        return;
+    }
+    if (cell.next == state && cell.actions == 0) {
+        strcpy(text, "=");
+        return;
+    }
+    char *end = stpcpy(text, zone_state_name(cell.next));
+    if (cell.actions)
+        *end++ = ' ';
+    for (unsigned bit = 0; bit < 8; bit++) {
+        if (cell.actions & (1u << bit))
+            *end++ = letters[bit];
+    }
+    *end = '\0';
+}
+
+static void zone_table_is_as_written(void **state)
+{
+    (void)state;
+    for (int zone = 0; zone < ZONE_STATES; zone++) {
+        for (int change = 0; change < ZONE_CHANGES; change++) {
+            char text[64];
+            describe((enum zone_state)zone, zone_transition((enum zone_state)zone, (enum zone_change)change), text);
+            if (strcmp(text, expected_zones[zone][change]) != 0)
+                fail_msg("%s, %s: expected \"%s\", is \"%s\"", zone_state_name((enum zone_state)zone),
+                         zone_change_name((enum zone_change)change), expected_zones[zone][change], text);
+        }
+    }
+}
+
+static void leaving_the_kernel_tears_down(void **state)
+{
+    (void)state;
+    for (int zone = 0; zone < ZONE_STATES; zone++) {
+        for (int change = 0; change < ZONE_CHANGES; change++) {
+            struct zone_cell cell = zone_transition((enum zone_state)zone, (enum zone_change)change);
+            bool leaves = has_kernel_side((enum zone_state)zone) && !has_kernel_side(cell.next);
+            assert_int_equal(leaves, (cell.actions & ACTION_TEAR_DOWN) != 0);
+            if (cell.actions & ACTION_TEAR_DOWN)
+                assert_true(cell.actions & ACTION_PROBE_OFF);
+        }
+    }
+}
+
+static void only_gain_makes_live_and_only_from_a_running_zone(void **state)
+{
+    (void)state;
+    for (int zone = 0; zone < ZONE_STATES; zone++) {
+        for (int change = 0; change < ZONE_CHANGES; change++) {
+            struct zone_cell cell = zone_transition((enum zone_state)zone, (enum zone_change)change);
+            if (cell.next == ZONE_LIVE && zone != ZONE_LIVE) {
+                assert_int_equal(change, CHANGE_GAIN);
+                assert_true(has_kernel_side((enum zone_state)zone));
+                assert_true(cell.actions & ACTION_RECORD);
+            }
+        }
+    }
+}
+
+static void a_live_zone_is_never_given_up_by_a_failure(void **state)
+{
+    (void)state;
+    assert_int_equal(zone_transition(ZONE_LIVE, CHANGE_FAIL).next, ZONE_LIVE);
+    assert_int_equal(zone_transition(ZONE_LIVE, CHANGE_LOST).next, ZONE_LIVE);
+    assert_true(zone_transition(ZONE_LIVE, CHANGE_BREAK).impossible);
+    assert_true(zone_transition(ZONE_LIVE, CHANGE_STAGE).impossible);
+}
+
+/* s stay, n next, f fail, r refuse; events in the order done failed good bad expired lost abort. */
+static const char *const expected_steps[STEPS] = {
+    [STEP_IDLE] = "ssssssr",      [STEP_CLEAR] = "nfssfsf", [STEP_BUILD] = "nfssfff",    [STEP_START] = "nfssfff",
+    [STEP_HEALTH] = "nfnsfff",    [STEP_GATE] = "nfnffff",  [STEP_FIREWALL] = "nfssfff", [STEP_SWITCH] = "nfssssr",
+    [STEP_UNPUBLISH] = "nfssssr", [STEP_HALT] = "nfssssr",  [STEP_RESTORE] = "nfnsfff",  [STEP_FORGET] = "nfssssr",
+};
+
+static void step_table_is_as_written(void **state)
+{
+    (void)state;
+    for (int step = 0; step < STEPS; step++) {
+        assert_int_equal(strlen(expected_steps[step]), STEP_EVENTS);
+        for (int event = 0; event < STEP_EVENTS; event++) {
+            char is = "snfr"[step_transition((enum step)step, (enum step_event)event)];
+            if (is != expected_steps[step][event])
+                fail_msg("%s, %s: expected %c, is %c", step_name((enum step)step),
+                         step_event_name((enum step_event)event), expected_steps[step][event], is);
+        }
+    }
+}
+
+static void every_plan_ends_and_gates_its_switch(void **state)
+{
+    (void)state;
+    for (int verb = 0; verb < VERBS; verb++) {
+        const enum step *plan = plan_of((enum wire_verb)verb);
+        bool gated = false;
+        if (!plan)
+            continue;
+        assert_true(verb_changes((enum wire_verb)verb));
+        for (size_t i = 0; plan[i] != STEP_IDLE; i++) {
+            assert_true(i < 8);
+            gated = gated || plan[i] == STEP_GATE || plan[i] == STEP_HEALTH || plan[i] == STEP_RESTORE;
+            if (plan[i] == STEP_SWITCH)
+                assert_true(gated);
+        }
+    }
+}
+
+static void plans_are_for_operations_only(void **state)
+{
+    (void)state;
+    assert_null(plan_of(VERB_STATUS));
+    assert_null(plan_of(VERB_HISTORY));
+    assert_null(plan_of(VERB_DRAIN));
+    assert_null(plan_of(VERB_ABORT));
+    assert_true(plan_undoes_staging(VERB_DEPLOY));
+    assert_true(plan_undoes_staging(VERB_STAGE));
+    assert_false(plan_undoes_staging(VERB_ROLLBACK));
+    assert_false(plan_needs_journal(VERB_ROLLBACK));
+    assert_true(plan_needs_journal(VERB_SWITCH));
+}
+
+static void description_has_every_state_and_plan(void **state)
+{
+    (void)state;
+    CLEANUP_TEXT struct text text = {0};
+    machine_describe(&text);
+    assert_false(text.failed);
+    for (int zone = 0; zone < ZONE_STATES; zone++)
+        assert_non_null(strstr(text.data, zone_state_name((enum zone_state)zone)));
+    for (int step = 0; step < STEPS; step++)
+        assert_non_null(strstr(text.data, step_name((enum step)step)));
+    assert_non_null(strstr(text.data, "| **rollback** | gate"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(zone_table_is_as_written),
+        cmocka_unit_test(leaving_the_kernel_tears_down),
+        cmocka_unit_test(only_gain_makes_live_and_only_from_a_running_zone),
+        cmocka_unit_test(a_live_zone_is_never_given_up_by_a_failure),
+        cmocka_unit_test(step_table_is_as_written),
+        cmocka_unit_test(every_plan_ends_and_gates_its_switch),
+        cmocka_unit_test(plans_are_for_operations_only),
+        cmocka_unit_test(description_has_every_state_and_plan),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

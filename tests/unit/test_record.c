@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Journal records: exactly what is written is read, and nothing else. */
+#include "model/record.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static struct record make(enum record_kind kind)
+{
+    struct record record;
+    record_init(&record, kind, "web");
+    record.sequence = 7;
+    record.unix_ms = 1700000000123;
+    return record;
+}
+
+static void check_line(const struct record *record, const char *body)
+{
+    CLEANUP_TEXT struct text line = {0}, expected = {0};
+    record_format(record, &line);
+    text_addf(&expected, "%08" PRIx32 " %s\n", crc32c(body, strlen(body)), body);
+    assert_string_equal(line.data, expected.data);
+    struct record back;
+    assert_int_equal(record_parse(line.data, line.length - 1, &back, NULL), 0);
+    assert_memory_equal(&back, record, sizeof back);
+}
+
+static void test_every_kind(void **state)
+{
+    struct record record = make(RECORD_APP);
+    record.index = 12;
+    check_line(&record, "7 1700000000123 app app=web index=12");
+    record = make(RECORD_ZONE);
+    record.zone = GREEN;
+    record.state = ZONE_FAILED;
+    strcpy(record.release, "v1.4");
+    strcpy(record.reason, "exit 1");
+    check_line(&record, "7 1700000000123 zone app=web zone=green state=failed release=v1.4 reason=exit%201");
+    record = make(RECORD_LIVE);
+    record.zone = BLUE;
+    check_line(&record, "7 1700000000123 live app=web zone=blue");
+    record.zone = -1;
+    check_line(&record, "7 1700000000123 live app=web zone=none");
+    record = make(RECORD_BEGIN);
+    record.verb = VERB_DEPLOY;
+    record.to = BLUE;
+    strcpy(record.release, "v2");
+    strcpy(record.who, "alice (uid 1000)");
+    check_line(&record,
+               "7 1700000000123 begin app=web verb=deploy from=none to=blue release=v2 who=alice%20(uid%201000)");
+    record.kind = RECORD_END;
+    record.begun_unix_ms = 1699999999999;
+    record.done = true;
+    check_line(&record, "7 1700000000123 end app=web verb=deploy from=none to=blue release=v2 who=alice%20(uid%201000) "
+                        "begun=1699999999999 done=1 reason=");
+    record = make(RECORD_APP_STATE);
+    record.app_state = APP_STOPPED;
+    check_line(&record, "7 1700000000123 state app=web state=stopped");
+    record = make(RECORD_REMOVED);
+    check_line(&record, "7 1700000000123 removed app=web");
+}
+
+static void test_values_are_encoded(void **state)
+{
+    struct record record = make(RECORD_ZONE);
+    record.zone = BLUE;
+    strcpy(record.reason, "a=b %41\n\t\x7f gr\xc3\xbc\xc3\x9f");
+    check_line(&record, "7 1700000000123 zone app=web zone=blue state=absent release= "
+                        "reason=a%3Db%20%2541%0A%09%7F%20gr\xc3\xbc\xc3\x9f");
+}
+
+static void test_longest_record_fits(void **state)
+{
+    CLEANUP_TEXT struct text line = {0};
+    struct record record = make(RECORD_END), back;
+    memset(record.app, 'a', APP_NAME_MAX);
+    memset(record.release, 'r', RELEASE_NAME_MAX);
+    memset(record.who, '=', WIRE_WHO_MAX);
+    memset(record.reason, '\n', WIRE_TEXT_MAX);
+    record.sequence = record.unix_ms = record.begun_unix_ms = UINT64_MAX;
+    record.verb = VERB_ROLLBACK;
+    record.from = record.to = GREEN;
+    record_format(&record, &line);
+    assert_true(line.length < 1500);
+    assert_true(line.length < RECORD_LINE_MAX);
+    assert_int_equal(record_parse(line.data, line.length - 1, &back, NULL), 0);
+    assert_memory_equal(&back, &record, sizeof back);
+}
+
+static void test_every_byte_is_checked(void **state)
+{
+    CLEANUP_TEXT struct text line = {0};
+    struct record record = make(RECORD_BEGIN), back;
+    strcpy(record.who, "root");
+    record_format(&record, &line);
+    for (size_t i = 0; i + 1 < line.length; i++) {
+        for (int bit = 0; bit < 8; bit++) {
+            line.data[i] ^= (char)(1 << bit);
+            assert_int_equal(record_parse(line.data, line.length - 1, &back, NULL), -EBADMSG);
+            line.data[i] ^= (char)(1 << bit);
+        }
+    }
+    for (size_t length = 0; length + 1 < line.length; length++)
+        assert_int_equal(record_parse(line.data, length, &back, NULL), -EBADMSG);
+}
+
+/* Lines with a right check sum, as a hostile hand or another version would write them. */
+static void test_whole_but_wrong(void **state)
+{
+    static const char *const bodies[] = {
+        "",
+        "7",
+        "7 1",
+        "0 1 app app=web index=1",
+        "x 1 app app=web index=1",
+        "-7 1 app app=web index=1",
+        "18446744073709551616 1 app app=web index=1",
+        "7 x app app=web index=1",
+        "7 1 future app=web",
+        "7 1 app",
+        "7 1 app ",
+        "7 1 app app=web",
+        "7 1 app index=1 app=web",
+        "7 1 app app=web index=1 ",
+        "7 1 app app=web index=1 index=2",
+        "7 1 app app=web  index=1",
+        "7 1 app app=web index=",
+        "7 1 app app=web index=65536",
+        "7 1 app app=web index=-1",
+        "7 1 app app= index=1",
+        "7 1 app app=Web index=1",
+        "7 1 app app=../x index=1",
+        "7 1 app app=abcdefghijklmnopqrstuvwxyz012345 index=1",
+        "7 1 live app=web zone=red",
+        "7 1 live app=web zone=",
+        "7 1 zone app=web zone=none state=live release= reason=",
+        "7 1 zone app=web zone=blue state=dead release= reason=",
+        "7 1 zone app=web zone=blue state=live release=../x reason=",
+        "7 1 zone app=web zone=blue state=live release=a%2Fb reason=",
+        "7 1 zone app=web zone=blue state=live release= reason=%",
+        "7 1 zone app=web zone=blue state=live release= reason=%0",
+        "7 1 zone app=web zone=blue state=live release= reason=%00",
+        "7 1 zone app=web zone=blue state=live release= reason=%41",
+        "7 1 zone app=web zone=blue state=live release= reason=%0a",
+        "7 1 zone app=web zone=blue state=live release= reason=a=b",
+        "7 1 zone app=web zone=blue state=live release= reason=a\tb",
+        "7 1 state app=web state=maybe",
+        "7 1 begin app=web verb=explode from=none to=blue release= who=",
+        "7 1 begin app=web verb=deploy from=up to=blue release= who=",
+        "7 1 end app=web verb=deploy from=none to=blue release= who= begun=1 done=2 reason=",
+        "7 1 end app=web verb=deploy from=none to=blue release= who= begun=1 done=10 reason=",
+        "7 1 end app=web verb=deploy from=none to=blue release= who= begun= done=1 reason=",
+        "7 1 removed app=web why=because",
+    };
+    for (size_t i = 0; i < COUNT(bodies); i++) {
+        CLEANUP_TEXT struct text line = {0};
+        struct record record = make(RECORD_APP), before = record;
+        text_addf(&line, "%08" PRIx32 " %s", crc32c(bodies[i], strlen(bodies[i])), bodies[i]);
+        int result = record_parse(line.data, line.length, &record, NULL);
+        if (result != -EPROTO && !(bodies[i][0] == '\0' && result == -EBADMSG))
+            fail_msg("\"%s\" gave %d", bodies[i], result);
+        assert_memory_equal(&record, &before, sizeof before);
+    }
+}
+
+static void test_not_a_record(void **state)
+{
+    struct record record;
+    CLEANUP_TEXT struct text line = {0};
+    char longest[RECORD_LINE_MAX + 10];
+    memset(longest, 'a', sizeof longest);
+    assert_int_equal(record_parse("", 0, &record, NULL), -EBADMSG);
+    assert_int_equal(record_parse("00000000 ", 9, &record, NULL), -EBADMSG);
+    assert_int_equal(record_parse(longest, sizeof longest, &record, NULL), -EBADMSG);
+    const char body[] = "7 1 removed app=w\0b";
+    text_addf(&line, "%08" PRIx32 " ", crc32c(body, sizeof body - 1));
+    text_add_bytes(&line, body, sizeof body - 1);
+    assert_int_equal(record_parse(line.data, line.length, &record, NULL), -EBADMSG);
+}
+
+static void test_upper_case_check_sum_is_refused(void **state)
+{
+    CLEANUP_TEXT struct text line = {0};
+    struct record record = make(RECORD_APP), back;
+    bool changed = false;
+    for (record.index = 0; !changed; record.index++) { /* until the sum has a letter in it */
+        text_clear(&line);
+        record_format(&record, &line);
+        for (int i = 0; i < 8; i++) {
+            if (line.data[i] >= 'a') {
+                line.data[i] = (char)(line.data[i] - 'a' + 'A');
+                changed = true;
+            }
+        }
+    }
+    assert_int_equal(record_parse(line.data, line.length - 1, &back, NULL), -EBADMSG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_kind),
+        cmocka_unit_test(test_values_are_encoded),
+        cmocka_unit_test(test_longest_record_fits),
+        cmocka_unit_test(test_every_byte_is_checked),
+        cmocka_unit_test(test_whole_but_wrong),
+        cmocka_unit_test(test_not_a_record),
+        cmocka_unit_test(test_upper_case_check_sum_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Services: substitution, ports that conflict, the rules between keys. */
+#include "model/service.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void check_substitution(const char *text, const char *expected)
+{
+    CLEANUP_FREE char *out = NULL;
+    struct error err = {0};
+    assert_int_equal(service_substitute(text, "v1.4", GREEN, &out, &err), 0);
+    assert_string_equal(out, expected);
+}
+
+static void test_substitution(void **state)
+{
+    check_substitution("", "");
+    check_substitution("plain", "plain");
+    check_substitution("/srv/%r/bin", "/srv/v1.4/bin");
+    check_substitution("%z-%r-%z", "green-v1.4-green");
+    check_substitution("100%%", "100%");
+    check_substitution("%%r", "%r");
+    check_substitution("%%%r", "%v1.4");
+}
+
+static void test_substitution_refuses(void **state)
+{
+    static const char *const bad[] = {"%", "a%", "%x", "%R", "% r", "%%%", "%\xc3\xa9"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char *out = NULL;
+        struct error err = {0};
+        assert_int_equal(service_substitute(bad[i], "r", BLUE, &out, &err), -EINVAL);
+        assert_null(out);
+        assert_non_null(strstr(err.text, "%%"));
+    }
+}
+
+static struct port port(const char *address, uint16_t published, enum protocol protocol)
+{
+    struct port made = {.published = published, .target = 8080, .protocol = protocol};
+    strcpy(made.name, "p");
+    if (address)
+        assert_true(address_parse(address, &made.listen));
+    return made;
+}
+
+static void check_conflict(const char *a_address, const char *b_address, bool conflict)
+{
+    struct port a = port(a_address, 80, PROTOCOL_TCP), b = port(b_address, 80, PROTOCOL_TCP);
+    assert_int_equal(port_conflicts(&a, &b), conflict);
+    assert_int_equal(port_conflicts(&b, &a), conflict);
+    b.protocol = PROTOCOL_UDP;
+    assert_false(port_conflicts(&a, &b));
+    b = port(b_address, 81, PROTOCOL_TCP);
+    assert_false(port_conflicts(&a, &b));
+}
+
+static void test_port_conflicts(void **state)
+{
+    check_conflict(NULL, NULL, true);
+    check_conflict(NULL, "192.0.2.1", true);
+    check_conflict(NULL, "2001:db8::1", true);
+    check_conflict("192.0.2.1", "192.0.2.1", true);
+    check_conflict("192.0.2.1", "192.0.2.2", false);
+    check_conflict("192.0.2.1", "2001:db8::1", false);
+    check_conflict("2001:db8::1", "2001:db8:0::1", true);
+}
+
+static void test_port_texts(void **state)
+{
+    char text[PORT_LISTEN_TEXT_MAX];
+    struct port any = port(NULL, 80, PROTOCOL_TCP), four = port("255.255.255.254", 65535, PROTOCOL_TCP),
+                six = port("ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe", 65535, PROTOCOL_UDP);
+    assert_string_equal(port_listen_format(&any, text), "80");
+    assert_string_equal(port_listen_format(&four, text), "255.255.255.254:65535");
+    assert_string_equal(port_listen_format(&six, text), "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe]:65535");
+    assert_string_equal(protocol_name(PROTOCOL_TCP), "tcp");
+    assert_string_equal(protocol_name(PROTOCOL_UDP), "udp");
+    assert_string_equal(protocol_name((enum protocol)1), "unknown");
+}
+
+/* --- rules between keys ------------------------------------------------------------------------ */
+
+static void make_valid(struct service *service)
+{
+    *service = (struct service){.name = "web",
+                                .user = "web",
+                                .health = {.kind = HEALTH_HTTP,
+                                           .port = 8080,
+                                           .path = "/",
+                                           .interval_ms = 1000,
+                                           .timeout_ms = 5000,
+                                           .passes = 2,
+                                           .failures = 3,
+                                           .start_timeout_ms = 60000}};
+    assert_int_equal(words_add(&service->run, "/srv/%r/server"), 0);
+    assert_int_equal(words_add(&service->run, "--zone=%z"), 0);
+    assert_int_equal(words_add(&service->environment, "A=%r"), 0);
+    service->workdir = strdup("/srv/%r");
+    service->env_file = strdup("-/etc/web.env");
+    service->ports[0] = port(NULL, 80, PROTOCOL_TCP);
+    service->port_count = 1;
+}
+
+/* Exactly one problem, and it is this one. */
+static void expect_problem(struct service *service, const char *start)
+{
+    CLEANUP_WORDS struct words problems = {0};
+    struct error err = {0};
+    assert_int_equal(service_problems(service, &problems), 1);
+    if (!text_starts_with(problems.items[0], start))
+        fail_msg("\"%s\" does not start with \"%s\"", problems.items[0], start);
+    assert_int_equal(service_validate(service, &err), -EINVAL);
+    assert_string_equal(err.text, problems.items[0]);
+    service_clear(service);
+}
+
+static void test_valid_service(void **state)
+{
+    CLEANUP_SERVICE struct service service;
+    CLEANUP_WORDS struct words problems = {0};
+    struct error err = {0};
+    make_valid(&service);
+    assert_int_equal(service_problems(&service, &problems), 0);
+    assert_int_equal(service_validate(&service, &err), 0);
+    assert_int_equal(err.code, 0);
+}
+
+static void replace(char **string, const char *value)
+{
+    free(*string);
+    *string = strdup(value);
+}
+
+static void test_app_rules(void **state)
+{
+    struct service service;
+    make_valid(&service);
+    strcpy(service.name, "Web");
+    expect_problem(&service, "[app] name: ");
+    make_valid(&service);
+    service.user[0] = '\0';
+    expect_problem(&service, "[app] user: missing");
+    make_valid(&service);
+    words_clear(&service.run);
+    expect_problem(&service, "[app] run: missing");
+    make_valid(&service);
+    replace(&service.run.items[0], "%r/server");
+    expect_problem(&service, "[app] run: \"%r/server\" is not an absolute path");
+    make_valid(&service);
+    replace(&service.run.items[1], "--rate=5%");
+    expect_problem(&service, "[app] run: '%' at the end");
+    make_valid(&service);
+    replace(&service.workdir, "srv");
+    expect_problem(&service, "[app] workdir: \"srv\" is not an absolute path");
+    make_valid(&service);
+    replace(&service.workdir, "/srv/%q");
+    expect_problem(&service, "[app] workdir: unknown '%q'");
+    make_valid(&service);
+    replace(&service.env_file, "-web.env");
+    expect_problem(&service, "[app] env_file: \"web.env\" is not an absolute path");
+    make_valid(&service);
+    replace(&service.environment.items[0], "A=50%");
+    expect_problem(&service, "[app] environment: '%' at the end");
+    make_valid(&service);
+    replace(&service.environment.items[0], "BLUEGREEN_ZONE=red");
+    expect_problem(&service, "[app] environment: BLUEGREEN_ZONE is set by the agent");
+}
+
+static void test_unreserved_names(void **state)
+{
+    CLEANUP_SERVICE struct service service;
+    CLEANUP_WORDS struct words problems = {0};
+    make_valid(&service);
+    replace(&service.environment.items[0], "BLUEGREEN_ZONES=2");
+    assert_int_equal(service_problems(&service, &problems), 0);
+}
+
+static void test_port_rules(void **state)
+{
+    struct service service;
+    make_valid(&service);
+    service.ports[1] = port("192.0.2.1", 80, PROTOCOL_TCP);
+    strcpy(service.ports[1].name, "second");
+    service.port_count = 2;
+    expect_problem(&service, "[ports] second: claims 192.0.2.1:80/tcp, which [ports] p claims too");
+}
+
+static void test_health_rules(void **state)
+{
+    struct service service;
+    make_valid(&service);
+    service.health.passes = 61;
+    expect_problem(&service, "[health] start_timeout: 61 passes every 1000ms");
+    make_valid(&service);
+    service.health.grace_ms = 60000;
+    expect_problem(&service, "[health] grace: 60000ms is not shorter");
+    make_valid(&service);
+    service.health.port = 0;
+    expect_problem(&service, "[health] http: port missing");
+    make_valid(&service);
+    service.health.kind = HEALTH_TCP;
+    service.health.port = 0;
+    expect_problem(&service, "[health] tcp: port missing");
+    make_valid(&service);
+    service.health.kind = HEALTH_TCP;
+    strcpy(service.health.host, "example.org");
+    expect_problem(&service, "[health] host: ");
+    make_valid(&service);
+    service.health.kind = HEALTH_TCP;
+    service.health.status_count = 1;
+    expect_problem(&service, "[health] status: ");
+    make_valid(&service);
+    service.health.kind = HEALTH_ALIVE;
+    service.health.follow_redirects = true;
+    expect_problem(&service, "[health] follow_redirects: ");
+}
+
+/* With a check the first pass can come at once; without one every interval must be lived through. */
+static void test_gate_boundary(void **state)
+{
+    CLEANUP_SERVICE struct service service;
+    CLEANUP_WORDS struct words problems = {0};
+    make_valid(&service);
+    service.health.passes = 60;
+    assert_int_equal(service_problems(&service, &problems), 0);
+    service.health.kind = HEALTH_ALIVE;
+    assert_int_equal(service_problems(&service, &problems), 1);
+    service.health.passes = 59;
+    assert_int_equal(service_problems(&service, &problems), 0);
+}
+
+static void test_every_problem_is_found(void **state)
+{
+    CLEANUP_SERVICE struct service service = {0};
+    CLEANUP_WORDS struct words problems = {0};
+    assert_true(service_problems(&service, &problems) >= 3);
+    assert_true(text_starts_with(problems.items[0], "[app] name: "));
+    assert_true(text_starts_with(problems.items[1], "[app] user: "));
+    assert_true(text_starts_with(problems.items[2], "[app] run: "));
+}
+
+static void test_ownership(void **state)
+{
+    struct service service, *heap = calloc(1, sizeof *heap), zero;
+    memset(&zero, 0, sizeof zero);
+    make_valid(&service);
+    service.source = strdup("text");
+    service_clear(&service);
+    assert_memory_equal(&service, &zero, sizeof zero);
+    service_clear(&service);
+    make_valid(heap);
+    service_free(heap);
+    service_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_substitution),           cmocka_unit_test(test_substitution_refuses),
+        cmocka_unit_test(test_port_conflicts),         cmocka_unit_test(test_port_texts),
+        cmocka_unit_test(test_valid_service),          cmocka_unit_test(test_app_rules),
+        cmocka_unit_test(test_unreserved_names),       cmocka_unit_test(test_port_rules),
+        cmocka_unit_test(test_health_rules),           cmocka_unit_test(test_gate_boundary),
+        cmocka_unit_test(test_every_problem_is_found), cmocka_unit_test(test_ownership),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

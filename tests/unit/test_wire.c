@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Messages of the control channel: which requests and which messages pass. */
+#include "model/wire.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static struct wire_request request(enum wire_verb verb, const char *app, const char *release)
+{
+    struct wire_request made = {.header = {.type = WIRE_REQUEST, .version = WIRE_VERSION, .length = sizeof made},
+                                .verb = verb};
+    assert_true(text_copy(made.app, sizeof made.app, app));
+    assert_true(text_copy(made.release, sizeof made.release, release));
+    return made;
+}
+
+static void check(const struct wire_request *request, const char *reason)
+{
+    struct error err = {0};
+    bool valid = wire_request_valid(request, sizeof *request, &err);
+    assert_int_equal(valid, reason == NULL);
+    if (reason && !strstr(err.text, reason))
+        fail_msg("\"%s\" does not say \"%s\"", err.text, reason);
+}
+
+static void test_names(void **state)
+{
+    static const char *const names[] = {"status",   "history", "version", "reload", "deploy", "stage", "switch",
+                                        "rollback", "abort",   "drain",   "stop",   "start",  "remove"};
+    assert_int_equal(COUNT(names), VERBS);
+    for (unsigned i = 0; i < VERBS; i++) {
+        assert_string_equal(verb_name((enum wire_verb)i), names[i]);
+        assert_int_equal(verb_changes((enum wire_verb)i), i > VERB_VERSION);
+    }
+    assert_string_equal(verb_name(VERBS), "unknown");
+    assert_true(verb_changes(VERBS)); /* when in doubt, rights are needed */
+    assert_string_equal(app_state_name(APP_EMPTY), "empty");
+    assert_string_equal(app_state_name(APP_RUNNING), "running");
+    assert_string_equal(app_state_name(APP_STOPPED), "stopped");
+    assert_string_equal(app_state_name((enum app_state)9), "unknown");
+}
+
+/* Each verb with and without each name. */
+static void test_what_a_verb_takes(void **state)
+{
+    enum { NONE, OPTIONAL, REQUIRED };
+    static const struct {
+        int app, release;
+    } takes[VERBS] = {
+        [VERB_STATUS] = {OPTIONAL, NONE}, [VERB_HISTORY] = {OPTIONAL, NONE},    [VERB_VERSION] = {NONE, NONE},
+        [VERB_RELOAD] = {NONE, NONE},     [VERB_DEPLOY] = {REQUIRED, REQUIRED}, [VERB_STAGE] = {REQUIRED, REQUIRED},
+        [VERB_SWITCH] = {REQUIRED, NONE}, [VERB_ROLLBACK] = {REQUIRED, NONE},   [VERB_ABORT] = {REQUIRED, NONE},
+        [VERB_DRAIN] = {REQUIRED, NONE},  [VERB_STOP] = {REQUIRED, NONE},       [VERB_START] = {REQUIRED, NONE},
+        [VERB_REMOVE] = {REQUIRED, NONE},
+    };
+    for (unsigned verb = 0; verb < VERBS; verb++) {
+        for (int app = 0; app < 2; app++) {
+            for (int release = 0; release < 2; release++) {
+                struct wire_request made = request((enum wire_verb)verb, app ? "web" : "", release ? "v1" : "");
+                bool app_fits = app ? takes[verb].app != NONE : takes[verb].app != REQUIRED;
+                bool release_fits = release ? takes[verb].release != NONE : takes[verb].release != REQUIRED;
+                struct error err = {0};
+                assert_int_equal(wire_request_valid(&made, sizeof made, &err), app_fits && release_fits);
+            }
+        }
+    }
+}
+
+static void test_hostile_names(void **state)
+{
+    static const char *const apps[] = {"Web", "../etc", "web/blue", "w b", "web\n", "\x1b[2J", "9web"};
+    static const char *const releases[] = {"..", ".v1", "-v1", "a/b", "a b", "v1\n", "%r", "\xff"};
+    for (size_t i = 0; i < COUNT(apps); i++) {
+        struct wire_request made = request(VERB_DEPLOY, apps[i], "v1");
+        check(&made, "is not a valid app name");
+    }
+    for (size_t i = 0; i < COUNT(releases); i++) {
+        struct wire_request made = request(VERB_DEPLOY, "web", releases[i]);
+        check(&made, "is not a valid release name");
+    }
+    struct wire_request escape = request(VERB_STATUS, "\x1b[2J", "");
+    struct error err = {0};
+    assert_false(wire_request_valid(&escape, sizeof escape, &err));
+    assert_null(strchr(err.text, '\x1b')); /* the reason is shown to people */
+}
+
+static void test_unterminated_names(void **state)
+{
+    struct wire_request made = request(VERB_DEPLOY, "web", "v1");
+    memset(made.app, 'a', sizeof made.app);
+    check(&made, "malformed");
+    made = request(VERB_DEPLOY, "web", "v1");
+    memset(made.release, 'a', sizeof made.release);
+    check(&made, "malformed");
+    made.release[RELEASE_NAME_MAX] = '\0';
+    check(&made, NULL);
+    memset(made.release, 'a', RELEASE_NAME_MAX + 1); /* terminated, but one too long */
+    made.release[RELEASE_NAME_MAX + 1] = '\0';
+    check(&made, "is not a valid release name");
+}
+
+static void test_numbers_out_of_range(void **state)
+{
+    struct wire_request made = request(VERB_STATUS, "", "");
+    check(&made, NULL);
+    made.verb = VERBS;
+    check(&made, "malformed");
+    made.verb = UINT32_MAX;
+    check(&made, "malformed");
+    made = request(VERB_SWITCH, "web", "");
+    made.flags = WIRE_FORCE;
+    check(&made, NULL);
+    made.flags = WIRE_FORCE | 2;
+    check(&made, "malformed");
+    made = request(VERB_SWITCH, "web", "");
+    made.reserved = 1;
+    check(&made, "malformed");
+    made = request(VERB_SWITCH, "web", "");
+    made.limit = 1;
+    check(&made, "takes no limit");
+    made = request(VERB_HISTORY, "", "");
+    made.limit = WIRE_HISTORY_MAX;
+    check(&made, NULL);
+    made.limit = WIRE_HISTORY_MAX + 1;
+    check(&made, "at most");
+    made = request(VERB_STATUS, "", "");
+    made.flags = WIRE_FORCE;
+    check(&made, "cannot be forced");
+}
+
+static void test_headers(void **state)
+{
+    struct wire_request made = request(VERB_STATUS, "", "");
+    assert_false(wire_request_valid(&made, sizeof made - 1, NULL));
+    assert_false(wire_request_valid(&made, 0, NULL));
+    made.header.length--;
+    check(&made, "malformed");
+    made = request(VERB_STATUS, "", "");
+    made.header.version++;
+    check(&made, "malformed");
+    made = request(VERB_STATUS, "", "");
+    made.header.type = WIRE_CLIENT;
+    check(&made, "malformed");
+}
+
+/* Every type at its size, one less and one more; every other type at every size of a known one. */
+static void test_message_sizes(void **state)
+{
+    static const struct {
+        uint16_t type;
+        size_t size;
+    } known[] = {
+        {WIRE_CLIENT, sizeof(struct wire_client)},     {WIRE_STATUS, sizeof(struct wire_status)},
+        {WIRE_PROGRESS, sizeof(struct wire_progress)}, {WIRE_HISTORY, sizeof(struct wire_history)},
+        {WIRE_RECEIPT, sizeof(struct wire_receipt)},   {WIRE_END, sizeof(struct wire_end)},
+        {WIRE_REQUEST, sizeof(struct wire_request)},   {WIRE_GONE, sizeof(struct wire_header)},
+    };
+    char *buffer = calloc(1, WIRE_MESSAGE_MAX + 2);
+    char *message = buffer + 1; /* not aligned on purpose */
+    assert_non_null(buffer);
+    for (size_t i = 0; i < COUNT(known); i++) {
+        for (int off = -1; off <= 1; off++) {
+            size_t length = known[i].size + (size_t)off;
+            struct wire_header header = {.type = known[i].type, .version = WIRE_VERSION, .length = (uint32_t)length};
+            memcpy(message, &header, sizeof header);
+            assert_int_equal(wire_message_valid(message, length), off == 0);
+            assert_false(wire_message_valid(message, length + 1));
+        }
+        assert_true(known[i].size <= WIRE_MESSAGE_MAX);
+    }
+    for (unsigned type = 0; type <= UINT16_MAX; type++) {
+        bool is_known = (type >= WIRE_CLIENT && type <= WIRE_END) || type == WIRE_REQUEST || type == WIRE_GONE;
+        struct wire_header header = {.type = (uint16_t)type, .version = WIRE_VERSION, .length = sizeof header};
+        memcpy(message, &header, sizeof header);
+        assert_int_equal(wire_message_valid(message, sizeof header), is_known && type == WIRE_GONE);
+        assert_false(wire_message_valid(message, 0));
+    }
+    assert_false(wire_message_valid(message, sizeof(struct wire_header) - 1));
+    free(buffer);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_what_a_verb_takes),
+        cmocka_unit_test(test_hostile_names),
+        cmocka_unit_test(test_unterminated_names),
+        cmocka_unit_test(test_numbers_out_of_range),
+        cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_message_sizes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
