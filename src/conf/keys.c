@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Tables of sections and keys, and the values that several keys share. */
+#include "conf/keys.h"
+
+#include "model/grammar.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CANDIDATES_MAX = 64, SHOWN_MAX = 60 };
+
+const struct scan_entry *keys_find(const struct scan *scan, const char *section, const char *key)
+{
+    for (size_t i = 0; i < scan->entry_count; i++) {
+        if (strcmp(scan->entries[i].section, section) == 0 && strcmp(scan->entries[i].key, key) == 0)
+            return &scan->entries[i];
+    }
+    return NULL;
+}
+
+/* --- suggestions ------------------------------------------------------------------------------ */
+
+struct candidates {
+    const char *names[CANDIDATES_MAX];
+    size_t count;
+};
+
+static void add_candidate(struct candidates *candidates, const char *name)
+{
+    for (size_t i = 0; i < candidates->count; i++) {
+        if (strcmp(candidates->names[i], name) == 0)
+            return;
+    }
+    if (candidates->count < CANDIDATES_MAX)
+        candidates->names[candidates->count++] = name;
+}
+
+/* "did you mean A?" or "there are A, B, C" */
+static void suggest(const char *wrong, const struct candidates *candidates, struct text *text)
+{
+    const char *nearest = text_nearest(wrong, candidates->names, candidates->count);
+    if (nearest) {
+        text_addf(text, "did you mean %s?", nearest);
+        return;
+    }
+    for (size_t i = 0; i < candidates->count; i++)
+        text_addf(text, "%s%s", i == 0 ? "there are " : ", ", candidates->names[i]);
+}
+
+static bool section_known(const struct key_rule rules[], size_t count, const char *section)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(rules[i].section, section) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void unknown_section(const struct key_rule rules[], size_t count, const char *section, struct problems *problems)
+{
+    CLEANUP_TEXT struct text hint = {0};
+    struct candidates candidates = {.count = 0};
+    for (size_t i = 0; i < count; i++)
+        add_candidate(&candidates, rules[i].section);
+    suggest(section, &candidates, &hint);
+    problem_at_key(problems, section, NULL, "unknown section; %s", hint.data ? hint.data : "");
+}
+
+static void unknown_key(const struct key_rule rules[], size_t count, const struct scan_entry *entry,
+                        struct problems *problems)
+{
+    CLEANUP_TEXT struct text hint = {0};
+    struct candidates candidates = {.count = 0};
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(rules[i].section, entry->section) == 0)
+            add_candidate(&candidates, rules[i].key);
+        else if (rules[i].key && strcmp(rules[i].key, entry->key) == 0)
+            return problem_at_key(problems, entry->section, entry->key, "unknown key; %s belongs in [%s]", entry->key,
+                                  rules[i].section);
+    }
+    suggest(entry->key, &candidates, &hint);
+    problem_at_key(problems, entry->section, entry->key, "unknown key; %s", hint.data ? hint.data : "");
+}
+
+/* --- applying --------------------------------------------------------------------------------- */
+
+static const struct key_rule *find_rule(const struct key_rule rules[], size_t count, const struct scan_entry *entry)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(rules[i].section, entry->section) == 0 && (!rules[i].key || strcmp(rules[i].key, entry->key) == 0))
+            return &rules[i];
+    }
+    return NULL;
+}
+
+static void apply_entry(const struct key_rule rules[], size_t count, struct scan_entry *entry, void *target,
+                        struct problems *problems)
+{
+    struct error err = {0};
+    const struct key_rule *rule = find_rule(rules, count, entry);
+    if (!rule) {
+        entry->refused = true;
+        unknown_key(rules, count, entry, problems);
+        return;
+    }
+    if (entry->refused)
+        return;
+    int result =
+        rule->key ? rule->set(target, entry->value, &err) : rule->set_any(target, entry->key, entry->value, &err);
+    if (result < 0) {
+        entry->refused = true;
+        problem_at_key(problems, entry->section, entry->key, "%s", err.text);
+    }
+}
+
+void keys_apply(const struct key_rule rules[], size_t count, struct scan *scan, void *target, struct problems *problems)
+{
+    for (size_t i = 0; i < scan->section_count; i++) {
+        if (!section_known(rules, count, scan->sections[i].name))
+            unknown_section(rules, count, scan->sections[i].name, problems);
+    }
+    for (size_t i = 0; i < scan->entry_count; i++) {
+        if (section_known(rules, count, scan->entries[i].section))
+            apply_entry(rules, count, &scan->entries[i], target, problems);
+    }
+}
+
+/* --- values ----------------------------------------------------------------------------------- */
+
+/* As somebody would write it: the largest unit that leaves no rest. */
+static const char *show_duration(uint32_t ms, char text[16])
+{
+    static const struct {
+        const char *unit;
+        uint32_t ms;
+    } units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}};
+    snprintf(text, 16, ms ? "%" PRIu32 "ms" : "0", ms);
+    for (size_t i = 0; ms && i < sizeof units / sizeof *units; i++) {
+        if (ms % units[i].ms == 0) {
+            snprintf(text, 16, "%" PRIu32 "%s", ms / units[i].ms, units[i].unit);
+            break;
+        }
+    }
+    return text;
+}
+
+int key_duration(const char *value, uint32_t min_ms, uint32_t max_ms, uint32_t *ms, struct error *err)
+{
+    uint64_t parsed;
+    char least[16], most[16];
+    int result = grammar_duration(value, &parsed, err);
+    if (result < 0)
+        return result;
+    if (parsed < min_ms || parsed > max_ms)
+        return error_set(err, ERANGE, "%.*s is out of range; it is %s to %s", SHOWN_MAX, value,
+                         show_duration(min_ms, least), show_duration(max_ms, most));
+    *ms = (uint32_t)parsed;
+    return 0;
+}
+
+int key_number(const char *value, uint32_t min, uint32_t max, uint32_t *number, struct error *err)
+{
+    uint64_t parsed;
+    if (!text_to_u64(value, max, &parsed) || parsed < min)
+        return error_set(err, EINVAL, "\"%.*s\" is not a number from %" PRIu32 " to %" PRIu32, SHOWN_MAX, value, min,
+                         max);
+    *number = (uint32_t)parsed;
+    return 0;
+}
+
+int key_account(const char *value, char *name, size_t size, struct error *err)
+{
+    static const char first[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
+    static const char rest[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+    if (strspn(value, "0123456789") == strlen(value))
+        return error_set(err, EINVAL,
+                         "\"%.*s\" is a number; write the name, so that a change of ids cannot make it "
+                         "somebody else",
+                         SHOWN_MAX, value);
+    if (!strspn(value, first) || value[strspn(value, rest)] || strlen(value) >= size)
+        return error_set(err, EINVAL,
+                         "\"%.*s\" is not an account's name: a letter or '_', then letters, digits and "
+                         "_.-, at most %zu",
+                         SHOWN_MAX, value, size - 1);
+    text_copy(name, size, value);
+    return 0;
+}
+
+int key_string(const char *value, char **string, struct error *err)
+{
+    char *copy = strdup(value);
+    if (!copy)
+        return error_errno(err, ENOMEM, "read a value");
+    free(*string);
+    *string = copy;
+    return 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The journal on disk: STATE/journal, appended and fsynced record by record, folded at start. A torn last line (the
+ * machine died while writing) is cut off with a warning; a bad line in the middle is refused with its number. Above a
+ * bound it is compacted: a snapshot of the state and the newest operations, written atomically.
+ */
+#pragma once
+
+#include "model/record.h"
+
+#define JOURNAL_COMPACT_BYTES (1u << 20)
+#define JOURNAL_HISTORY_KEPT  1000 /* operations that survive a compaction */
+
+struct journal;
+
+/* Opens or creates STATE/journal (and STATE), locks STATE against a second agent (-EBUSY), folds the journal into
+ * *fold, which is the caller's (fold_clear) and is not kept up to date. */
+int journal_open(const char *state_dir, struct journal **journal, struct fold *fold, struct error *err);
+void journal_close(struct journal *journal); /* NULL is fine */
+/* Gives record its sequence and time, appends, fsyncs. A record that the next start would refuse is refused here.
+ * After a failed write the file is cut back to the last good record before the next one; each call tries again. */
+int journal_append(struct journal *journal, struct record *record, struct error *err);
+/* The newest `limit` finished operations (RECORD_END) of app (NULL or "" = all), oldest first. *records is the
+ * caller's (free). */
+int journal_history(struct journal *journal, const char *app, size_t limit, struct record **records, size_t *count,
+                    struct error *err);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Any bytes as an app's file: refused with a reason that can be printed, or a service that keeps every rule. */
+#include "conf/conf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool condition)
+{
+    if (!condition)
+        abort();
+}
+
+static void check_problems(const struct words *problems)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        char *clean = strdup(problems->items[i]);
+        text_sanitise(clean);
+        require(strcmp(clean, problems->items[i]) == 0);
+        require(text_starts_with(clean, "apps/web.conf: "));
+        require(!strstr(clean, "iniparser")); /* it found what the scan should have seen */
+        free(clean);
+    }
+}
+
+/* The zone keeps the text; read again after a restart it must be the same service. */
+static void check_source(const struct service *service)
+{
+    CLEANUP_SERVICE struct service again = {0};
+    CLEANUP_WORDS struct words problems = {0};
+    require(conf_parse_app("kept", service->source, service->source_length, &again, &problems) == 0);
+    require(strcmp(again.name, service->name) == 0 && again.run.count == service->run.count);
+    require(again.port_count == service->port_count);
+    require(memcmp(again.ports, service->ports, sizeof *again.ports * again.port_count) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    CLEANUP_SERVICE struct service service = {0};
+    CLEANUP_WORDS struct words problems = {0};
+    int result = conf_parse_app("apps/web.conf", (const char *)data, size, &service, &problems);
+    require((result == 0) == (problems.count == 0));
+    check_problems(&problems);
+    if (result == 0) {
+        require(service_validate(&service, NULL) == 0);
+        require(app_name_valid(service.name) && service.run.items[0][0] == '/');
+        require(service.source_length == size && memcmp(service.source, data, size) == 0);
+        check_source(&service);
+    }
+    return 0;
+}

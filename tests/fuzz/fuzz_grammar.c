@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Any text as a value: the first byte chooses its language. What is accepted must be in range and come back the
+ * same. */
+#include "model/grammar.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool condition)
+{
+    if (!condition)
+        abort();
+}
+
+static void try_port(const char *value)
+{
+    struct port port = {0}, again = {0};
+    char listen[PORT_LISTEN_TEXT_MAX], text[PORT_LISTEN_TEXT_MAX + 32];
+    if (grammar_port(value, &port, NULL) < 0)
+        return;
+    require(port.published > 0 && port.target > 0);
+    snprintf(text, sizeof text, "%s -> %u/%s%s", port_listen_format(&port, listen), port.target,
+             protocol_name(port.protocol), port.udp == UDP_KEEP ? " keep" : "");
+    require(grammar_port(text, &again, NULL) == 0);
+    require(memcmp(&port, &again, sizeof port) == 0);
+    require(port_conflicts(&port, &again));
+}
+
+static void try_health(const char *value)
+{
+    struct health health = {0};
+    if (grammar_health_http(value, &health, NULL) == 0)
+        require(health.port > 0 && health.path[0] == '/' && !strpbrk(health.path, " \r\n\t"));
+    if (grammar_health_tcp(value, &health, NULL) == 0)
+        require(health.port > 0);
+    if (grammar_status(value, &health, NULL) < 0)
+        return;
+    require(health.status_count > 0 && health.status_count <= STATUS_RANGES_MAX);
+    for (unsigned i = 0; i < health.status_count; i++)
+        require(health.status[i].first >= 100 && health.status[i].last <= 599 &&
+                health.status[i].first <= health.status[i].last);
+}
+
+static void try_units(const char *value)
+{
+    uint64_t number;
+    bool boolean;
+    grammar_duration(value, &number, NULL);
+    grammar_size(value, &number, NULL);
+    grammar_boolean(value, &boolean, NULL);
+}
+
+static void check_words(const struct words *words)
+{
+    for (size_t i = 0; i < words->count; i++)
+        require(words->items[i] != NULL);
+    require(words->count == 0 || words->items[words->count] == NULL);
+}
+
+static void check_variables(const struct words *words)
+{
+    check_words(words);
+    for (size_t i = 0; i < words->count; i++)
+        require(words->items[i][0] != '=' && strchr(words->items[i], '='));
+}
+
+static void try_words(const char *value)
+{
+    CLEANUP_WORDS struct words command = {0}, environment = {0};
+    char *substituted = NULL;
+    if (grammar_command(value, &command, NULL) == 0)
+        require(command.count > 0);
+    check_words(&command);
+    grammar_environment(value, &environment, NULL);
+    check_variables(&environment);
+    if (service_substitute(value, "v1", GREEN, &substituted, NULL) == 0)
+        require(substituted != NULL);
+    free(substituted);
+}
+
+static void try_names(const char *value)
+{
+    struct address address;
+    struct prefix prefix, again;
+    char text[ADDRESS_TEXT_MAX + 4];
+    if (app_name_valid(value))
+        require(strlen(value) <= APP_NAME_MAX);
+    if (release_name_valid(value))
+        require(strlen(value) <= RELEASE_NAME_MAX && !strchr(value, '/') && value[0] != '.');
+    if (address_parse(value, &address))
+        require(address_parse(address_format(&address, text), &address));
+    if (prefix_parse(value, &prefix)) {
+        require(prefix_parse(prefix_format(&prefix, text), &again));
+        require(prefix_overlaps(&prefix, &again) && prefix_contains(&prefix, &prefix.address));
+    }
+}
+
+static void try_env_file(const uint8_t *data, size_t size)
+{
+    CLEANUP_WORDS struct words words = {0};
+    char *exact = malloc(size ? size : 1); /* so that a byte too far is seen */
+    require(exact != NULL);
+    memcpy(exact, data, size);
+    grammar_environment_file(exact, size, &words, NULL);
+    check_variables(&words);
+    free(exact);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static void (*const tries[])(const char *) = {try_port, try_health, try_units, try_words, try_names};
+    if (size == 0)
+        return 0;
+    unsigned choice = data[0] % 6;
+    if (choice == 5) {
+        try_env_file(data + 1, size - 1);
+        return 0;
+    }
+    char *value = strndup((const char *)data + 1, size - 1);
+    require(value != NULL);
+    tries[choice](value);
+    free(value);
+    return 0;
+}

@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The journal on disk: appending, reading again, torn tails, damage, compaction, a full disk. */
+#include "journal/journal.h"
+
+#include "base/cleanup.h"
+#include "journal/records.h"
+#include "os/files.h"
+#include "os/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+static char directory[PATH_MAX], path[PATH_MAX + 16];
+static struct journal *journal;
+static struct fold fold;
+
+static int setup(void **state)
+{
+    strcpy(directory, "/tmp/bluegreen-journal-XXXXXX");
+    if (!mkdtemp(directory))
+        return -1;
+    snprintf(path, sizeof path, "%s/journal", directory);
+    journal = NULL;
+    fold = (struct fold){0};
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    journal_close(journal);
+    fold_clear(&fold);
+    return directory_remove(directory, NULL);
+}
+
+static int try_open(struct error *err)
+{
+    fold_clear(&fold);
+    return journal_open(directory, &journal, &fold, err);
+}
+
+static void open_again(void)
+{
+    struct error err = {0};
+    journal_close(journal);
+    journal = NULL;
+    if (try_open(&err) != 0)
+        fail_msg("%s", err.text);
+}
+
+static int append(enum record_kind kind, const char *app, int number)
+{
+    struct record record;
+    record_init(&record, kind, app);
+    record.index = (uint16_t)number;
+    record.zone = kind == RECORD_ZONE ? BLUE : -1;
+    record.verb = VERB_DEPLOY;
+    record.to = BLUE;
+    snprintf(record.reason, sizeof record.reason, "%d", number);
+    return journal_append(journal, &record, NULL);
+}
+
+static size_t file_size(void)
+{
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    return (size_t)status.st_size;
+}
+
+static void add_bytes(const char *bytes, size_t length)
+{
+    CLEANUP_FD int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    assert_int_equal(write(fd, bytes, length), length);
+}
+
+static void test_append_and_read_again(void **state)
+{
+    struct record record;
+    struct stat status;
+    open_again();
+    assert_int_equal(fold.count, 0);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0600);
+    record_init(&record, RECORD_APP, "web");
+    assert_int_equal(journal_append(journal, &record, NULL), 0);
+    assert_int_equal(record.sequence, 1);
+    assert_true(record.unix_ms > 1500000000000); /* 2017: the clock is a clock */
+    assert_int_equal(append(RECORD_ZONE, "web", 5), 0);
+    open_again();
+    assert_int_equal(fold.count, 1);
+    assert_int_equal(fold.last_sequence, 2);
+    assert_string_equal(fold.apps[0].zones[BLUE].reason, "5");
+    assert_int_equal(append(RECORD_ZONE, "web", 6), 0);
+    open_again();
+    assert_int_equal(fold.last_sequence, 3);
+}
+
+static void test_state_directory_is_made(void **state)
+{
+    struct stat status;
+    char below[PATH_MAX + 16];
+    snprintf(below, sizeof below, "%s/a/b", directory);
+    assert_int_equal(journal_open(below, &journal, &fold, NULL), 0);
+    assert_int_equal(stat(below, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0700);
+}
+
+static void test_one_agent_at_a_time(void **state)
+{
+    struct journal *second = NULL;
+    struct fold other = {0};
+    struct error err = {0};
+    open_again();
+    assert_int_equal(journal_open(directory, &second, &other, &err), -EBUSY);
+    assert_non_null(strstr(err.text, directory));
+    assert_non_null(strstr(err.text, "another agent"));
+    assert_null(second);
+    journal_close(journal);
+    journal = NULL;
+    assert_int_equal(journal_open(directory, &second, &other, NULL), 0);
+    journal_close(second);
+    fold_clear(&other);
+}
+
+static void test_not_a_file(void **state)
+{
+    struct error err = {0};
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(try_open(&err), -EINVAL);
+    assert_non_null(strstr(err.text, "not a regular file"));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("/etc/passwd", path), 0);
+    assert_int_equal(try_open(&err), -ELOOP);
+}
+
+/* Every way in which the last write can have stopped half-way. */
+static void test_torn_tail_is_cut_off(void **state)
+{
+    open_again();
+    append(RECORD_APP, "web", 1);
+    append(RECORD_ZONE, "web", 5);
+    size_t good = file_size();
+    append(RECORD_ZONE, "web", 6);
+    CLEANUP_FREE char *content = NULL;
+    size_t length;
+    assert_int_equal(file_read(path, 1 << 20, &content, &length, NULL), 0);
+    for (size_t torn = good; torn < length; torn++) {
+        assert_int_equal(truncate(path, (off_t)good), 0);
+        add_bytes(content + good, torn - good);
+        open_again();
+        assert_int_equal(fold.last_sequence, 2);
+        assert_int_equal(file_size(), good);
+        assert_int_equal(append(RECORD_ZONE, "web", 7), 0);
+        open_again();
+        assert_string_equal(fold.apps[0].zones[BLUE].reason, "7");
+    }
+}
+
+/* The size reached the disk, the bytes did not. */
+static void test_tail_of_zeros_is_cut_off(void **state)
+{
+    char zeros[100] = {0};
+    open_again();
+    append(RECORD_APP, "web", 1);
+    size_t good = file_size();
+    add_bytes(zeros, sizeof zeros);
+    open_again();
+    assert_int_equal(file_size(), good);
+    zeros[99] = '\n';
+    add_bytes(zeros, sizeof zeros);
+    open_again();
+    assert_int_equal(file_size(), good);
+    assert_int_equal(fold.last_sequence, 1);
+}
+
+static void test_damage_is_refused(void **state)
+{
+    struct error err = {0};
+    open_again();
+    append(RECORD_APP, "web", 1);
+    size_t first = file_size();
+    append(RECORD_ZONE, "web", 2);
+    append(RECORD_ZONE, "web", 3);
+    size_t whole = file_size();
+    CLEANUP_FD int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, "!", 1, (off_t)first + 20), 1);
+    journal_close(journal);
+    journal = NULL;
+    assert_int_equal(try_open(&err), -EBADMSG);
+    assert_non_null(strstr(err.text, path));
+    assert_non_null(strstr(err.text, "line 2"));
+    assert_non_null(strstr(err.text, "damaged"));
+    assert_int_equal(file_size(), whole); /* and left as it is */
+}
+
+static void test_long_junk_is_damage(void **state)
+{
+    struct error err = {0};
+    char junk[RECORD_LINE_MAX];
+    memset(junk, 'x', sizeof junk);
+    open_again();
+    append(RECORD_APP, "web", 1);
+    journal_close(journal);
+    journal = NULL;
+    add_bytes(junk, sizeof junk);
+    assert_int_equal(try_open(&err), -EBADMSG);
+    assert_non_null(strstr(err.text, "line 2"));
+}
+
+/* A last line whose check sum is right was written whole, so it is no torn tail, whatever it says. */
+static void test_strange_last_line_is_refused(void **state)
+{
+    struct error err = {0};
+    CLEANUP_TEXT struct text line = {0};
+    const char *body = "2 1 future app=web";
+    open_again();
+    append(RECORD_APP, "web", 1);
+    journal_close(journal);
+    journal = NULL;
+    text_addf(&line, "%08x %s\n", crc32c(body, strlen(body)), body);
+    add_bytes(line.data, line.length);
+    assert_int_equal(try_open(&err), -EPROTO);
+    assert_non_null(strstr(err.text, "newer version"));
+}
+
+static void test_a_lost_line_is_refused(void **state)
+{
+    struct error err = {0};
+    open_again();
+    append(RECORD_APP, "web", 1);
+    size_t first = file_size();
+    append(RECORD_ZONE, "web", 2);
+    size_t second = file_size();
+    append(RECORD_ZONE, "web", 3);
+    CLEANUP_FREE char *content = NULL;
+    size_t length;
+    assert_int_equal(file_read(path, 1 << 20, &content, &length, NULL), 0);
+    assert_int_equal(truncate(path, (off_t)first), 0);
+    add_bytes(content + second, length - second);
+    journal_close(journal);
+    journal = NULL;
+    assert_int_equal(try_open(&err), -EPROTO);
+    assert_non_null(strstr(err.text, "line 2"));
+}
+
+/* What would keep the next start from reading the journal is refused now. */
+static void test_bad_records_do_not_get_in(void **state)
+{
+    struct record record;
+    struct error err = {0};
+    open_again();
+    append(RECORD_APP, "web", 1);
+    size_t good = file_size();
+    assert_int_equal(append(RECORD_ZONE, "unknown", 1), -EPROTO);
+    assert_int_equal(append(RECORD_APP, "web", 2), -EPROTO);
+    record_init(&record, RECORD_ZONE, "web");
+    record.zone = -1;
+    assert_int_equal(journal_append(journal, &record, &err), -EPROTO);
+    assert_int_equal(record.sequence, 0);
+    record.zone = BLUE;
+    strcpy(record.release, "../up");
+    assert_int_equal(journal_append(journal, &record, &err), -EPROTO);
+    assert_int_equal(file_size(), good);
+    assert_int_equal(append(RECORD_ZONE, "web", 3), 0);
+    open_again();
+    assert_int_equal(fold.last_sequence, 2);
+}
+
+/* RLIMIT_FSIZE stands for the full disk: the write stops short, then fails. */
+static void test_full_disk(void **state)
+{
+    struct rlimit before, small;
+    struct record record;
+    struct error err = {0};
+    open_again();
+    append(RECORD_APP, "web", 1);
+    size_t good = file_size();
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = (struct rlimit){.rlim_cur = good + 10, .rlim_max = before.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    record_init(&record, RECORD_ZONE, "web");
+    record.zone = BLUE;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(journal_append(journal, &record, &err), -ENOSPC);
+        assert_int_equal(record.sequence, 0);
+        assert_int_equal(file_size(), good); /* no half record stays */
+    }
+    small.rlim_cur = good;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_int_equal(journal_append(journal, &record, &err), -EFBIG);
+    assert_non_null(strstr(err.text, path));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(journal_append(journal, &record, &err), 0);
+    assert_int_equal(record.sequence, 2);
+    open_again();
+    assert_int_equal(fold.last_sequence, 2);
+}
+
+/* --- history ---------------------------------------------------------------------------------- */
+
+static void check_history(const char *app, size_t limit, size_t expected, int first)
+{
+    struct record *records = NULL;
+    size_t count = 99;
+    assert_int_equal(journal_history(journal, app, limit, &records, &count, NULL), 0);
+    assert_int_equal(count, expected);
+    for (size_t i = 0; i < count; i++) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", first + (int)i);
+        if (app && *app)
+            assert_string_equal(records[i].reason, number);
+        assert_int_equal(records[i].kind, RECORD_END);
+        assert_true(i == 0 || records[i].sequence > records[i - 1].sequence);
+    }
+    free(records);
+}
+
+static void test_history(void **state)
+{
+    open_again();
+    check_history(NULL, 10, 0, 0);
+    append(RECORD_APP, "web", 1);
+    append(RECORD_APP, "api", 2);
+    for (int i = 0; i < 5; i++) {
+        append(RECORD_BEGIN, "web", i);
+        append(RECORD_END, "web", i);
+        append(RECORD_END, "api", 10 + i);
+    }
+    check_history("web", 10, 5, 0);
+    check_history("web", 2, 2, 3);
+    check_history("api", 1, 1, 14);
+    check_history("web", 0, 0, 0);
+    check_history("none", 10, 0, 0);
+    check_history(NULL, 100, 10, 0);
+    check_history("", 7, 7, 0);
+    append(RECORD_REMOVED, "api", 0);
+    check_history("api", 10, 5, 10);
+    add_bytes("half a rec", 10); /* not ours: history reads what was written whole */
+    check_history("web", 10, 5, 0);
+}
+
+/* --- compaction ------------------------------------------------------------------------------- */
+
+/* Fills the file directly, which is faster than an fsync for each record. */
+static void fill(size_t bytes)
+{
+    CLEANUP_TEXT struct text text = {0};
+    uint64_t sequence = 0;
+    struct record record;
+    record_init(&record, RECORD_APP, "web");
+    record.index = 3;
+    for (int i = 0; text.length < bytes; i++) {
+        record.sequence = ++sequence;
+        record.unix_ms = 1000 + sequence;
+        record_format(&record, &text);
+        record_init(&record, i % 2 ? RECORD_END : RECORD_ZONE, "web");
+        record.zone = GREEN;
+        record.verb = VERB_DEPLOY;
+        record.to = GREEN;
+        snprintf(record.reason, sizeof record.reason, "%d", i);
+    }
+    assert_int_equal(file_write_atomic(path, 0600, text.data, text.length, NULL), 0);
+}
+
+/* The newest operations, and that the state is what it was. Returns the number of the newest. */
+static int check_compacted(void)
+{
+    struct record *records = NULL;
+    size_t count;
+    int newest, number;
+    assert_int_equal(journal_history(journal, "web", 5000, &records, &count, NULL), 0);
+    assert_int_equal(count, JOURNAL_HISTORY_KEPT);
+    newest = number = atoi(records[count - 1].reason);
+    for (size_t i = count; i-- > 0; number -= 2) {
+        assert_int_equal(atoi(records[i].reason), number);
+        assert_int_equal(records[i].unix_ms, 1000 + records[i].sequence); /* as it was written */
+        assert_int_equal(records[i].sequence, number + 2);
+    }
+    free(records);
+    return newest;
+}
+
+static void test_compaction_at_start(void **state)
+{
+    struct stat status;
+    fill(JOURNAL_COMPACT_BYTES + 10);
+    open_again();
+    uint64_t last = fold.last_sequence;
+    assert_true(file_size() < JOURNAL_COMPACT_BYTES / 2);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0600);
+    int newest = check_compacted();
+    open_again();
+    assert_int_equal(check_compacted(), newest);
+    assert_int_equal(fold.count, 1);
+    assert_int_equal(fold.apps[0].index, 3);
+    assert_true(atoi(fold.apps[0].zones[GREEN].reason) >= newest - 1);
+    assert_true(fold.last_sequence >= last);
+    assert_int_equal(append(RECORD_ZONE, "web", 77), 0);
+    open_again();
+    assert_string_equal(fold.apps[0].zones[BLUE].reason, "77");
+}
+
+static void test_compaction_while_running(void **state)
+{
+    struct journal *second;
+    struct fold other = {0};
+    fill(JOURNAL_COMPACT_BYTES - 200);
+    open_again();
+    size_t before = file_size();
+    assert_int_equal(append(RECORD_BEGIN, "web", 5), 0);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(append(RECORD_ZONE, "web", i), 0);
+    assert_true(file_size() < before / 2);
+    assert_int_equal(journal_open(directory, &second, &other, NULL), -EBUSY); /* the lock outlives the file */
+    open_again();
+    assert_string_equal(fold.apps[0].zones[BLUE].reason, "4");
+    assert_true(fold.apps[0].interrupted);
+    assert_true(fold.apps[0].operation.unix_ms > 1500000000000);
+    check_compacted();
+}
+
+/* A compaction that cannot be written changes nothing, and is not tried at each record. */
+static void test_compaction_fails(void **state)
+{
+    char obstacle[PATH_MAX + 32];
+    snprintf(obstacle, sizeof obstacle, "%s.new", path);
+    fill(JOURNAL_COMPACT_BYTES + 10);
+    assert_int_equal(mkdir(obstacle, 0700), 0);
+    size_t before = file_size();
+    open_again();
+    assert_int_equal(file_size(), before);
+    assert_int_equal(append(RECORD_ZONE, "web", 77), 0);
+    assert_true(file_size() > before);
+    assert_int_equal(rmdir(obstacle), 0);
+    assert_int_equal(append(RECORD_ZONE, "web", 78), 0);
+    assert_true(file_size() > before);
+    open_again();
+    assert_true(file_size() < before);
+    assert_string_equal(fold.apps[0].zones[BLUE].reason, "78");
+}
+
+static void test_compaction_of_nothing(void **state)
+{
+    open_again();
+    append(RECORD_APP, "web", 1);
+    append(RECORD_REMOVED, "web", 1);
+    CLEANUP_TEXT struct text text = {0};
+    struct record record;
+    for (uint64_t sequence = 3; text.length < JOURNAL_COMPACT_BYTES; sequence += 2) {
+        record_init(&record, RECORD_APP, "web");
+        record.sequence = sequence;
+        record_format(&record, &text);
+        record_init(&record, RECORD_REMOVED, "web");
+        record.sequence = sequence + 1;
+        record_format(&record, &text);
+    }
+    add_bytes(text.data, text.length);
+    open_again();
+    assert_int_equal(file_size(), 0);
+    assert_int_equal(append(RECORD_APP, "web", 1), 0);
+    open_again();
+    assert_int_equal(fold.count, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_append_and_read_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_state_directory_is_made, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_agent_at_a_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_not_a_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_torn_tail_is_cut_off, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_tail_of_zeros_is_cut_off, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_damage_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_long_junk_is_damage, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_strange_last_line_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_lost_line_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bad_records_do_not_get_in, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_history, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_compaction_at_start, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_compaction_while_running, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_compaction_fails, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_compaction_of_nothing, setup, teardown),
+    };
+    log_set_level(LOG_LEVEL_ERROR);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
