@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What all zones of this agent share, and the names of a zone's traces. */
+#pragma once
+
+#include "zone/cgroup.h"
+#include "zone/zone.h"
+
+#include <limits.h>
+#include <stdbool.h>
+
+struct zone_host {
+    char *instance, *shim_path;
+    char *run_zones, *state_zones; /* RUN/zones and STATE/zones, absolute */
+    struct address_pools pools;
+    bool scopes;                /* a systemd scope for each zone */
+    bool cgroups;               /* cgroup v2 can be used */
+    bool ipv6;                  /* the kernel has it */
+    char cgroup_root[PATH_MAX]; /* where cgroup v2 is mounted */
+    char description[512];
+};
+
+#define ZONE_NAME_MAX (APP_NAME_MAX + 8) /* "APP.COLOUR" */
+
+/* Each false if it had to cut. */
+bool zone_name(const struct zone_id *id, char name[ZONE_NAME_MAX]);
+bool zone_netns_name(const struct zone_id *id, char name[ZONE_NAME_MAX + 4]); /* bg-APP-COLOUR */
+bool zone_run_path(const struct zone_host *host, const struct zone_id *id, const char *file,
+                   char path[PATH_MAX]); /* file may be "" */
+bool zone_scope_name(const struct zone_host *host, const struct zone_id *id,
+                     char name[NAME_MAX + 1]); /* INSTANCE-APP-COLOUR.scope */
+bool zone_cgroup_path(const struct zone_host *host, const struct zone_id *id,
+                      char path[PATH_MAX]); /* where we own the tree */

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Starting a zone's shim. */
+#include "zone/launch.h"
+
+#include "base/cleanup.h"
+#include "model/shim_protocol.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum step { STEP_NETNS, STEP_DESCRIPTORS, STEP_SESSION, STEP_EXEC, STEPS };
+
+static const char *const step_texts[STEPS] = {
+    [STEP_NETNS] = "enter its network namespace",
+    [STEP_DESCRIPTORS] = "arrange its descriptors",
+    [STEP_SESSION] = "make a session of its own",
+    [STEP_EXEC] = "execute",
+};
+
+struct failure {
+    uint32_t step;
+    int32_t error;
+};
+
+/* In the child, which shares nothing but descriptions of files: only async-signal-safe calls. */
+static int arrange_descriptors(const struct shim_launch *launch, int *error_pipe)
+{
+    /* Out of the way of the final numbers first. */
+    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int listener = fcntl(launch->listener, F_DUPFD_CLOEXEC, 16);
+    int log_directory = fcntl(launch->log_directory, F_DUPFD_CLOEXEC, 16);
+    int moved_pipe = fcntl(*error_pipe, F_DUPFD_CLOEXEC, 16);
+    if (null_fd < 0 || listener < 0 || log_directory < 0 || moved_pipe < 0)
+        return -1;
+    *error_pipe = moved_pipe;
+    if (dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0 || dup2(null_fd, 2) < 0)
+        return -1;
+    if (dup2(listener, SHIM_FD_LISTEN) < 0 || dup2(log_directory, SHIM_FD_LOG_DIRECTORY) < 0)
+        return -1;
+    return close_range(SHIM_FD_LOG_DIRECTORY + 1, ~0u, CLOSE_RANGE_CLOEXEC);
+}
+
+static int reset_signals(void)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    signal(SIGPIPE, SIG_DFL); /* CLEAR_SIGHAND leaves what is ignored */
+    return sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static _Noreturn void become_shim(const struct shim_launch *launch, int error_pipe)
+{
+    struct failure failure = {.step = STEP_NETNS};
+    char *const arguments[] = {(char *)(uintptr_t)launch->executable, (char *)(uintptr_t)launch->name,
+                               (char *)(uintptr_t)launch->directory, NULL};
+    char *const environment[] = {NULL};
+    if (setns(launch->netns, CLONE_NEWNET) == 0) {
+        failure.step = STEP_DESCRIPTORS;
+        if (arrange_descriptors(launch, &error_pipe) == 0) {
+            failure.step = STEP_SESSION;
+            if (setsid() >= 0 && reset_signals() == 0) {
+                failure.step = STEP_EXEC;
+                execve(launch->executable, arguments, environment);
+            }
+        }
+    }
+    failure.error = errno;
+    ssize_t put = write(error_pipe, &failure, sizeof failure);
+    _exit(put == (ssize_t)sizeof failure ? 127 : 126);
+}
+
+static int wait_for_exec(const struct shim_launch *launch, int error_pipe, pid_t pid, struct error *err)
+{
+    struct failure failure;
+    ssize_t got;
+    do
+        got = read(error_pipe, &failure, sizeof failure);
+    while (got < 0 && errno == EINTR);
+    if (got == 0)
+        return 0; /* the exec closed it */
+    waitpid(pid, NULL, 0);
+    if (got != (ssize_t)sizeof failure || failure.step >= STEPS)
+        return error_errno(err, EIO, "start the zone's shim");
+    return error_errno(err, failure.error, "start the zone's shim: %s %s", step_texts[failure.step],
+                       failure.step == STEP_EXEC ? launch->executable : "");
+}
+
+int shim_launch(const struct shim_launch *launch, pid_t *pid, int *pidfd, struct error *err)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return error_errno(err, errno, "start the zone's shim");
+    CLEANUP_FD int read_end = ends[0];
+    CLEANUP_FD int write_end = ends[1];
+    CLEANUP_FD int process_fd = -1;
+    /* No new mount namespace: the shim sees the host's files, each process of the app gets its own view. No new cgroup
+     * namespace either: from inside one, the shim could not put the app beside itself. */
+    struct clone_args arguments = {
+        .flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS,
+        .pidfd = (uint64_t)(uintptr_t)&process_fd,
+        .exit_signal = SIGCHLD,
+    };
+    if (launch->cgroup >= 0) {
+        arguments.flags |= CLONE_INTO_CGROUP;
+        arguments.cgroup = (uint64_t)launch->cgroup;
+    }
+    pid_t process = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (process < 0)
+        return error_errno(err, errno, "start the zone's shim in namespaces of its own");
+    if (process == 0)
+        become_shim(launch, write_end);
+    close_fd(&write_end);
+    int result = wait_for_exec(launch, read_end, process, err);
+    if (result < 0)
+        return result;
+    *pid = process;
+    *pidfd = steal_fd(&process_fd);
+    return 0;
+}

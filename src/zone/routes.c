@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One dump of the routing tables; zones' own links (bg<number>, group of the rule set) are left out. */
+#include "zone/routes.h"
+
+#include "model/ruleset.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <netlink/route/link.h>
+#include <netlink/route/route.h>
+#include <string.h>
+#include <sys/socket.h>
+
+struct comparison {
+    const struct address_pools *pools;
+    struct nl_cache *links;
+    const struct prefix *pool; /* the one that was hit */
+    struct prefix route;
+    char device[IFNAMSIZ];
+};
+
+static bool route_prefix(struct rtnl_route *route, struct prefix *prefix)
+{
+    struct nl_addr *destination = rtnl_route_get_dst(route);
+    int family = destination ? nl_addr_get_family(destination) : AF_UNSPEC;
+    unsigned length = destination ? nl_addr_get_prefixlen(destination) : 0;
+    if ((family != AF_INET && family != AF_INET6) || length == 0)
+        return false;
+    *prefix = (struct prefix){.address.family = family == AF_INET ? 4 : 6, .length = (uint8_t)length};
+    memcpy(prefix->address.bytes, nl_addr_get_binary_addr(destination), nl_addr_get_len(destination));
+    return true;
+}
+
+static bool is_zone_link(struct comparison *comparison, int index)
+{
+    struct rtnl_link *link = rtnl_link_get(comparison->links, index);
+    bool ours = link && rtnl_link_get_group(link) == RULESET_LINK_GROUP;
+    if (link) {
+        strncpy(comparison->device, rtnl_link_get_name(link), sizeof comparison->device - 1);
+        rtnl_link_put(link);
+    }
+    return ours;
+}
+
+static void compare(struct nl_object *object, void *context)
+{
+    struct comparison *comparison = context;
+    struct rtnl_route *route = (struct rtnl_route *)object;
+    struct prefix prefix;
+    if (comparison->pool || !route_prefix(route, &prefix))
+        return;
+    const struct prefix *pool = prefix.address.family == 4 ? &comparison->pools->ipv4 : &comparison->pools->ipv6;
+    if (!prefix_overlaps(&prefix, pool))
+        return;
+    struct rtnl_nexthop *hop = rtnl_route_get_nnexthops(route) > 0 ? rtnl_route_nexthop_n(route, 0) : NULL;
+    if (hop && is_zone_link(comparison, rtnl_route_nh_get_ifindex(hop)))
+        return;
+    comparison->pool = pool;
+    comparison->route = prefix;
+}
+
+static int report(const struct comparison *comparison, struct error *err)
+{
+    char pool[ADDRESS_TEXT_MAX + 4], route[ADDRESS_TEXT_MAX + 4];
+    return error_set(
+        err, EADDRINUSE,
+        "the address pool %s overlaps the host's route %s (device %s); choose another pool: bluegreen.conf, "
+        "[network] %s",
+        prefix_format(comparison->pool, pool), prefix_format(&comparison->route, route),
+        comparison->device[0] ? comparison->device : "?", comparison->pool->address.family == 4 ? "ipv4" : "ipv6");
+}
+
+int routes_check_pools(const struct address_pools *pools, struct error *err)
+{
+    struct comparison comparison = {.pools = pools};
+    struct nl_cache *routes = NULL;
+    struct nl_sock *sock = nl_socket_alloc();
+    int result = sock ? nl_connect(sock, NETLINK_ROUTE) : -NLE_NOMEM;
+    if (result == 0)
+        result = rtnl_link_alloc_cache(sock, AF_UNSPEC, &comparison.links);
+    if (result == 0)
+        result = rtnl_route_alloc_cache(sock, AF_UNSPEC, 0, &routes);
+    if (result == 0)
+        nl_cache_foreach(routes, compare, &comparison);
+    if (routes)
+        nl_cache_free(routes);
+    if (comparison.links)
+        nl_cache_free(comparison.links);
+    nl_socket_free(sock);
+    if (result < 0)
+        return error_set(err, EIO, "read the host's routes: %s", nl_geterror(result));
+    return comparison.pool ? report(&comparison, err) : 0;
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Making, adopting and removing zones. What happens in one that is there: zone_app.c. */
+#include "zone/zone.h"
+
+#include "base/cleanup.h"
+#include "os/files.h"
+#include "os/log.h"
+#include "zone/handle.h"
+#include "zone/launch.h"
+#include "zone/link.h"
+#include "zone/netns.h"
+#include "zone/scope.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    KILL_TIMEOUT_MS = 2000,   /* from SIGKILL to the end of a process */
+    CGROUP_TIMEOUT_MS = 2000, /* from there until the cgroup knows */
+};
+
+static const char shim_socket[] = "shim.sock";
+
+static int too_long(const struct zone_id *id, struct error *err)
+{
+    return error_errno(err, ENAMETOOLONG, "the paths of zone %s/%s", id->app, colour_name(id->colour));
+}
+
+static int check_id(const struct zone_id *id, struct error *err)
+{
+    if (!app_name_valid(id->app) || (id->colour != BLUE && id->colour != GREEN))
+        return error_set(err, EINVAL, "\"%s\" is not the name of an app", id->app);
+    return 0;
+}
+
+/* --- removing -------------------------------------------------------------------------------------- */
+
+/* PID 1 of the zone: the kernel ends everything in its namespace with it. */
+static int kill_shim(int pidfd, struct error *err)
+{
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+    if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+        return error_errno(err, errno, "end the zone's shim");
+    int count = poll(&ended, 1, KILL_TIMEOUT_MS);
+    waitid(P_PIDFD, (id_t)pidfd, NULL, WEXITED | WNOHANG); /* our child, if we started it */
+    return count == 1
+               ? 0
+               : error_set(err, EBUSY, "the zone's shim does not end; a process in the zone hangs in the kernel");
+}
+
+static int end_cgroup(struct zone_host *host, const struct zone_id *id, struct error *err)
+{
+    char path[PATH_MAX], scope[NAME_MAX + 1];
+    if (host->scopes)
+        return zone_scope_name(host, id, scope) ? scope_end(scope, err) : too_long(id, err);
+    if (!host->cgroups)
+        return 0;
+    if (!zone_cgroup_path(host, id, path))
+        return too_long(id, err);
+    int result = cgroup_kill(path, err);
+    if (result == 0)
+        result = cgroup_remove(path, CGROUP_TIMEOUT_MS, err);
+    if (result == 0) { /* the last zone takes the instance's directory along */
+        *strrchr(path, '/') = '\0';
+        rmdir(path);
+    }
+    return result;
+}
+
+/* Takes everything away, goes on after a failure, and returns the first one. */
+static int erase(struct zone_host *host, const struct zone_id *id, int shim_pidfd, struct error *err)
+{
+    char name[ZONE_NAME_MAX + 4], directory[PATH_MAX];
+    struct error first = {0}, *next = &first;
+    if (!zone_netns_name(id, name) || !zone_run_path(host, id, "", directory))
+        return too_long(id, err);
+    if (shim_pidfd >= 0 && kill_shim(shim_pidfd, next) < 0)
+        next = NULL;
+    if (end_cgroup(host, id, next) < 0)
+        next = NULL;
+    if (link_remove(id->number, next) < 0)
+        next = NULL;
+    if (netns_remove(name, next) < 0)
+        next = NULL;
+    if (directory_remove(directory, next) < 0)
+        next = NULL;
+    if (first.code == 0)
+        return 0;
+    if (err)
+        *err = first;
+    return error_prefix(err, "remove zone %s/%s", id->app, colour_name(id->colour));
+}
+
+int zone_clean(struct zone_host *host, const struct zone_id *id, struct error *err)
+{
+    char path[PATH_MAX];
+    struct channel channel;
+    int result = check_id(id, err);
+    if (result < 0)
+        return result;
+    if (!zone_run_path(host, id, shim_socket, path))
+        return too_long(id, err);
+    int pidfd = -1;
+    if (channel_open(&channel, path, NULL) == 0) {
+        pidfd = steal_fd(&channel.shim_pidfd);
+        channel_close(&channel);
+    }
+    result = erase(host, id, pidfd, err);
+    close_fd(&pidfd);
+    return result;
+}
+
+/* --- the handle ------------------------------------------------------------------------------------ */
+
+static void zone_free(struct zone *zone)
+{
+    channel_close(&zone->channel);
+    network_close(&zone->network);
+    free(zone->log_path);
+    free(zone->cgroup);
+    free(zone);
+}
+
+static struct zone *zone_new(struct zone_host *host, const struct zone_id *id, struct error *err)
+{
+    char path[PATH_MAX];
+    if (check_id(id, err) < 0)
+        return NULL;
+    struct zone *zone = calloc(1, sizeof *zone);
+    if (!zone) {
+        error_errno(err, ENOMEM, "prepare a zone");
+        return NULL;
+    }
+    *zone = (struct zone){.host = host, .id = *id, .network = {.netns = -1, .diag = -1}};
+    zone->channel = (struct channel){.socket = -1, .readable = -1, .wake = -1, .shim_pidfd = -1};
+    if (zone_log_path_of(host, id->app, id->colour, path, sizeof path))
+        zone->log_path = strdup(path);
+    if (!zone->log_path)
+        error_errno(err, ENOMEM, "prepare a zone");
+    if (!zone->log_path || address_plan(&host->pools, id->number, &zone->addresses, err) < 0) {
+        zone_free(zone);
+        return NULL;
+    }
+    return zone;
+}
+
+void zone_release(struct zone *zone)
+{
+    if (zone)
+        zone_free(zone);
+}
+
+void zone_destroy(struct zone *zone)
+{
+    struct error err = {0};
+    if (!zone)
+        return;
+    /* Sockets and the descriptor of the namespace first: they would keep it alive. */
+    network_close(&zone->network);
+    if (erase(zone->host, &zone->id, zone->channel.shim_pidfd, &err) < 0)
+        log_error("%s", err.text);
+    zone_free(zone);
+}
+
+/* --- making ---------------------------------------------------------------------------------------- */
+
+static int make_network(struct zone *zone, struct error *err)
+{
+    char name[ZONE_NAME_MAX + 4];
+    if (!zone_netns_name(&zone->id, name))
+        return too_long(&zone->id, err);
+    return network_make(name, zone->id.number, &zone->addresses, zone->host->ipv6, &zone->network, err);
+}
+
+static int make_directories(struct zone *zone, struct error *err)
+{
+    char path[PATH_MAX], log_directory[PATH_MAX];
+    if (!zone_run_path(zone->host, &zone->id, "", path) ||
+        !text_copy(log_directory, sizeof log_directory, zone->log_path))
+        return too_long(&zone->id, err);
+    if (mkdir(path, 0700) < 0)
+        return error_errno(err, errno, "make %s", path);
+    *strrchr(log_directory, '/') = '\0';
+    return directory_make(log_directory, 0750, err);
+}
+
+static int bind_listener(struct zone *zone, int *listener, struct error *err)
+{
+    char path[PATH_MAX];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (!zone_run_path(zone->host, &zone->id, shim_socket, path))
+        return too_long(&zone->id, err);
+    if (!text_copy(address.sun_path, sizeof address.sun_path, path))
+        return error_errno(err, ENAMETOOLONG, "make the socket %s (choose a shorter --run directory)", path);
+    *listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (*listener < 0 || bind(*listener, (struct sockaddr *)&address, sizeof address) < 0 || listen(*listener, 4) < 0)
+        return error_errno(err, errno, "make the socket %s", path);
+    return 0;
+}
+
+/* Without systemd: the shim is born in its place. */
+static int make_own_cgroup(struct zone *zone, int *fd, struct error *err)
+{
+    char path[PATH_MAX];
+    if (zone->host->scopes || !zone->host->cgroups)
+        return 0;
+    if (!zone_cgroup_path(zone->host, &zone->id, path))
+        return too_long(&zone->id, err);
+    zone->cgroup = strdup(path);
+    int result = zone->cgroup ? cgroup_make(path, err) : error_errno(err, ENOMEM, "make cgroup %s", path);
+    return result < 0 ? result : cgroup_open(path, "shim", fd, err);
+}
+
+/* With systemd: the shim, which does nothing yet, is moved into a scope, and there into its leaf. */
+static int make_scope(struct zone *zone, pid_t shim, struct error *err)
+{
+    char scope[NAME_MAX + 1], slice[NAME_MAX + 1], description[128], path[PATH_MAX];
+    const struct zone_id *id = &zone->id;
+    if (!zone->host->scopes)
+        return 0;
+    if (!zone_scope_name(zone->host, id, scope) ||
+        (size_t)snprintf(slice, sizeof slice, "%s.slice", zone->host->instance) >= sizeof slice)
+        return too_long(id, err);
+    snprintf(description, sizeof description, "bluegreen zone %s/%s", id->app, colour_name(id->colour));
+    int result = scope_start(scope, slice, description, shim, err);
+    if (result < 0 || !zone->host->cgroups)
+        return result;
+    result = cgroup_of(zone->host->cgroup_root, shim, path, err);
+    if (result == 0)
+        result = cgroup_make(path, err);
+    if (result == 0)
+        result = cgroup_move(path, "shim", shim, err);
+    if (result < 0)
+        return result;
+    zone->cgroup = strdup(path);
+    return zone->cgroup ? 0 : error_errno(err, ENOMEM, "prepare a zone");
+}
+
+static int open_log_directory(const struct zone *zone, int *fd, struct error *err)
+{
+    char path[PATH_MAX];
+    text_copy(path, sizeof path, zone->log_path);
+    *strrchr(path, '/') = '\0';
+    *fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return *fd < 0 ? error_errno(err, errno, "open %s", path) : 0;
+}
+
+/* *pidfd is set as soon as there is something to kill. */
+static int start_shim(struct zone *zone, int *pidfd, struct error *err)
+{
+    char name[ZONE_NAME_MAX], directory[PATH_MAX], socket_path[PATH_MAX];
+    CLEANUP_FD int listener = -1;
+    CLEANUP_FD int log_directory = -1;
+    CLEANUP_FD int cgroup = -1;
+    pid_t pid;
+    if (!zone_name(&zone->id, name) || !zone_run_path(zone->host, &zone->id, "", directory) ||
+        !zone_run_path(zone->host, &zone->id, shim_socket, socket_path))
+        return too_long(&zone->id, err);
+    int result = bind_listener(zone, &listener, err);
+    if (result == 0)
+        result = open_log_directory(zone, &log_directory, err);
+    if (result == 0)
+        result = make_own_cgroup(zone, &cgroup, err);
+    if (result < 0)
+        return result;
+    struct shim_launch launch = {.executable = zone->host->shim_path,
+                                 .name = name,
+                                 .directory = directory,
+                                 .netns = zone->network.netns,
+                                 .listener = listener,
+                                 .log_directory = log_directory,
+                                 .cgroup = cgroup};
+    result = shim_launch(&launch, &pid, pidfd, err);
+    if (result == 0)
+        result = make_scope(zone, pid, err);
+    close_fd(&listener); /* or connecting to a shim that has ended would wait for ever */
+    return result < 0 ? result : channel_open(&zone->channel, socket_path, err);
+}
+
+int zone_create(struct zone_host *host, const struct zone_id *id, struct zone **created, struct error *err)
+{
+    CLEANUP_FD int pidfd = -1;
+    struct zone *zone = zone_new(host, id, err);
+    if (!zone)
+        return err ? -err->code : -EIO;
+    int result = make_directories(zone, err);
+    if (result == -EEXIST) { /* somebody's zone: nothing of it may be touched */
+        zone_free(zone);
+        return error_suffix(err, "; the zone exists: adopt it or clean it first");
+    }
+    if (result == 0)
+        result = make_network(zone, err);
+    if (result == 0)
+        result = start_shim(zone, &pidfd, err);
+    if (result == 0) {
+        *created = zone;
+        return 0;
+    }
+    network_close(&zone->network);
+    struct error more = {0};
+    if (erase(host, id, pidfd, &more) < 0)
+        log_error("%s", more.text);
+    zone_free(zone);
+    return error_prefix(err, "make zone %s/%s", id->app, colour_name(id->colour));
+}
+
+/* --- adopting -------------------------------------------------------------------------------------- */
+
+/* An agent that died at the wrong moment left its shim in its own unit, where systemd would end it with the unit. */
+static bool in_its_scope(const struct zone *zone, const char *path)
+{
+    char scope[NAME_MAX + 1];
+    const char *name = strrchr(path, '/');
+    return !zone->host->scopes ||
+           (zone_scope_name(zone->host, &zone->id, scope) && name && strcmp(name + 1, scope) == 0);
+}
+
+static int find_cgroup(struct zone *zone, struct error *err)
+{
+    char path[PATH_MAX];
+    if (!zone->host->cgroups)
+        return 0;
+    int result = cgroup_of(zone->host->cgroup_root, zone->channel.shim_pid, path, err);
+    if (result < 0)
+        return result;
+    char *leaf = strrchr(path, '/');
+    bool in_leaf = text_equal(leaf, "/shim");
+    if (in_leaf)
+        *leaf = '\0';
+    if (!in_its_scope(zone, path))
+        return error_set(err, ENOENT, "its shim was never put into its scope");
+    if (!in_leaf)
+        return 0; /* made when there was no cgroup v2: it stays without */
+    zone->cgroup = strdup(path);
+    return zone->cgroup ? 0 : error_errno(err, ENOMEM, "prepare a zone");
+}
+
+static int adopt(struct zone *zone, struct error *err)
+{
+    char name[ZONE_NAME_MAX + 4], path[PATH_MAX];
+    if (!zone_netns_name(&zone->id, name) || !zone_run_path(zone->host, &zone->id, shim_socket, path))
+        return too_long(&zone->id, err);
+    int result = channel_open(&zone->channel, path, err);
+    if (result == 0)
+        result = network_open(name, &zone->network, err);
+    if (result == 0 && !link_exists(zone->id.number))
+        result = error_set(err, ENOENT, "its link bg%u is gone", zone->id.number);
+    return result == 0 ? find_cgroup(zone, err) : result;
+}
+
+int zone_adopt(struct zone_host *host, const struct zone_id *id, struct zone **adopted, struct error *err)
+{
+    struct zone *zone = zone_new(host, id, err);
+    if (!zone)
+        return err ? -err->code : -EIO;
+    int result = adopt(zone, err);
+    if (result < 0) {
+        zone_free(zone);
+        error_prefix(err, "adopt zone %s/%s", id->app, colour_name(id->colour));
+        return result;
+    }
+    *adopted = zone;
+    return 0;
+}

@@ -1,0 +1,638 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Zones as the kernel has them: made, run in, adopted, removed without a trace. tests/drivers/zone_driver.c stands for
+# the agent; the commands are described there.
+# shellcheck source=tests/world/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# shellcheck disable=SC2153 # WORLD, BUILD and ROOT are the harness's
+DRIVER=("$BUILD/tests/drivers/zone_driver" world "$WORLD/run" "$WORLD/state" "$BUILD/bluegreen-zone")
+LOG=$WORLD/state/zones/web.blue/log
+
+driver() {
+    mkdir -p "$WORLD/run" "$WORLD/state"
+    coproc D { exec "${DRIVER[@]}" 2>>"$WORLD/driver.log"; }
+    DRIVER_PID=$D_PID
+}
+
+# One command; the answer is in $REPLY.
+zd() {
+    echo "$*" >&"${D[1]}" || fail "$*: the driver has ended: $(cat "$WORLD/driver.log")"
+    IFS= read -r -t 20 REPLY <&"${D[0]}" || fail "$*: no answer: $(cat "$WORLD/driver.log")"
+}
+
+ok() {
+    zd "$@"
+    [[ $REPLY == ok* ]] || fail "$*: $REPLY"
+}
+
+refused() {
+    local errno=$1
+    shift
+    zd "$@"
+    [[ $REPLY == "error $errno "* ]] || fail "$*: expected error $errno, got: $REPLY"
+}
+
+# Commands for a driver of their own, which ends after them; the last answer is in $REPLY.
+once() {
+    REPLY=$(printf '%s\n' "$@" | "${DRIVER[@]}" 2>>"$WORLD/driver.log" | tail -n 1)
+    [[ $REPLY == ok* ]] || fail "$*: $REPLY"
+}
+
+# A script that every user may run, from stdin.
+script() {
+    mkdir -p "$WORLD/app"
+    { echo '#!/bin/bash'; cat; } >"$WORLD/app/$1"
+    chmod 755 "$WORLD/app" "$WORLD/app/$1"
+}
+
+# As user web, with 2 s to stop and a first back-off of 100 ms.
+start() {
+    ok start "$(id -u web)" "$(id -g web)" / "${STOP:-2000}" "${DELAY:-100}" "$@"
+    APP=${REPLY##* }
+}
+
+field() {
+    ok status
+    set -- "$1" "$REPLY"
+    [[ $2 =~ $1\ ([^ ]+) ]] && echo "${BASH_REMATCH[1]}"
+}
+
+traces() {
+    ls /sys/class/net /run/netns
+    find /sys/fs/cgroup -type d
+    cat /proc/mounts
+    ls "$WORLD/run/zones"
+    pgrep -x bluegreen-zone || :
+}
+
+log_has() {
+    grep -q -- "$1" "$LOG"
+}
+
+test_network_of_a_zone() {
+    driver
+    ok create web blue 1
+    expect_match 'group 4802' "$(ip link show bg1)" "host link"
+    expect_match 'inet 10.201.0.1/32 ' "$(ip addr show bg1)" "host address"
+    local zone
+    zone=$(ip netns exec bg-web-blue ip addr show eth0)
+    expect_match 'NOARP.*UP' "$zone" "zone link"
+    expect_match 'inet 10.201.0.2/32 .*inet 10.201.0.3/32 ' "$zone" "service address before egress address"
+    expect_match 'fd00:b9::3/128 scope global nodad deprecated' "$zone" "egress address is nobody's first choice"
+    expect_match 'fd00:b9::2/128 scope global nodad *$' "$(ip -n bg-web-blue -6 addr show eth0 | grep b9::2)" "service address"
+    expect_match 'default via 10.201.0.1 .*src 10.201.0.2' "$(ip -n bg-web-blue route)" "default route"
+    expect_match 'src fd00:b9::2' "$(ip -n bg-web-blue -6 route show default)" "IPv6 default route"
+    expect_eq 4 "$( (ip neigh show dev bg1; ip -6 neigh show dev bg1) | sort -u | grep -c PERMANENT)" "fixed neighbours of the host"
+    expect_eq 0 "$(ip netns exec bg-web-blue cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" "first port of the people"
+    expect_eq "1 1 600 16777216" "$(cd /proc/sys/net/ipv4 && cat conf/bg1/route_localnet conf/bg1/forwarding \
+        neigh/bg1/mcast_solicit neigh/bg1/unres_qlen_bytes | xargs)" "IPv4 settings of the link"
+    expect_eq "0 600 16777216" "$(cd /proc/sys/net/ipv6 && cat conf/bg1/accept_ra neigh/bg1/mcast_solicit \
+        neigh/bg1/unres_qlen_bytes | xargs)" "IPv6 settings of the link"
+    # A refusal is an answer.
+    expect_match refused "$(timeout 3 bash -c ': </dev/tcp/10.201.0.2/9' 2>&1)" "the zone's answer"
+    expect_match refused "$(timeout 3 bash -c ': </dev/tcp/fd00:b9::2/9' 2>&1)" "the zone's answer by IPv6"
+}
+
+test_app_is_confined() {
+    script look <<'EOS'
+id
+grep -E '^(Cap|NoNewPrivs|SigBlk|SigIgn|Umask)' /proc/self/status
+echo "cgroup $(tail -n 1 /proc/self/cgroup)"
+ls /proc/self/fd | xargs echo fds
+echo "oom $(cat /proc/self/oom_score_adj)"
+echo "host $(hostname)"
+echo "pids $(ls -d /proc/[0-9]* | wc -l)"
+echo "tmp $(ls -A /tmp | wc -l) $(stat -f -c %T /tmp) $(stat -c %a /tmp)"
+echo "shm $(ls -A /dev/shm | wc -l)"
+echo "env $(env | grep -v -E '^(_|PWD|SHLVL)=')"
+echo "dir $(pwd)"
+echo "stdin $(readlink /proc/$$/fd/0)"
+echo again >/dev/stdout && echo "stdout can be opened"
+echo done
+sleep 100
+EOS
+    touch /tmp/of-the-host /dev/shm/of-the-host
+    driver
+    ok create web blue 1
+    start "$WORLD/app/look"
+    wait_for 5 log_has '^done'
+    rm -f /dev/shm/of-the-host
+    local seen
+    seen=$(cat "$LOG")
+    expect_match "uid=$(id -u web)\(web\) gid=$(id -g web)\(web\) groups=$(id -g web)\(web\)"$'\n' "$seen" "user"
+    local set
+    for set in Inh Prm Eff Bnd Amb; do
+        expect_match "Cap$set:"$'\t'"0000000000000000" "$seen" "capabilities"
+    done
+    expect_match "NoNewPrivs:"$'\t'"1" "$seen" "no_new_privs"
+    expect_match "SigBlk:"$'\t'"0000000000000000" "$seen" "blocked signals"
+    expect_match "SigIgn:"$'\t'"0000000000000000" "$seen" "ignored signals"
+    expect_match "Umask:"$'\t'"0022" "$seen" "umask"
+    expect_match "cgroup 0::/"$'\n' "$seen" "cgroup, as the app sees it"
+    # 3 is the directory that ls reads.
+    expect_match "fds 0 1 2 3"$'\n' "$seen" "descriptors"
+    expect_match "oom 0"$'\n' "$seen" "oom_score_adj"
+    expect_match "host zone-under-test"$'\n' "$seen" "host name"
+    expect_match "tmp 0 tmpfs 1777"$'\n' "$seen" "/tmp"
+    expect_match "shm 0"$'\n' "$seen" "/dev/shm"
+    expect_match "env PATH=/usr/bin:/bin:/usr/sbin:/sbin"$'\n' "$seen" "environment"
+    expect_match "dir /"$'\n' "$seen" "working directory"
+    expect_match "stdin /dev/null" "$seen" "stdin"
+    expect_match "stdout can be opened" "$seen" "/dev/stdout"
+    [[ $seen =~ pids\ ([0-9]+) ]] || fail "no pids in: $seen"
+    [ "${BASH_REMATCH[1]}" -le 5 ] || fail "the app sees processes of others: $seen"
+    [ "$(field pid)" = "$APP" ] || fail "status says another pid than start"
+    expect_eq "$WORLD/app/look" "$(tr '\0' '\n' <"/proc/$APP/cmdline" | sed -n 2p)" "the pid is the app's"
+    expect_eq "0::/world/web.blue/payload" "$(tail -n 1 "/proc/$APP/cgroup")" "the app's cgroup"
+    expect_eq "0::/world/web.blue/shim" "$(tail -n 1 "/proc/$(field shim)/cgroup")" "the shim's cgroup"
+    expect_eq "bluegreen-world" "$(hostname)" "the host's name"
+}
+
+test_root_app_has_no_rights() {
+    script look <<'EOS'
+grep ^CapEff /proc/self/status
+mount -t tmpfs none /mnt 2>/dev/null && echo "could mount"
+echo x >/etc/resolv.conf 2>/dev/null && echo "could write resolv.conf"
+kill -TERM 1
+kill -KILL 1
+echo done
+sleep 100
+EOS
+    driver
+    ok create web blue 1
+    ok start 0 0 / 1000 100 "$WORLD/app/look"
+    wait_for 5 log_has '^done'
+    expect_match 'CapEff:.0000000000000000' "$(cat "$LOG")" "capabilities of a root app"
+    expect_no_match 'could' "$(cat "$LOG")" "what a root app could do"
+    sleep 0.2
+    [ "$(field pid)" != 0 ] || fail "the app could make the shim stop"
+}
+
+test_shim_is_small_and_guarded() {
+    driver
+    ok create web blue 1
+    start /bin/sleep 100
+    local shim rss
+    shim=$(field shim)
+    rss=$(awk '/^VmRSS/ { print $2 }' "/proc/$shim/status")
+    [ "$rss" -le 1024 ] || fail "the shim takes $rss KiB"
+    expect_match '^CapEff:.00000000002001e1$' "$(grep ^CapEff "/proc/$shim/status")" "the shim's capabilities"
+    expect_eq "$(readlink /proc/self/ns/mnt)" "$(readlink "/proc/$shim/ns/mnt")" "the shim's mount namespace"
+    expect_status 2 setpriv --reuid web --regid web --clear-groups ls "$WORLD/run/zones/web.blue"
+    expect_eq 700 "$(stat -c %a "$WORLD/run/zones/web.blue")" "the socket's directory"
+    # Not every machine lets root do that.
+    ! (echo -500 >/proc/self/oom_score_adj) 2>/dev/null || [ "$(cat "/proc/$shim/oom_score_adj")" -lt 0 ] ||
+        fail "the shim is killed as soon as its app"
+    [ "$(stat -c %U "/proc/$shim/status")" = root ] || fail "not root's"
+}
+
+# The host's resolv.conf names a stub on the loopback, as with systemd-resolved: a link into /run.
+test_resolv_conf_of_a_stub() {
+    cp -a /etc "$WORLD/etc.copy"
+    mount --bind "$WORLD/etc.copy" /etc
+    trap 'umount -l /etc' EXIT
+    mkdir -p /run/systemd/resolve
+    echo 'nameserver 127.0.0.53' >/run/systemd/resolve/stub-resolv.conf
+    printf 'nameserver 192.0.2.53\nnameserver 127.0.0.1\nsearch example.net\n' >/run/systemd/resolve/resolv.conf
+    rm -f /etc/resolv.conf
+    ln -s ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf
+    printf '127.0.1.1 myhost\n203.0.113.77 database\n' >/etc/hosts
+    script look <<'EOS'
+while :; do
+    echo "-- $(cat /etc/resolv.conf | xargs)"
+    sleep 0.1
+done
+EOS
+    driver
+    ok create web blue 1
+    start "$WORLD/app/look"
+    wait_for 5 log_has '^-- nameserver 192.0.2.53 search example.net$'
+    # Replaced by rename, as resolved does: a mount on the file itself would be gone now.
+    echo 'nameserver 127.0.0.53' >/run/systemd/resolve/new
+    mv /run/systemd/resolve/new /run/systemd/resolve/stub-resolv.conf
+    sleep 0.3
+    expect_eq "" "$(grep -v '^-- nameserver 192.0.2.53 search example.net$' "$LOG")" "resolv.conf, seen over time"
+    local hosts
+    hosts=$(nsenter -t "$APP" -m cat /etc/hosts)
+    expect_match '^127.0.0.1 localhost' "$hosts" "hosts"
+    expect_match '10.201.0.2 zone-under-test' "$hosts" "hosts"
+    expect_match '203.0.113.77 database' "$hosts" "hosts"
+    expect_no_match myhost "$hosts" "hosts"
+}
+
+test_ports_and_egress() {
+    world_net
+    driver
+    ok forward
+    ok create web blue 1
+    start "$BUILD/demo/web" --port 80
+    wait_for 5 curl -sf -o /dev/null http://10.201.0.2/healthz
+    curl -sf -o /dev/null 'http://[fd00:b9::2]/healthz' || fail "not reached by IPv6"
+    ok connect 80
+    refused 111 connect 81
+    background on_client "$BUILD/demo/web" --port 7000
+    wait_for 5 on_client curl -sf -o /dev/null http://127.0.0.1:7000/healthz
+    # Without a rule set nothing masquerades; the client has a route to the zones.
+    ip netns exec bg-web-blue curl -sf -m 5 -o /dev/null http://203.0.113.2:7000/healthz || fail "no egress"
+    ip netns exec bg-web-blue curl -sf -m 5 -o /dev/null 'http://[2001:db8:1::2]:7000/healthz' || fail "no IPv6 egress"
+}
+
+test_restart_with_growing_pauses() {
+    script crash <<'EOS'
+date +%s%N
+exit 3
+EOS
+    driver
+    ok create web blue 1
+    start "$WORLD/app/crash"
+    local i
+    for i in 1 2 3 4; do
+        ok wait 5 exited
+    done
+    expect_eq 3 "$(field restarts)" "restarts"
+    expect_match 'pid 0 .*exit code 3 [0-9]+$' "$REPLY$(zd status; echo "$REPLY")" "status"
+    mapfile -t at <"$LOG"
+    for i in 1 2 3; do
+        local pause=$(((at[i] - at[i - 1]) / 1000000)) wanted=$((100 << (i - 1)))
+        if [ "$pause" -lt "$wanted" ] || [ "$pause" -ge $((wanted + 300)) ]; then
+            fail "pause $i took $pause ms, wanted $wanted"
+        fi
+    done
+    ok stop
+    ok wait 1 stopped
+    sleep 1
+    expect_eq 4 "$(wc -l <"$LOG")" "starts after stop"
+}
+
+test_leftovers_end_with_the_app() {
+    script fork <<'EOS'
+sleep 1000 &
+setsid sleep 2000 &
+[ -e "$1/again" ] && exec sleep 100
+touch "$1/again"
+exit 0
+EOS
+    mkdir -m 777 "$WORLD/flag"
+    driver
+    ok create web blue 1
+    start "$WORLD/app/fork" "$WORLD/flag"
+    ok wait 5 running
+    expect_eq 1 "$(pgrep -c -f '^sleep 1000$')" "children of the first run that are left, and of the second"
+    expect_eq 1 "$(pgrep -c -f '^sleep 2000$')" "orphans of the first run that are left, and of the second"
+    ok stop
+    ok wait 3 stopped
+    expect_eq 0 "$(pgrep -c '^sleep$')" "processes after stop"
+}
+
+test_stop() {
+    script polite <<'EOS'
+trap 'echo stopping; exit 5' TERM
+echo up
+while :; do sleep 0.05; done
+EOS
+    script stubborn <<'EOS'
+trap '' TERM
+echo up2
+while :; do sleep 0.05; done
+EOS
+    driver
+    ok create web blue 1
+    start "$WORLD/app/polite"
+    wait_for 5 log_has '^up$'
+    ok stop
+    ok wait 2 stopped
+    ok status
+    expect_match 'pid 0 .*restarts 0 exit code 5 ' "$REPLY" "status after a polite end"
+    STOP=300 start "$WORLD/app/stubborn"
+    wait_for 5 log_has '^up2$'
+    local began=$EPOCHREALTIME took
+    ok stop
+    ok wait 2 stopped
+    took=$(((${EPOCHREALTIME/./} - ${began/./}) / 1000))
+    if [ "$took" -lt 300 ] || [ "$took" -ge 1500 ]; then
+        fail "a stubborn app took $took ms, its stop_timeout is 300 ms"
+    fi
+    ok status
+    expect_match 'exit signal 9 ' "$REPLY" "status after a forced end"
+    # Stopping what does not run is no failure.
+    ok stop
+    ok wait 1 stopped
+}
+
+test_start_failures_say_where_and_why() {
+    driver
+    ok create web blue 1
+    refused 2 start 1 1 / 1000 100 /bin/no-such-file
+    expect_match 'start web/blue: execute /bin/no-such-file: No such file' "$REPLY" "missing file"
+    refused 2 start 1 1 /no/such/dir 1000 100 /bin/true
+    expect_match 'working directory /no/such/dir' "$REPLY" "missing directory"
+    : >"$WORLD/plain"
+    refused 13 start 1 1 / 1000 100 "$WORLD/plain"
+    mkdir -m 700 "$WORLD/closed"
+    refused 13 start 1 1 "$WORLD/closed" 1000 100 /bin/true
+    printf 'no program\n' >"$WORLD/text"
+    chmod 755 "$WORLD/text"
+    refused 8 start 1 1 / 1000 100 "$WORLD/text"
+    printf '#!/no/interpreter\n' >"$WORLD/text"
+    refused 2 start 1 1 / 1000 100 "$WORLD/text"
+    refused 7 big 2000
+    expect_eq 0 "$(field pid)" "pid after failures"
+    ok big 1000
+    start /bin/sleep 100
+    refused 16 start 1 1 / 1000 100 /bin/true
+    expect_eq "$APP" "$(field pid)" "the app goes on"
+}
+
+test_executable_that_vanishes() {
+    script once <<'EOS'
+rm "$0" || mv "$0" "$0.away"
+exit 0
+EOS
+    chmod 777 "$WORLD/app"
+    driver
+    ok create web blue 1
+    start "$WORLD/app/once"
+    ok wait 5 exited
+    ok wait 5 exited
+    ok status
+    expect_match 'exit code 127 ' "$REPLY" "status of what could not be started again"
+    expect_match "bluegreen-zone: execute \($WORLD/app/once\): ENOENT" "$(cat "$LOG")" "the log says why"
+}
+
+test_exit_is_known_although_nobody_was_there() {
+    script late <<'EOS'
+sleep 0.3
+exit 7
+EOS
+    driver
+    ok create web blue 1
+    DELAY=30000 start "$WORLD/app/late"
+    ok release
+    sleep 0.6
+    ok adopt web blue 1
+    ok status
+    expect_match 'pid 0 .*restarts 0 exit code 7 [0-9]{13}$' "$REPLY" "status"
+}
+
+test_agent_killed_and_another_adopts() {
+    local first
+    driver
+    ok create web blue 1
+    start /bin/sleep 100
+    first=$APP
+    kill -9 "$DRIVER_PID"
+    wait "$DRIVER_PID" 2>/dev/null || :
+    [ -d "/proc/$first" ] || fail "the app ended with the agent"
+    driver
+    ok adopt web blue 1
+    expect_eq "$first" "$(field pid)" "the app's pid"
+    refused 17 create web blue 1
+    ok stop
+    ok wait 2 stopped
+    start /bin/sleep 100
+    expect_eq "0::/world/web.blue/payload" "$(tail -n 1 "/proc/$APP/cgroup")" "cgroup of an app that the second agent started"
+    ok destroy
+    expect_eq "" "$(pgrep -x bluegreen-zone)" "shims left"
+}
+
+test_shim_killed() {
+    driver
+    ok cycle 1 web blue 1
+    local before
+    before=$(traces)
+    ok create web blue 1
+    start /bin/sleep 100
+    kill -9 "$(field shim)"
+    ok wait 2 gone
+    wait_for 2 test ! -d "/proc/$APP"
+    ok release
+    refused 2 adopt web blue 1
+    ok clean web blue 1
+    ok clean web blue 1
+    expect_eq "$before" "$(traces)" "traces"
+    ok create web blue 1
+    ok destroy
+}
+
+test_sigterm_to_the_shim_ends_the_zone_gracefully() {
+    script polite <<'EOS'
+trap 'echo bye; exit 0' TERM
+echo up
+while :; do sleep 0.05; done
+EOS
+    driver
+    ok create web blue 1
+    start "$WORLD/app/polite"
+    wait_for 5 log_has '^up$'
+    kill -TERM "$(field shim)"
+    ok wait 3 gone
+    expect_match 'bye' "$(cat "$LOG")" "the app's last words"
+}
+
+test_hundred_zones_leave_nothing() {
+    driver
+    ok cycle 3 web blue 1
+    local before fds
+    before=$(traces)
+    ok fds
+    fds=$REPLY
+    ok cycle 100 web blue 1
+    expect_eq "$before" "$(traces)" "traces"
+    ok fds
+    expect_eq "$fds" "$REPLY" "descriptors"
+    expect_eq "" "$(ps -o pid= --ppid "$DRIVER_PID")" "zombies"
+}
+
+test_agent_killed_anywhere_leaves_what_clean_removes() {
+    local before i
+    driver
+    ok cycle 1 web blue 1
+    before=$(traces)
+    for i in $(seq 1 40); do
+        printf 'cycle 100 web blue 1\n' | "${DRIVER[@]}" >/dev/null 2>&1 &
+        sleep "0.0$((10 + RANDOM % 60))"
+        kill -9 $!
+        wait $! 2>/dev/null || :
+        ok clean web blue 1
+        [ "$before" = "$(traces)" ] || fail "after round $i: $(diff <(echo "$before") <(traces))"
+    done
+}
+
+test_without_cgroups() {
+    umount /sys/fs/cgroup
+    trap 'umount -l /sys/fs/cgroup 2>/dev/null; mount -t cgroup2 cgroup2 /sys/fs/cgroup' EXIT
+    driver
+    ok describe
+    expect_match 'without cgroups and limits: cgroup v2 is not mounted' "$REPLY" "description"
+    ok create web blue 1
+    start /bin/sleep 100
+    ok release
+    ok adopt web blue 1
+    ok destroy
+    expect_eq "" "$(pgrep -x bluegreen-zone; pgrep -x sleep)" "processes left"
+}
+
+test_hybrid_cgroups() {
+    mount -t tmpfs none /sys/fs/cgroup
+    trap 'umount -l /sys/fs/cgroup/unified; umount -l /sys/fs/cgroup' EXIT
+    mkdir /sys/fs/cgroup/unified
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup/unified
+    driver
+    ok describe
+    expect_match '/sys/fs/cgroup/unified/world' "$REPLY" "description"
+    ok create web blue 1
+    start /bin/sleep 100
+    expect_eq "0::/world/web.blue/payload" "$(tail -n 1 "/proc/$APP/cgroup")" "the app's cgroup"
+    ok destroy
+    [ ! -e /sys/fs/cgroup/unified/world ] || fail "the cgroup is left"
+}
+
+# The copy of the mounts that each app has must not keep another zone's namespace alive.
+test_removed_zone_is_gone_from_other_zones() {
+    driver
+    ok create web blue 1
+    once "create web green 2" "start 1 1 / 1000 100 /bin/sleep 1000"
+    local other
+    other=$(pgrep -f '^/bin/sleep 1000$')
+    expect_match bg-web-blue "$(cat "/proc/$other/mounts")" "mounts of the other zone's app before"
+    ok destroy
+    expect_no_match bg-web-blue "$(cat "/proc/$other/mounts")" "mounts of the other zone's app"
+    once "clean web green 2"
+}
+
+test_foreign_names_are_left_alone() {
+    driver
+    ip link add bg1 type veth peer name other
+    refused 17 create web blue 1
+    expect_match 'bg1@other' "$(ip link show bg1)" "somebody's link"
+    refused 1 clean web blue 1
+    expect_match 'somebody else made it' "$REPLY" "reason"
+    ip link del bg1
+    ok create web blue 1
+    expect_eq 1 "$(pgrep -c -x bluegreen-zone)" "shims"
+}
+
+test_bad_identities() {
+    driver
+    refused 22 create ../evil blue 1
+    refused 22 clean ../evil blue 1
+    refused 34 create web blue 0
+    refused 34 create web blue 30000
+    expect_eq "" "$(ls "$WORLD/run/zones")" "directories left"
+}
+
+test_log_is_rotated() {
+    script chatter <<'EOS'
+seq -f '%.0f a line of the log that is as long as lines of logs are, more or less' 1 340000
+echo the end
+sleep 100
+EOS
+    driver
+    ok create web blue 1
+    start "$WORLD/app/chatter"
+    ok release
+    # Nobody is connected: the shim does it alone.
+    wait_for 20 log_has '^the end$'
+    expect_eq 10485760 "$(stat -c %s "$LOG.1")" "size of the former file"
+    [ "$(stat -c %s "$LOG")" -le 10485760 ] || fail "the log has $(stat -c %s "$LOG") bytes"
+    # What is there is whole and in order.
+    cat "$LOG.1" "$LOG" | tail -n +2 | grep '^[0-9]' | awk '{ if (NR > 1 && $1 != last + 1) exit 1; last = $1 } END { if (last != 340000) exit 1 }' ||
+        fail "lines are missing"
+    expect_eq 640 "$(stat -c %a "$LOG")" "mode"
+}
+
+test_full_disk_does_not_stop_the_app() {
+    mkdir -p "$WORLD/state"
+    mount -t tmpfs -o size=1m none "$WORLD/state"
+    trap 'umount -l "$WORLD/state"' EXIT
+    script chatter <<'EOS'
+seq 1 1000000
+touch "$1/finished"
+sleep 100
+EOS
+    mkdir -m 777 "$WORLD/flag"
+    driver
+    ok create web blue 1
+    start "$WORLD/app/chatter" "$WORLD/flag"
+    wait_for 10 test -e "$WORLD/flag/finished"
+    ok destroy
+}
+
+test_garbage_for_the_shim() {
+    driver
+    ok create web blue 1
+    start /bin/sleep 100
+    ok release
+    python3 - "$WORLD/run/zones/web.blue/shim.sock" <<'EOS'
+import os, socket, struct, sys
+def connect():
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.settimeout(3)
+    s.connect(sys.argv[1])
+    hello = s.recv(4096)
+    assert struct.unpack("=IHHII", hello[:16])[2] == 64, hello
+    return s
+def ask(s, message):
+    s.send(message)
+    answer = s.recv(4096)
+    return struct.unpack("=IHHII", answer[:16])[2]
+MAGIC = 0x315a4742
+s = connect()
+REFUSED = 67
+assert ask(s, b"x") == REFUSED
+assert ask(s, os.urandom(1000)) == REFUSED
+assert ask(s, struct.pack("=IHHII", MAGIC, 1, 999, 16, 5)) == REFUSED
+assert ask(s, struct.pack("=IHHIIHHI", MAGIC, 1, 1, 24, 5, 0x8001, 0, 1 << 31)) == REFUSED
+assert ask(s, struct.pack("=IHHII", MAGIC, 1, 1, 16, 5)) == REFUSED
+s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+assert ask(s, bytes(150000)) == REFUSED
+# Descriptors that nobody asked for are closed: see the count below.
+fds = [os.open("/dev/null", os.O_RDONLY) for i in range(20)]
+for i in range(50):
+    socket.send_fds(s, [struct.pack("=IHHII", MAGIC, 1, 999, 16, 5)], fds)
+    s.recv(4096)
+t = connect()
+assert s.recv(4096) == b"", "a new connection replaces the old one"
+# One that never reads: the shim goes on.
+u = connect()
+try:
+    u.setblocking(False)
+    for i in range(100000):
+        u.send(struct.pack("=IHHII", MAGIC, 1, 999, 16, 5))
+except BlockingIOError:
+    pass
+EOS
+    ok adopt web blue 1
+    expect_eq "$APP" "$(field pid)" "the app's pid"
+    local shim count
+    shim=$(field shim)
+    count=$(find "/proc/$shim/fd" -mindepth 1 | wc -l)
+    [ "$count" -le 16 ] || fail "the shim has $count descriptors"
+    ok stop
+    ok wait 2 stopped
+}
+
+test_forwarding_is_put_back() {
+    world_net
+    sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0 net.ipv6.conf.lan0.accept_ra=1
+    driver
+    ok forward
+    expect_match 'net/ipv4/ip_forward 0 -> 1.*lan0/accept_ra 1 -> 2.*all/forwarding 0 -> 1' "$REPLY" "what it says"
+    expect_eq "1 1 2" "$(sysctl -n net.ipv4.ip_forward net.ipv6.conf.all.forwarding net.ipv6.conf.lan0.accept_ra | xargs)" "sysctls"
+    ok forward
+    expect_eq "ok " "$REPLY" "the second time"
+    ok restore
+    expect_eq "0 0 1" "$(sysctl -n net.ipv4.ip_forward net.ipv6.conf.all.forwarding net.ipv6.conf.lan0.accept_ra | xargs)" "sysctls"
+    [ ! -e "$WORLD/state/forwarding" ] || fail "the record is left"
+    ok restore
+    # What the administrator had, and what he changed since, is his.
+    sysctl -qw net.ipv4.ip_forward=1
+    ok forward
+    expect_no_match 'ip_forward' "$REPLY" "what it says"
+    sysctl -qw net.ipv6.conf.lan0.accept_ra=0
+    ok restore
+    expect_eq "1 0" "$(sysctl -n net.ipv4.ip_forward net.ipv6.conf.lan0.accept_ra | xargs)" "sysctls"
+}
+
+run_tests
