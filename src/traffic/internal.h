@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the parts of the traffic module share. */
+#pragma once
+
+#include "traffic/nft.h"
+#include "traffic/nft_build.h"
+#include "traffic/traffic.h"
+#include "traffic/watch.h"
+
+struct traffic {
+    struct nft *nft;
+    struct watch *watch;        /* NULL where the tables are owned */
+    bool owned;
+    bool keeper_known;          /* the keeper is in the kernel as we made it */
+    bool known;                 /* so is the table, and it is as state says */
+    bool applied;               /* state is what was wanted last, even if the table is not known to be so any more */
+    struct ruleset_state state;
+    uint32_t generation;        /* after our last transaction; 0 = to be asked */
+    struct ruleset_batch ops;   /* both kept for their memory */
+    struct nft_batch messages;
+};
+
+/* traffic_open with a choice, so that tests reach the way of kernels without PERSIST. */
+int traffic_open_as(struct traffic **traffic, bool may_own, struct error *err);

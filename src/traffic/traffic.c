@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The two tables: taking them, bringing them to a wanted state, repairing them where others can touch them. */
+#include "traffic/traffic.h"
+
+#include "base/cleanup.h"
+#include "traffic/internal.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <netlink/attr.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Each attempt fails only if another program changed the rule set within some microseconds. */
+#define ATTEMPTS 16
+
+struct table_now {
+    bool there;
+    uint32_t flags, owner;
+};
+
+static int read_table(void *context, struct nlmsghdr *message)
+{
+    struct table_now *now = context;
+    struct nlattr *flags = nlmsg_find_attr(message, sizeof(struct nfgenmsg), NFTA_TABLE_FLAGS);
+    struct nlattr *owner = nlmsg_find_attr(message, sizeof(struct nfgenmsg), NFTA_TABLE_OWNER);
+    now->there = true;
+    if (flags && nla_len(flags) >= (int)sizeof(uint32_t))
+        now->flags = ntohl(nla_get_u32(flags));
+    if (owner && nla_len(owner) >= (int)sizeof(uint32_t))
+        now->owner = ntohl(nla_get_u32(owner));
+    return 0;
+}
+
+/* -EBUSY if another process owns it. */
+static int find_table(struct traffic *traffic, const char *name, struct table_now *now, struct error *err)
+{
+    *now = (struct table_now){0};
+    struct nl_msg *request = nft_message(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE, 0, NFPROTO_INET);
+    if (request && nla_put_string(request, NFTA_TABLE_NAME, name) < 0) {
+        nlmsg_free(request);
+        request = NULL;
+    }
+    int status = nft_request(traffic->nft, request, read_table, now);
+    if (status && status != -ENOENT)
+        return error_errno(err, -status, "look for table inet %s", name);
+    if (now->owner && now->owner != nft_port(traffic->nft))
+        return error_set(err, EBUSY,
+                         "table inet %s belongs to another running process (netlink port %u): is another bluegreend at work in "
+                         "this network namespace?",
+                         name, now->owner);
+    return 0;
+}
+
+/* What failed, in nft's words, with the kernel's reason. */
+static int explain(struct traffic *traffic, int status, const struct nft_failure *failure, struct error *err)
+{
+    CLEANUP_TEXT struct text text = {0};
+    const char *what = "commit the rule set";
+    bool rule = false;
+    if (failure->owner < traffic->ops.count) {
+        const struct ruleset_op *op = &traffic->ops.ops[failure->owner];
+        rule = op->kind == OP_ADD_RULE;
+        ruleset_render_op(&traffic->ops, op, &text);
+        what = text.data ? text.data : what;
+    }
+    error_errno(err, -status, "%.300s", what);
+    if (*failure->detail)
+        error_suffix(err, " (%s)", failure->detail);
+    if (status == -EPERM)
+        error_suffix(err, "; changing the rule set needs root, or the capability NET_ADMIN");
+    if (rule && (status == -ENOENT || status == -EOPNOTSUPP))
+        error_suffix(err, "; does this kernel lack a module of nf_tables (nft_ct, nft_fib_inet, nft_masq, nft_nat)?");
+    return status;
+}
+
+static uint32_t flags_wanted(const struct traffic *traffic)
+{
+    return traffic->owned ? NFT_OWNER | NFT_PERSIST : 0;
+}
+
+/* What a replacement has to delete. */
+static int look(struct traffic *traffic, struct nft_tables *tables, struct error *err)
+{
+    struct table_now table = {0}, keeper = {0};
+    *tables = (struct nft_tables){.flags = flags_wanted(traffic)};
+    if (traffic->known && traffic->keeper_known)
+        return 0;
+    int status = find_table(traffic, RULESET_TABLE, &table, err) ?: find_table(traffic, RULESET_KEEPER, &keeper, err);
+    tables->table_there = table.there;
+    tables->keeper_there = keeper.there;
+    return status;
+}
+
+static int commit(struct traffic *traffic, struct transaction *transaction, struct nft_failure *failure)
+{
+    uint32_t before = traffic->generation;
+    transaction->generation_before = before;
+    int status = nft_commit(traffic->nft, &traffic->messages, before, failure, &transaction->microseconds);
+    /* A transaction adds one, and 0 means none (nf_tables_commit()); that ours was next, the kernel has checked. */
+    traffic->generation = status ? 0 : before + 1 ?: 1;
+    transaction->generation_after = traffic->generation;
+    return status;
+}
+
+/* to NULL: only the keeper. One attempt; *sent tells whether it is the kernel that refused. */
+static int attempt(struct traffic *traffic, const struct ruleset_state *to, struct transaction *transaction, bool *sent,
+                   struct error *err)
+{
+    struct nft_tables tables;
+    struct nft_failure failure;
+    *sent = false;
+    *transaction = (struct transaction){0};
+    ruleset_batch_reset(&traffic->ops);
+    int status = traffic->keeper_known ? 0 : ruleset_keeper(&traffic->ops, err);
+    if (!status && to)
+        status = ruleset_diff(traffic->known ? &traffic->state : NULL, to, &traffic->ops, err);
+    if (status || !traffic->ops.count)
+        return status;
+    /* First the generation, then a look: what changes in between makes the generation stale. */
+    status = traffic->generation ? 0 : nft_generation(traffic->nft, &traffic->generation, err);
+    if (!status)
+        status = look(traffic, &tables, err);
+    if (status)
+        return status;
+    nft_batch_begin(traffic->nft, &traffic->messages);
+    nft_build(&traffic->ops, &tables, &traffic->messages);
+    nft_batch_end(&traffic->messages);
+    *sent = true;
+    status = commit(traffic, transaction, &failure);
+    return status ? explain(traffic, status, &failure, err) : 0;
+}
+
+static void forget_if_touched(struct traffic *traffic)
+{
+    if (traffic->watch && watch_touched(traffic->watch))
+        traffic->known = traffic->keeper_known = false;
+}
+
+static int synchronise(struct traffic *traffic, const struct ruleset_state *to, struct transaction *transaction,
+                       struct error *err)
+{
+    int status = -ERESTART;
+    for (int i = 0; i < ATTEMPTS && status; i++) {
+        forget_if_touched(traffic);
+        bool difference = traffic->known && traffic->keeper_known, sent;
+        status = attempt(traffic, to, transaction, &sent, err);
+        if (!status || status == -ERESTART)
+            continue;
+        if (!difference || !sent)
+            return status;
+        /* The kernel did not take the difference: whatever the reason, the whole table is as good. */
+        traffic->known = traffic->keeper_known = false;
+    }
+    if (status)
+        return error_prefix(err, "another program keeps changing the rule set; gave up after %d attempts", ATTEMPTS);
+    traffic->keeper_known = true;
+    traffic->known |= to != NULL;
+    return 0;
+}
+
+/* Takes an orphan of an earlier agent at once, so that nobody flushes it before the first traffic_apply. */
+static int adopt(struct traffic *traffic, struct error *err)
+{
+    struct table_now now;
+    struct nft_failure failure;
+    int status = -ERESTART;
+    for (int i = 0; i < ATTEMPTS && status == -ERESTART; i++) {
+        uint32_t generation;
+        status = nft_generation(traffic->nft, &generation, err) ?: find_table(traffic, RULESET_TABLE, &now, err);
+        /* A table without PERSIST cannot become ours; the first traffic_apply puts a new one in its place. */
+        if (status || !now.there || now.owner || !(now.flags & NFT_PERSIST))
+            return status;
+        nft_batch_begin(traffic->nft, &traffic->messages);
+        nft_build_table(&traffic->messages, RULESET_TABLE, flags_wanted(traffic), NFT_OWNER_NONE);
+        nft_batch_end(&traffic->messages);
+        status = nft_commit(traffic->nft, &traffic->messages, generation, &failure, NULL);
+    }
+    traffic->generation = 0;
+    return status ? error_errno(err, -status, "adopt table inet %s", RULESET_TABLE) : 0;
+}
+
+static int take(struct traffic *traffic, bool may_own, struct error *err)
+{
+    struct table_now now;
+    struct transaction transaction;
+    /* Refuse before anything is changed if another agent is at work. */
+    int status = find_table(traffic, RULESET_TABLE, &now, err);
+    if (status)
+        return status;
+    if (may_own) {
+        traffic->owned = true;
+        status = synchronise(traffic, NULL, &transaction, err);
+        if (status != -EOPNOTSUPP)
+            return status ? status : adopt(traffic, err);
+    }
+    /* Owned without PERSIST, the tables would die with the agent (kernels before 6.9): watched ones live on. */
+    traffic->owned = false;
+    return watch_open(&traffic->watch, nft_port(traffic->nft), err) ?: synchronise(traffic, NULL, &transaction, err);
+}
+
+int traffic_open_as(struct traffic **traffic, bool may_own, struct error *err)
+{
+    struct traffic *opened = calloc(1, sizeof *opened);
+    if (!opened)
+        return error_errno(err, ENOMEM, "open the rule set");
+    int status = nft_open(&opened->nft, err);
+    if (!status)
+        status = take(opened, may_own, err);
+    if (status) {
+        traffic_close(opened);
+        return error_prefix(err, "take over the rule set");
+    }
+    *traffic = opened;
+    return 0;
+}
+
+int traffic_open(struct traffic **traffic, struct error *err)
+{
+    return traffic_open_as(traffic, true, err);
+}
+
+void traffic_close(struct traffic *traffic)
+{
+    if (!traffic)
+        return;
+    watch_close(traffic->watch);
+    nft_close(traffic->nft);
+    ruleset_state_clear(&traffic->state);
+    ruleset_batch_clear(&traffic->ops);
+    nft_batch_clear(&traffic->messages);
+    free(traffic);
+}
+
+bool traffic_owned(const struct traffic *traffic)
+{
+    return traffic->owned;
+}
+
+int traffic_apply(struct traffic *traffic, const struct ruleset_state *state, struct transaction *transaction, struct error *err)
+{
+    struct ruleset_state copy;
+    struct transaction own;
+    if (ruleset_state_copy(&copy, state))
+        return error_errno(err, ENOMEM, "copy the rule set");
+    int status = synchronise(traffic, &copy, transaction ? transaction : &own, err);
+    if (status) {
+        ruleset_state_clear(&copy);
+        return status;
+    }
+    ruleset_state_clear(&traffic->state);
+    traffic->state = copy;
+    traffic->applied = true;
+    return 0;
+}
+
+int traffic_remove(struct traffic *traffic, struct error *err)
+{
+    struct table_now table, keeper;
+    struct nft_failure failure;
+    int status = -ERESTART;
+    for (int i = 0; i < ATTEMPTS && status == -ERESTART; i++) {
+        uint32_t generation;
+        status = nft_generation(traffic->nft, &generation, err) ?: find_table(traffic, RULESET_TABLE, &table, err)
+                                                               ?: find_table(traffic, RULESET_KEEPER, &keeper, err);
+        if (status)
+            return status;
+        if (!table.there && !keeper.there)
+            break;
+        nft_batch_begin(traffic->nft, &traffic->messages);
+        if (table.there)
+            nft_build_delete_table(&traffic->messages, RULESET_TABLE, NFT_OWNER_NONE);
+        if (keeper.there)
+            nft_build_delete_table(&traffic->messages, RULESET_KEEPER, NFT_OWNER_NONE);
+        nft_batch_end(&traffic->messages);
+        status = nft_commit(traffic->nft, &traffic->messages, generation, &failure, NULL);
+    }
+    if (status)
+        return error_errno(err, -status, "remove tables inet %s and inet %s", RULESET_TABLE, RULESET_KEEPER);
+    ruleset_state_clear(&traffic->state);
+    traffic->known = traffic->keeper_known = traffic->applied = false;
+    traffic->generation = 0;
+    return 0;
+}
+
+int traffic_watch_fd(const struct traffic *traffic)
+{
+    return traffic->watch ? watch_fd(traffic->watch) : -1;
+}
+
+int traffic_repair(struct traffic *traffic, struct error *err)
+{
+    struct transaction transaction;
+    if (!traffic->watch)
+        return 0;
+    forget_if_touched(traffic);
+    if (!traffic->applied || (traffic->known && traffic->keeper_known))
+        return 0;
+    int status = synchronise(traffic, &traffic->state, &transaction, err);
+    return status ? error_prefix(err, "reload the rule set after somebody changed it") : 1;
+}

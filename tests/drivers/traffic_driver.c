@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The traffic module by hand: commands on stdin, one a line, each answered by one line "ok ..." or "error ..." (render and
+ * inspect print more lines before it). Arguments are separated by blanks.
+ *
+ *   open | open-unowned | close          take the tables, leave them
+ *   pools IPV4 IPV6
+ *   zone APP COLOUR NUMBER IPV4 IPV6     the zone exists
+ *   gone APP COLOUR | forget APP         it does not; nor does the app
+ *   port APP COLOUR SPEC...              as in the configuration: 80 -> 8080/tcp
+ *   live APP COLOUR|none
+ *   render                               what the next apply of everything would be, for nft -f
+ *   apply                                "ok MICROSECONDS BEFORE AFTER"
+ *   switch APP COUNT MILLISECONDS        COUNT switches of APP, so far apart; as apply, the longest transaction
+ *   replace COUNT MILLISECONDS           COUNT replacements of the whole table, each by a new socket
+ *   repair | remove | owned | watch
+ *   release NUMBER | release-ports APP COLOUR | count-udp NUMBER
+ *   sockets COUNT|DESTROY NETNS APP COLOUR
+ *   inspect
+ *   rcvbuf BYTES                         shrinks the netlink socket's receive buffer
+ */
+#include "base/cleanup.h"
+#include "model/grammar.h"
+#include "traffic/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static struct traffic *traffic;
+static struct ruleset_state state;
+static bool owning = true;
+
+static struct ruleset_app *app_of(const char *name)
+{
+    for (size_t i = 0; i < state.count; i++)
+        if (!strcmp(state.apps[i].name, name))
+            return &state.apps[i];
+    state.apps = reallocarray(state.apps, state.count + 1, sizeof *state.apps);
+    if (!state.apps)
+        abort();
+    struct ruleset_app *app = &state.apps[state.count++];
+    *app = (struct ruleset_app){.live = -1};
+    text_copy(app->name, sizeof app->name, name);
+    return app;
+}
+
+static struct ruleset_zone *zone_of(const char *name, const char *colour)
+{
+    enum colour index = BLUE;
+    colour_parse(colour, &index);
+    return &app_of(name)->zones[index];
+}
+
+static void command_zone(char **words)
+{
+    struct ruleset_zone *zone = zone_of(words[1], words[2]);
+    zone->present = true;
+    zone->number = (uint16_t)atoi(words[3]);
+    address_parse(words[4], &zone->service4);
+    address_parse(words[5], &zone->service6);
+}
+
+static int command_port(char **words, const char *spec, struct error *err)
+{
+    struct ruleset_zone *zone = zone_of(words[1], words[2]);
+    struct port port = {0};
+    int status = grammar_port(spec, &port, err);
+    if (status)
+        return status;
+    zone->ports = reallocarray(zone->ports, zone->port_count + 1, sizeof *zone->ports);
+    if (!zone->ports)
+        abort();
+    zone->ports[zone->port_count++] = port;
+    return 0;
+}
+
+static void command_gone(char **words)
+{
+    struct ruleset_zone *zone = zone_of(words[1], words[2]);
+    free(zone->ports);
+    *zone = (struct ruleset_zone){0};
+}
+
+static void command_forget(const char *name)
+{
+    struct ruleset_app *app = app_of(name);
+    for (int colour = 0; colour < COLOURS; colour++)
+        free(app->zones[colour].ports);
+    *app = state.apps[--state.count];
+}
+
+static int command_render(struct error *err)
+{
+    CLEANUP_TEXT struct text text = {0};
+    struct ruleset_batch batch = {0};
+    int status = ruleset_diff(NULL, &state, &batch, err);
+    if (!status) {
+        ruleset_render(&batch, &text);
+        fputs(text.data, stdout);
+    }
+    ruleset_batch_clear(&batch);
+    return status;
+}
+
+static int command_apply(struct error *err)
+{
+    struct transaction transaction;
+    int status = traffic_apply(traffic, &state, &transaction, err);
+    if (!status)
+        printf("ok %u %u %u\n", transaction.microseconds, transaction.generation_before, transaction.generation_after);
+    return status ?: 1;
+}
+
+static int command_switch(char **words, struct error *err)
+{
+    struct ruleset_app *app = app_of(words[1]);
+    uint32_t longest = 0;
+    for (int i = atoi(words[2]); i > 0; i--) {
+        struct transaction transaction;
+        app->live = (int)colour_other((enum colour)app->live);
+        int status = traffic_apply(traffic, &state, &transaction, err);
+        if (status)
+            return status;
+        longest = transaction.microseconds > longest ? transaction.microseconds : longest;
+        poll(NULL, 0, atoi(words[3]));
+    }
+    printf("ok %u\n", longest);
+    return 1;
+}
+
+static int command_replace(char **words, struct error *err)
+{
+    for (int i = atoi(words[1]); i > 0; i--) {
+        struct transaction transaction;
+        traffic_close(traffic);
+        traffic = NULL;
+        int status = traffic_open_as(&traffic, owning, err) ?: traffic_apply(traffic, &state, &transaction, err);
+        if (status)
+            return status;
+        poll(NULL, 0, atoi(words[2]));
+    }
+    return 0;
+}
+
+/* A sock_diag socket of the named network namespace. */
+static int diag_in(const char *name)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/run/netns/%s", name);
+    CLEANUP_FD int there = open(path, O_RDONLY | O_CLOEXEC), home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    if (there < 0 || setns(there, CLONE_NEWNET) < 0)
+        return -1;
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    if (setns(home, CLONE_NEWNET) < 0)
+        abort();
+    return fd;
+}
+
+static int command_sockets(char **words, struct error *err)
+{
+    CLEANUP_FD int fd = diag_in(words[2]);
+    struct ruleset_zone *zone = zone_of(words[3], words[4]);
+    uint32_t count;
+    int status = !strcmp(words[1], "count") ? sockets_count(fd, zone->ports, zone->port_count, &count, err)
+                                            : sockets_destroy(fd, zone->ports, zone->port_count, &count, err);
+    if (!status)
+        printf("ok %u\n", count);
+    return status ?: 1;
+}
+
+static int command_count_udp(char **words, struct error *err)
+{
+    uint32_t count;
+    int status = traffic_count_udp(traffic, (uint16_t)atoi(words[1]), &count, err);
+    if (!status)
+        printf("ok %u\n", count);
+    return status ?: 1;
+}
+
+static int command_inspect(struct error *err)
+{
+    CLEANUP_WORDS struct words findings = {0};
+    int status = firewall_inspect(traffic, &state.pools, &findings, err);
+    for (size_t i = 0; i < findings.count; i++)
+        printf("%s\n", findings.items[i]);
+    if (!status)
+        printf("ok %zu\n", findings.count);
+    return status ?: 1;
+}
+
+static int command_watch(void)
+{
+    struct pollfd waiting = {.fd = traffic_watch_fd(traffic), .events = POLLIN};
+    printf("ok %d\n", poll(&waiting, 1, 0));
+    return 1;
+}
+
+static int command_repair(struct error *err)
+{
+    int status = traffic_repair(traffic, err);
+    if (status >= 0)
+        printf("ok %d\n", status);
+    return status < 0 ? status : 1;
+}
+
+static int command_open(bool may_own, struct error *err)
+{
+    owning = may_own;
+    return traffic_open_as(&traffic, may_own, err);
+}
+
+static void command_close(void)
+{
+    traffic_close(traffic);
+    traffic = NULL;
+}
+
+/* 0: say ok; 1: has answered; negative: error. */
+static int run_on_traffic(char **words, struct error *err)
+{
+    const char *command = words[0];
+    if (!strcmp(command, "apply"))
+        return command_apply(err);
+    if (!strcmp(command, "switch"))
+        return command_switch(words, err);
+    if (!strcmp(command, "replace"))
+        return command_replace(words, err);
+    if (!strcmp(command, "repair"))
+        return command_repair(err);
+    if (!strcmp(command, "remove"))
+        return traffic_remove(traffic, err);
+    if (!strcmp(command, "owned"))
+        return printf("ok %d\n", traffic_owned(traffic)) > 0;
+    if (!strcmp(command, "watch"))
+        return command_watch();
+    if (!strcmp(command, "release"))
+        return traffic_release_flows(traffic, (uint16_t)atoi(words[1]), err);
+    if (!strcmp(command, "release-ports"))
+        return traffic_release_udp_ports(traffic, zone_of(words[1], words[2])->ports,
+                                         zone_of(words[1], words[2])->port_count, err);
+    if (!strcmp(command, "count-udp"))
+        return command_count_udp(words, err);
+    if (!strcmp(command, "inspect"))
+        return command_inspect(err);
+    if (!strcmp(command, "rcvbuf")) {
+        int size = atoi(words[1]);
+        return setsockopt(nft_fd(traffic->nft), SOL_SOCKET, SO_RCVBUF, &size, sizeof size) < 0 ? -errno : 0;
+    }
+    return error_set(err, EINVAL, "unknown command %s", command);
+}
+
+static int run(char **words, const char *line, struct error *err)
+{
+    const char *command = words[0];
+    if (!strcmp(command, "open") || !strcmp(command, "open-unowned"))
+        return command_open(!strcmp(command, "open"), err);
+    if (!strcmp(command, "render"))
+        return command_render(err);
+    if (!strcmp(command, "sockets"))
+        return command_sockets(words, err);
+    if (!strcmp(command, "port"))
+        return command_port(words, line, err);
+    if (!strcmp(command, "close"))
+        command_close();
+    else if (!strcmp(command, "pools"))
+        return prefix_parse(words[1], &state.pools.ipv4) && prefix_parse(words[2], &state.pools.ipv6) ? 0 : -EINVAL;
+    else if (!strcmp(command, "zone"))
+        command_zone(words);
+    else if (!strcmp(command, "gone"))
+        command_gone(words);
+    else if (!strcmp(command, "forget"))
+        command_forget(words[1]);
+    else if (!strcmp(command, "live"))
+        app_of(words[1])->live = strcmp(words[2], "none") ? !strcmp(words[2], "green") : -1;
+    else
+        return run_on_traffic(words, err);
+    return 0;
+}
+
+int main(void)
+{
+    char line[512];
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    prefix_parse("10.201.0.0/16", &state.pools.ipv4);
+    prefix_parse("fd00:b9::/48", &state.pools.ipv6);
+    while (fgets(line, sizeof line, stdin)) {
+        static char empty[] = "";
+        char copy[sizeof line], *words[8], *rest = copy;
+        size_t count = 0;
+        line[strcspn(line, "\n")] = '\0';
+        memcpy(copy, line, sizeof copy);
+        for (char *word; count < 7 && (word = strtok_r(NULL, " ", &rest));)
+            words[count++] = word;
+        if (!count)
+            continue;
+        /* What port is given begins at its fourth word. */
+        const char *spec = count > 3 ? line + (words[3] - copy) : "";
+        while (count < 8)
+            words[count++] = empty;
+        struct error err = {0};
+        int status = run(words, spec, &err);
+        if (status == 0)
+            printf("ok\n");
+        else if (status < 0)
+            printf("error %d %s\n", status, err.text);
+    }
+    traffic_close(traffic);
+    ruleset_state_clear(&state);
+    return 0;
+}
