@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * bluegreen-probe: makes the HTTP and TCP checks that bluegreend asks for, over sockets that
+ * bluegreend made inside the zones. A program of its own because libcurl is large and because what
+ * it reads comes from apps: before the first byte it gives away root and everything but the
+ * descriptors it holds.
+ *
+ *     bluegreen-probe [USER]       with its channel to bluegreend as descriptor 3
+ */
+#include "base/cleanup.h"
+#include "os/log.h"
+#include "os/process.h"
+#include "probe/check.h"
+#include "probe/filter.h"
+#include "probe/http.h"
+#include "probe/role.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+
+enum { CHANNEL = 3 };
+
+#define DESCRIPTORS_RESERVED 32 /* standard streams, channel, loop, what libcurl keeps */
+#define CHECKS_MAX           4096
+
+static bool channel_is_there(void)
+{
+    int type = 0;
+    socklen_t length = sizeof type;
+    return getsockopt(CHANNEL, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_SEQPACKET &&
+           fcntl(CHANNEL, F_SETFD, FD_CLOEXEC) == 0;
+}
+
+static int give_up_root(const char *user, struct error *err)
+{
+    struct user_ids ids;
+    if (geteuid() != 0)
+        return 0;
+    if (!user)
+        return error_set(err, EPERM, "refusing to run as root: name the user to become as the first argument");
+    int result = user_find(user, &ids, err);
+    if (result == 0 && ids.uid == 0)
+        result = error_set(err, EPERM, "refusing to run as root: %s is root; name an ordinary user", user);
+    return result < 0 ? result : privileges_drop(&ids, err);
+}
+
+/* As many checks as there can be descriptors for: a request whose sockets do not fit would be
+ * lost. */
+static size_t checks_that_fit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 1;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        getrlimit(RLIMIT_NOFILE, &limit);
+    size_t checks =
+        limit.rlim_cur > DESCRIPTORS_RESERVED ? (limit.rlim_cur - DESCRIPTORS_RESERVED) / CHECK_SOCKETS_MAX : 1;
+    return checks < CHECKS_MAX ? checks : CHECKS_MAX;
+}
+
+#if defined(__SANITIZE_ADDRESS__) /* gcc */
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
+static int install_filter(struct error *err)
+{
+#ifdef SANITIZED
+    (void)err;
+    log_warning("built with a sanitizer, which needs more system calls than the filter allows: "
+                "running without it");
+    return 0;
+#else
+    return filter_install(err);
+#endif
+}
+
+static int run(const char *user, struct error *err)
+{
+    struct loop *loop = NULL;
+    struct http *http = NULL;
+    struct role *role = NULL;
+    int result = give_up_root(user, err);
+    if (result == 0)
+        result = loop_new(&loop, err);
+    if (result == 0)
+        result = http_new(loop, &http, err);
+    if (result == 0)
+        result = role_new(loop, http, CHANNEL, checks_that_fit(), &role, err);
+    if (result == 0)
+        result = install_filter(err);
+    if (result == 0) {
+        result = loop_run(loop);
+        if (result < 0)
+            error_errno(err, -result, "wait for events");
+    }
+    role_free(role);
+    http_free(http);
+    loop_free(loop);
+    return result;
+}
+
+int main(int argc, char *argv[])
+{
+    struct error err = {0};
+    log_open("bluegreen-probe");
+    tzset(); /* reads /etc/localtime while that can still be opened */
+    if (argc > 2 || !channel_is_there()) {
+        fprintf(stderr, "bluegreen-probe is started by bluegreend, with their channel as "
+                        "descriptor 3; it is no command\n");
+        return 2;
+    }
+    /* A terminal's interrupt is for the monitor, which closes the channel when it ends. */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    int result = run(argc > 1 ? argv[1] : NULL, &err);
+    if (result < 0)
+        log_error("%s", err.text);
+    return result < 0 ? EXIT_FAILURE : result;
+}
