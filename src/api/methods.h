@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The methods: from a parsed call to a request for the monitor, or to an answer on the spot; and from the monitor's end
+ * of a request to the last reply. Strict: a parameter that a method does not have is an error, not a typing slip that
+ * passes in silence.
+ */
+#pragma once
+
+#include "api/varlink.h"
+#include "model/wire.h"
+
+extern const char interface_agent[], interface_service[]; /* interface.c */
+
+#define METHODS_LIMIT_MAX 1000 /* history entries in one reply: what a compacted journal keeps */
+
+/* True: *request is filled in around the client and request numbers that the caller has put into its header, and is to
+ * be sent to the monitor. False: the answer, a result or an error, was added to output. */
+bool method_prepare(const struct varlink_call *call, struct wire_request *request, struct text *output);
+
+/* Adds an error reply for a result other than RESULT_DONE. */
+void method_error(enum wire_result result, const char *reason, size_t size, struct text *output);

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Wire structures to JSON objects: one function a type, one line a field. */
+#include "api/render.h"
+
+#include "base/cleanup.h"
+#include "base/text.h"
+#include "model/verdict.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* --- values: a name, and what stands behind it ------------------------------------------------- */
+
+/* Objects are NULL when memory ran out: what would have gone into them is dropped. */
+static void put(struct json_object *object, const char *name, struct json_object *value)
+{
+    if (!object || json_object_object_add(object, name, value) < 0)
+        json_object_put(value);
+}
+
+static void append(struct json_object *list, struct json_object *value)
+{
+    if (!list || json_object_array_add(list, value) < 0)
+        json_object_put(value);
+}
+
+static void put_number(struct json_object *object, const char *name, uint64_t number)
+{
+    put(object, name, json_object_new_uint64(number));
+}
+
+static void put_bool(struct json_object *object, const char *name, bool value)
+{
+    put(object, name, json_object_new_boolean(value));
+}
+
+#define put_text(object, name, field) put(object, name, render_text(field, sizeof(field)))
+/* "" means there is none: null */
+#define put_text_or_null(object, name, field) put(object, name, (field)[0] ? render_text(field, sizeof(field)) : NULL)
+
+/* For words of ours that need no care. */
+static void put_word(struct json_object *object, const char *name, const char *word)
+{
+    put(object, name, json_object_new_string(word));
+}
+
+static void put_colour(struct json_object *object, const char *name, int colour)
+{
+    bool known = colour >= 0 && colour < COLOURS;
+    put(object, name, known ? json_object_new_string(colour_name((enum colour)colour)) : NULL);
+}
+
+static void put_pid(struct json_object *object, const char *name, int32_t pid)
+{
+    put(object, name, pid > 0 ? json_object_new_int(pid) : NULL);
+}
+
+/* RFC 3339, in UTC, with milliseconds. */
+static void put_time(struct json_object *object, const char *name, uint64_t unix_ms)
+{
+    time_t seconds = (time_t)(unix_ms / 1000);
+    struct tm utc;
+    char date[40], text[48];
+    if (!gmtime_r(&seconds, &utc) || strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc) == 0) {
+        put(object, name, NULL);
+        return;
+    }
+    snprintf(text, sizeof text, "%s.%03uZ", date, (unsigned)(unix_ms % 1000));
+    put_word(object, name, text);
+}
+
+struct json_object *render_text(const char *text, size_t size)
+{
+    CLEANUP_FREE char *copy = strndup(text, size);
+    if (!copy)
+        return NULL;
+    for (char *line = copy; line;) {
+        char *end = strchr(line, '\n');
+        if (end)
+            *end = '\0';
+        text_sanitise(line);
+        if (end)
+            *end++ = '\n';
+        line = end;
+    }
+    return json_object_new_string(copy);
+}
+
+/* --- types of the interface ------------------------------------------------------------------------ */
+
+static void add_address(struct json_object *list, const struct address *address)
+{
+    char text[ADDRESS_TEXT_MAX];
+    if (address->family != 0)
+        append(list, json_object_new_string(address_format(address, text)));
+}
+
+static struct json_object *render_addresses(const struct wire_zone *zone)
+{
+    struct json_object *list = json_object_new_array();
+    add_address(list, &zone->ipv4);
+    add_address(list, &zone->ipv6);
+    return list;
+}
+
+static struct json_object *render_connections(const struct wire_zone *zone)
+{
+    struct json_object *connections = json_object_new_object();
+    put_number(connections, "tcp", zone->tcp);
+    put_number(connections, "udp", zone->udp);
+    return connections;
+}
+
+/* Either a code or a signal, never both; null where nothing has ended yet. */
+static struct json_object *render_exit(const struct wire_exit *last)
+{
+    if (!last->known)
+        return NULL;
+    struct json_object *object = json_object_new_object();
+    put(object, "code", last->signalled ? NULL : json_object_new_int(last->value));
+    put(object, "signal", last->signalled ? json_object_new_int(last->value) : NULL);
+    put_time(object, "time", last->unix_ms);
+    return object;
+}
+
+static struct json_object *render_zone(const struct wire_zone *zone)
+{
+    struct json_object *object = json_object_new_object();
+    put_word(object, "state", zone_state_name((enum zone_state)zone->state));
+    put_text_or_null(object, "release", zone->release);
+    put(object, "addresses", render_addresses(zone));
+    put_pid(object, "pid", zone->pid);
+    put_pid(object, "shim_pid", zone->shim_pid);
+    put(object, "connections", render_connections(zone));
+    put_number(object, "restarts", zone->restarts);
+    put(object, "last_exit", render_exit(&zone->last_exit));
+    put_word(object, "verdict", verdict_name((enum verdict)zone->verdict));
+    put_text_or_null(object, "detail", zone->detail);
+    return object;
+}
+
+static struct json_object *render_port(const struct wire_port *port)
+{
+    struct json_object *object = json_object_new_object();
+    put_text(object, "name", port->name);
+    put_text(object, "listen", port->listen);
+    put_number(object, "target", port->target);
+    put_word(object, "protocol", protocol_name((enum protocol)port->protocol));
+    return object;
+}
+
+static struct json_object *render_ports(const struct wire_status *status)
+{
+    struct json_object *list = json_object_new_array();
+    for (size_t i = 0; i < status->port_count && i < SERVICE_PORTS_MAX; i++)
+        append(list, render_port(&status->ports[i]));
+    return list;
+}
+
+static struct json_object *render_operation(const struct wire_operation *operation)
+{
+    if (!operation->present)
+        return NULL;
+    struct json_object *object = json_object_new_object();
+    put_word(object, "verb", verb_name((enum wire_verb)operation->verb));
+    put_text(object, "step", operation->step);
+    put_time(object, "since", operation->since_unix_ms);
+    put_text(object, "who", operation->who);
+    return object;
+}
+
+struct json_object *render_status(const struct wire_status *status)
+{
+    struct json_object *app = json_object_new_object();
+    struct json_object *zones = json_object_new_object();
+    put_text(app, "name", status->name);
+    put_word(app, "state", app_state_name((enum app_state)status->state));
+    put_colour(app, "live", status->live);
+    put(zones, colour_name(BLUE), render_zone(&status->zones[BLUE]));
+    put(zones, colour_name(GREEN), render_zone(&status->zones[GREEN]));
+    put(app, "zones", zones);
+    put(app, "ports", render_ports(status));
+    put(app, "operation", render_operation(&status->operation));
+    return app;
+}
+
+struct json_object *render_history(const struct wire_history *entry)
+{
+    struct json_object *object = json_object_new_object();
+    put_number(object, "sequence", entry->sequence);
+    put_time(object, "time", entry->begun_unix_ms);
+    put_text(object, "app", entry->app);
+    put_word(object, "verb", verb_name((enum wire_verb)entry->verb));
+    put_colour(object, "from", entry->from);
+    put_colour(object, "to", entry->to);
+    put_text_or_null(object, "release", entry->release);
+    put_text(object, "who", entry->who);
+    put_number(object, "duration_ms", entry->duration_ms);
+    put_bool(object, "done", entry->done);
+    put_text_or_null(object, "reason", entry->reason);
+    return object;
+}
+
+struct json_object *render_receipt(const struct wire_receipt *receipt)
+{
+    struct json_object *object = json_object_new_object();
+    put_colour(object, "from", receipt->from);
+    put_colour(object, "to", receipt->to);
+    put_text_or_null(object, "release", receipt->release);
+    put_number(object, "transaction_us", receipt->transaction_us);
+    put_number(object, "generation_before", receipt->generation_before);
+    put_number(object, "generation_after", receipt->generation_after);
+    put_number(object, "drained", receipt->drained);
+    put_number(object, "cut", receipt->cut);
+    put_number(object, "duration_ms", receipt->duration_ms);
+    put_text(object, "who", receipt->who);
+    return object;
+}
+
+struct json_object *render_progress(const struct wire_progress *progress)
+{
+    struct json_object *object = json_object_new_object();
+    put_text(object, "step", progress->step);
+    put_colour(object, "zone", progress->zone);
+    put_text(object, "text", progress->text);
+    put(object, "connections", progress->has_count ? json_object_new_uint64(progress->connections) : NULL);
+    put_number(object, "elapsed_ms", progress->elapsed_ms);
+    return object;
+}

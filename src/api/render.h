@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the monitor says, as JSON. The field names are the program's contract with its users: they stand in
+ * bluegreen(1), in the interface description (interface.c) and here, and change nowhere alone.
+ *
+ * Each function returns a new object, or NULL when memory ran out. Text from the monitor is made valid UTF-8 without
+ * control characters (but newlines) on the way, however it was cut.
+ */
+#pragma once
+
+#include "model/wire.h"
+
+struct json_object;
+
+struct json_object *render_status(const struct wire_status *status);       /* type App */
+struct json_object *render_history(const struct wire_history *entry);      /* type Entry */
+struct json_object *render_receipt(const struct wire_receipt *receipt);    /* type Receipt */
+struct json_object *render_progress(const struct wire_progress *progress); /* type Progress */
+/* size bytes at most; they need not be terminated */
+struct json_object *render_text(const char *text, size_t size);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the parts of the command line program share: its options, and how it fails. */
+#pragma once
+
+#include "bluegreen/bluegreen.h"
+#include "cli/terminal.h"
+
+/* Exit status, as bluegreen(1) has it. */
+enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_WRONG = 2, EXIT_UNREACHABLE = 3 };
+
+struct cli {
+    const char *socket; /* NULL = the library's default */
+    bool json;
+    bool force;
+    bool names;     /* status: names only */
+    unsigned limit; /* history; 0 = the agent's default */
+    bool no_color;
+    const char *verb;
+    char **arguments; /* after the verb */
+    int count;
+    struct terminal terminal;
+};
+
+/* Says what went wrong on stderr, and with --json as the last object on stdout. Returns the exit status. */
+int cli_fail(const struct cli *cli, const struct bluegreen_error *error);
+/* The same for wrong usage; hint is what to look at, or NULL. */
+int cli_misuse(const struct cli *cli, const char *hint, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* check.c: works without an agent. Returns the exit status. */
+int check_run(const struct cli *cli);
+
+/* show_*.c */
+void show_status(const struct cli *cli, const struct bluegreen_status *status);
+void show_history(const struct cli *cli, const struct bluegreen_history *history);
+void show_result(const struct cli *cli, const char *app, const struct bluegreen_result *result);
+
+/* Progress lines; on a terminal the last one is rewritten while its step goes on. */
+struct progress_view {
+    const struct cli *cli;
+    bool open; /* the last line is not ended yet */
+    char step[32], text[300];
+    enum bluegreen_colour zone;
+    uint64_t elapsed_ms;
+};
+
+bool progress_show(void *view, const struct bluegreen_progress *progress); /* a bluegreen_progress_callback */
+void progress_end(struct progress_view *view);                             /* ends an open line */

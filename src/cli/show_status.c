@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* `status` and `history` for people. */
+#include "cli/cli.h"
+#include "cli/table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LABEL_WIDTH = 9 }; /* of the lines under a table */
+
+static enum style colour_style(enum bluegreen_colour colour)
+{
+    return colour == BLUEGREEN_BLUE ? STYLE_BLUE : colour == BLUEGREEN_GREEN ? STYLE_GREEN : STYLE_PLAIN;
+}
+
+static bool is_one_of(const char *word, const char *const words[])
+{
+    for (; *words; words++) {
+        if (strcmp(word, *words) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum style state_style(const char *state)
+{
+    static const char *const bad[] = {"failed", "unhealthy", NULL};
+    static const char *const moving[] = {"staging", "starting", "draining", NULL};
+    static const char *const quiet[] = {"absent", "stopped", "unknown", NULL};
+    if (strcmp(state, "live") == 0)
+        return STYLE_BOLD;
+    return is_one_of(state, bad)      ? STYLE_RED
+           : is_one_of(state, moving) ? STYLE_YELLOW
+           : is_one_of(state, quiet)  ? STYLE_DIM
+                                      : STYLE_PLAIN;
+}
+
+static void add_number(struct table *table, int64_t number, bool known)
+{
+    if (known)
+        table_add(table, STYLE_PLAIN, "%lld", (long long)number);
+    else
+        table_add(table, STYLE_DIM, "-");
+}
+
+static void add_zone(struct table *table, const struct bluegreen_app *app, enum bluegreen_colour colour)
+{
+    const struct bluegreen_zone *zone = &app->zones[colour];
+    bool there = strcmp(zone->state, "absent") != 0;
+    char addresses[128] = "";
+    for (const char *const *address = zone->addresses; *address; address++) {
+        size_t length = strlen(addresses);
+        snprintf(addresses + length, sizeof addresses - length, "%s%s", length ? "  " : "", *address);
+    }
+    table_add(table, STYLE_BOLD, "%s", app->live == colour ? "*" : " ");
+    table_add(table, colour_style(colour), "%s", bluegreen_colour_name(colour));
+    table_add(table, state_style(zone->state), "%s", zone->state);
+    table_add(table, zone->release ? STYLE_PLAIN : STYLE_DIM, "%s", zone->release ? zone->release : "-");
+    table_add(table, state_style(zone->verdict), "%s", there ? zone->verdict : "-");
+    add_number(table, (int64_t)zone->tcp, there);
+    add_number(table, (int64_t)zone->udp, there);
+    add_number(table, zone->pid, zone->pid > 0);
+    add_number(table, (int64_t)zone->restarts, there);
+    table_add(table, STYLE_PLAIN, "%s", addresses);
+}
+
+static void print_zones(const struct terminal *terminal, const struct bluegreen_app *app)
+{
+    static const char *const titles[] = {" ",   "zone", "state", "release",  "health",
+                                         "tcp", "udp",  "pid",   "restarts", "addresses"};
+    static const bool right[] = {false, false, false, false, false, true, true, true, true, false};
+    struct table table = {.terminal = terminal, .titles = titles, .columns = TABLE_COLUMNS_MAX, .right = right};
+    add_zone(&table, app, BLUEGREEN_BLUE);
+    add_zone(&table, app, BLUEGREEN_GREEN);
+    table_print(&table);
+}
+
+static void print_head(const struct terminal *terminal, const struct bluegreen_app *app)
+{
+    terminal_print(terminal, STYLE_BOLD, app->name);
+    printf("  ");
+    terminal_print(terminal, STYLE_PLAIN, app->state);
+    if (app->live != BLUEGREEN_NONE) {
+        const char *release = app->zones[app->live].release;
+        printf(", live on ");
+        terminal_print(terminal, colour_style(app->live), bluegreen_colour_name(app->live));
+        printf(" with release ");
+        terminal_print(terminal, STYLE_BOLD, release ? release : "-");
+    }
+    putchar('\n');
+}
+
+static void print_label(const struct terminal *terminal, const char *label)
+{
+    printf("     ");
+    terminal_cell(terminal, STYLE_DIM, label, LABEL_WIDTH);
+}
+
+static void print_ports(const struct terminal *terminal, const struct bluegreen_app *app)
+{
+    for (size_t i = 0; i < app->port_count; i++) {
+        const struct bluegreen_port *port = &app->ports[i];
+        print_label(terminal, i == 0 ? "ports" : "");
+        terminal_print(terminal, STYLE_PLAIN, port->listen);
+        printf(" %s %u/%s  ", terminal_arrow(terminal), port->target, port->protocol);
+        terminal_print(terminal, STYLE_DIM, port->name);
+        putchar('\n');
+    }
+}
+
+static void print_operation(const struct terminal *terminal, const struct bluegreen_operation *operation)
+{
+    char since[64];
+    if (!operation)
+        return;
+    print_label(terminal, "running");
+    terminal_print(terminal, STYLE_YELLOW, operation->verb);
+    printf(", at step ");
+    terminal_print(terminal, STYLE_PLAIN, operation->step);
+    printf(", since %s, by ", format_time(operation->since, since, sizeof since));
+    terminal_print(terminal, STYLE_PLAIN, operation->who);
+    putchar('\n');
+}
+
+/* What a table has no room for: why a zone is as it is, and how its app last ended. */
+static void print_remarks(const struct terminal *terminal, const struct bluegreen_app *app)
+{
+    for (int i = 0; i < 2; i++) {
+        const struct bluegreen_zone *zone = &app->zones[i];
+        const char *name = bluegreen_colour_name((enum bluegreen_colour)i);
+        char when[64];
+        if (zone->detail) {
+            print_label(terminal, name);
+            terminal_print(terminal, STYLE_PLAIN, zone->detail);
+            putchar('\n');
+        }
+        if (zone->last_exit) {
+            bool signalled = zone->last_exit->signal != 0;
+            print_label(terminal, name);
+            printf("last exit: %s %d at %s\n", signalled ? "signal" : "code",
+                   signalled ? zone->last_exit->signal : zone->last_exit->code,
+                   format_time(zone->last_exit->time, when, sizeof when));
+        }
+    }
+}
+
+void show_status(const struct cli *cli, const struct bluegreen_status *status)
+{
+    const struct terminal *terminal = &cli->terminal;
+    if (status->count == 0)
+        printf("no app is configured: write one into apps/NAME.conf of the configuration (see bluegreen.conf(5)) and "
+               "run 'bluegreen reload'\n");
+    for (size_t i = 0; i < status->count; i++) {
+        const struct bluegreen_app *app = status->apps[i];
+        if (i > 0)
+            putchar('\n');
+        print_head(terminal, app);
+        print_zones(terminal, app);
+        print_ports(terminal, app);
+        print_operation(terminal, app->operation);
+        print_remarks(terminal, app);
+    }
+}
+
+/* "blue -> green", "green", or "-". */
+static void add_move(struct table *table, const struct bluegreen_entry *entry)
+{
+    const char *from = bluegreen_colour_name(entry->from), *to = bluegreen_colour_name(entry->to);
+    if (from && to && from != to)
+        table_add(table, STYLE_PLAIN, "%s %s %s", from, terminal_arrow(table->terminal), to);
+    else
+        table_add(table, STYLE_PLAIN, "%s", to ? to : from ? from : "-");
+}
+
+void show_history(const struct cli *cli, const struct bluegreen_history *history)
+{
+    static const char *const titles[] = {"time", "app", "verb", "zone", "release", "took", "by", "result"};
+    static const bool right[] = {false, false, false, false, false, true, false, false};
+    struct table table = {.terminal = &cli->terminal, .titles = titles, .columns = 8, .right = right};
+    char text[64];
+    if (history->count == 0) {
+        printf("nothing has been done yet\n");
+        return;
+    }
+    for (size_t i = 0; i < history->count; i++) {
+        const struct bluegreen_entry *entry = history->entries[i];
+        table_add(&table, STYLE_DIM, "%s", format_time(entry->time, text, sizeof text));
+        table_add(&table, STYLE_BOLD, "%s", entry->app);
+        table_add(&table, STYLE_PLAIN, "%s", entry->verb);
+        add_move(&table, entry);
+        table_add(&table, STYLE_PLAIN, "%s", entry->release ? entry->release : "-");
+        table_add(&table, STYLE_PLAIN, "%s", format_duration(entry->duration_ms, text, sizeof text));
+        table_add(&table, STYLE_PLAIN, "%s", entry->who);
+        table_add(&table, entry->done ? STYLE_PLAIN : STYLE_RED, "%s%s%s", entry->done ? "done" : "failed",
+                  entry->reason ? ": " : "", entry->reason ? entry->reason : "");
+    }
+    table_print(&table);
+}

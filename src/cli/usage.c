@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Help, and finding verbs. */
+#include "cli/usage.h"
+
+#include <string.h>
+
+const struct verb *verb_find(const char *name)
+{
+    for (const struct verb *verb = verbs; verb->name; verb++) {
+        if (strcmp(verb->name, name) == 0)
+            return verb;
+    }
+    return NULL;
+}
+
+enum { WORD_MAX = 16 };
+
+static int least_of(int a, int b, int c)
+{
+    int least = a < b ? a : b;
+    return least < c ? least : c;
+}
+
+/* Insertions, deletions and replacements from a to b (Levenshtein), row by row. */
+static int edit_distance(const char *a, const char *b)
+{
+    int row[WORD_MAX + 1];
+    int b_length = (int)strlen(b);
+    for (int j = 0; j <= b_length; j++)
+        row[j] = j;
+    for (int i = 1; a[i - 1]; i++) {
+        int diagonal = row[0];
+        row[0] = i;
+        for (int j = 1; j <= b_length; j++) {
+            int replaced = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            row[j] = least_of(row[j] + 1, row[j - 1] + 1, replaced);
+        }
+    }
+    return row[b_length];
+}
+
+const char *verb_nearest(const char *name)
+{
+    const char *nearest = NULL;
+    size_t length = strlen(name);
+    int best = length <= 3 ? 2 : 3; /* one slip in a short word, two in a long one */
+    for (const struct verb *verb = verbs; verb->name && length <= WORD_MAX; verb++) {
+        bool begun = length >= 2 && strncmp(verb->name, name, length) == 0; /* "hist" */
+        int distance = begun ? 1 : edit_distance(name, verb->name);
+        if (distance < best) {
+            best = distance;
+            nearest = verb->name;
+        }
+    }
+    return nearest;
+}
+
+void usage_print(FILE *file)
+{
+    fputs("usage: bluegreen [OPTION...] VERB [ARGUMENT...]\n\nverbs:\n", file);
+    for (const struct verb *verb = verbs; verb->name; verb++)
+        fprintf(file, "  %-8s %-14s %s\n", verb->name, verb->arguments, verb->summary);
+    fputs("\noptions, before or after the verb:\n"
+          "      --json         print JSON: one document, or one object a line and the result last\n"
+          "      --socket PATH  the agent's socket (else $BLUEGREEN_SOCKET, else /run/bluegreen/control.sock)\n"
+          "      --force        go on in spite of a refusal that can be overridden\n"
+          "  -n, --limit N      history: the newest N operations\n"
+          "      --names        status: the apps' names only\n"
+          "      --no-color     no colours (NO_COLOR in the environment does the same)\n"
+          "  -h, --help         this help\n"
+          "  -V, --version      this program's version\n"
+          "\nexit status: 0 done, 1 refused or failed, 2 wrong usage or configuration, 3 agent not reachable\n",
+          file);
+}
+
+void usage_print_verb(FILE *file, const struct verb *verb)
+{
+    fprintf(file, "usage: bluegreen [--json] [--socket PATH]%s%s%s %s%s%s\n",
+            verb->options & TAKES_FORCE ? " [--force]" : "", verb->options & TAKES_LIMIT ? " [--limit N]" : "",
+            verb->options & TAKES_NAMES ? " [--names]" : "", verb->name, verb->arguments[0] ? " " : "",
+            verb->arguments);
+    fprintf(file, "%s\n", verb->summary);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The verbs: what each takes and means. Options, help and dispatch all read this one table. */
+#pragma once
+
+#include "cli/cli.h"
+
+#include <stdio.h>
+
+enum { TAKES_FORCE = 1, TAKES_LIMIT = 2, TAKES_NAMES = 4 };
+
+struct verb {
+    const char *name;
+    const char *arguments; /* as in the usage line */
+    const char *summary;
+    int least, most; /* arguments; most -1 = any number */
+    int options;
+    int (*run)(struct cli *cli, const struct verb *verb);
+    enum bluegreen_verb operation; /* for run_operation */
+};
+
+extern const struct verb verbs[]; /* ended by a name that is NULL */
+
+const struct verb *verb_find(const char *name);
+/* The verb that was probably meant, or NULL. */
+const char *verb_nearest(const char *name);
+/* All verbs and options. */
+void usage_print(FILE *file);
+/* "usage: bluegreen deploy [OPTION...] APP RELEASE" and what it does. */
+void usage_print_verb(FILE *file, const struct verb *verb);

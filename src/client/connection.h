@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The connection to the agent: varlink messages out and in, and the errors of both. */
+#pragma once
+
+#include "bluegreen/bluegreen.h"
+
+#include <signal.h>
+
+struct json_object;
+
+/* The agent's replies are shorter by far; what claims to be longer is not the agent. */
+#define CONNECTION_REPLY_MAX  (16u << 20)
+#define CONNECTION_DEPTH_MAX  32
+#define CONNECTION_TIMEOUT_MS 30000
+
+struct bluegreen {
+    int fd;
+    int timeout_ms;
+    volatile sig_atomic_t interrupted;
+    bool broken; /* nothing sensible can come any more */
+    char *input; /* what arrived */
+    size_t start, length, capacity, searched;
+};
+
+/* Fills *error (which may be NULL) in and returns the kind's negative errno. */
+int client_fail(struct bluegreen_error *error, enum bluegreen_error_kind kind, int errnum, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+int client_fail_memory(struct bluegreen_error *error);
+
+/* One call: {"method":"io.bluegreen.Agent.METHOD","parameters":...}. Takes parameters over. */
+int connection_call(struct bluegreen *agent, const char *method, struct json_object *parameters, bool more,
+                    struct bluegreen_error *error);
+
+/* The next reply's parameters, the caller's to put; never NULL after 0. An error reply is the error. timeout_ms 0 is
+ * for ever. *continues tells whether more replies follow. */
+int connection_reply(struct bluegreen *agent, int timeout_ms, struct json_object **parameters, bool *continues,
+                     struct bluegreen_error *error);

@@ -1,0 +1,788 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* api/client: one client over a socket pair, with the monitor played by the test. */
+#include "api/client.h"
+#include "api/varlink.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define STATUS               "{\"method\":\"io.bluegreen.Agent.Status\"}"
+#define INFO                 "{\"method\":\"org.varlink.service.GetInfo\"}"
+#define SEND(stage, literal) send_bytes(stage, literal, sizeof(literal)) /* with its NUL */
+
+enum { HALF_MS = 40, STALL_MS = 60, ASKED_MAX = 600 };
+
+struct stage {
+    struct loop *loop;
+    struct loop_timer *timer;
+    struct client_host host;
+    struct client *client; /* NULL once gone */
+    int peer;              /* the client program's end */
+    struct wire_request asked[ASKED_MAX];
+    size_t asked_count;
+    const char *gone; /* why */
+    int ask_result;
+};
+
+static int on_ask(void *context, const struct wire_request *request)
+{
+    struct stage *stage = context;
+    assert_true(stage->asked_count < ASKED_MAX);
+    assert_true(wire_request_valid(request, sizeof *request, NULL));
+    stage->asked[stage->asked_count++] = *request;
+    return stage->ask_result;
+}
+
+static void on_gone(void *context, struct client *client, const char *reason)
+{
+    struct stage *stage = context;
+    assert_ptr_equal(client, stage->client);
+    assert_null(stage->gone);
+    stage->gone = reason;
+    stage->client = NULL;
+    client_free(client);
+}
+
+static void on_turn(void *context)
+{
+    struct stage *stage = context;
+    loop_quit(stage->loop, 0);
+}
+
+/* Lets the loop do what there is to do for so long. */
+static void run_for(struct stage *stage, uint64_t milliseconds)
+{
+    loop_timer_arm(stage->timer, milliseconds);
+    assert_int_equal(loop_run(stage->loop), 0);
+}
+
+static void turn(struct stage *stage)
+{
+    for (int i = 0; i < 4; i++)
+        run_for(stage, 0);
+}
+
+static void open_stage(struct stage *stage)
+{
+    *stage = (struct stage){0};
+    int ends[2];
+    struct wire_client who = {
+        .header = {.type = WIRE_CLIENT, .version = WIRE_VERSION, .length = sizeof who, .client = 77}, .uid = 1000};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    stage->peer = ends[0];
+    assert_int_equal(loop_new(&stage->loop, NULL), 0);
+    stage->timer = loop_timer_new(stage->loop, on_turn, stage);
+    stage->host = (struct client_host){.loop = stage->loop,
+                                       .half_message_ms = HALF_MS,
+                                       .stall_ms = STALL_MS,
+                                       .ask = on_ask,
+                                       .gone = on_gone,
+                                       .context = stage};
+    assert_int_equal(client_new(&stage->host, &who, ends[1], &stage->client, NULL), 0);
+}
+
+static void close_stage(struct stage *stage)
+{
+    client_free(stage->client);
+    loop_timer_free(stage->timer);
+    loop_free(stage->loop);
+    if (stage->peer >= 0)
+        close(stage->peer);
+}
+
+static void send_bytes(struct stage *stage, const void *bytes, size_t length)
+{
+    assert_int_equal(send(stage->peer, bytes, length, MSG_NOSIGNAL), length);
+    turn(stage);
+}
+
+/* What the client program can read now, with its NULs. The caller's. */
+static struct text read_replies(struct stage *stage)
+{
+    struct text replies = {0};
+    char part[4096];
+    ssize_t got;
+    while ((got = recv(stage->peer, part, sizeof part, MSG_DONTWAIT)) > 0)
+        text_add_bytes(&replies, part, (size_t)got);
+    return replies;
+}
+
+static void assert_reply(struct stage *stage, const char *expected)
+{
+    struct text replies = read_replies(stage);
+    assert_non_null(replies.data);
+    assert_string_equal(replies.data, expected);
+    assert_int_equal(replies.length, strlen(expected) + 1); /* one message, and no more */
+    text_clear(&replies);
+}
+
+static void assert_silent(struct stage *stage)
+{
+    char byte;
+    assert_int_equal(recv(stage->peer, &byte, 1, MSG_DONTWAIT), -1);
+    assert_int_equal(errno, EAGAIN);
+}
+
+static bool reply_contains(struct stage *stage, const char *part)
+{
+    struct text replies = read_replies(stage);
+    bool found = replies.data && strstr(replies.data, part);
+    text_clear(&replies);
+    return found;
+}
+
+/* --- the monitor's side ----------------------------------------------------------------------------------- */
+
+static struct wire_header head(const struct stage *stage, enum wire_type type, size_t length)
+{
+    const struct wire_request *request = &stage->asked[stage->asked_count - 1];
+    return (struct wire_header){.type = (uint16_t)type,
+                                .version = WIRE_VERSION,
+                                .length = (uint32_t)length,
+                                .client = request->header.client,
+                                .request = request->header.request};
+}
+
+static void tell_end(struct stage *stage, enum wire_result result, const char *text)
+{
+    struct wire_end end = {.header = head(stage, WIRE_END, sizeof end), .result = result};
+    text_copy(end.text, sizeof end.text, text);
+    client_deliver(stage->client, &end.header);
+}
+
+static void tell_progress(struct stage *stage, const char *text)
+{
+    struct wire_progress progress = {.header = head(stage, WIRE_PROGRESS, sizeof progress), .step = "health"};
+    text_copy(progress.text, sizeof progress.text, text);
+    client_deliver(stage->client, &progress.header);
+}
+
+static void tell_status(struct stage *stage, const char *name)
+{
+    struct wire_status status = {.header = head(stage, WIRE_STATUS, sizeof status), .live = -1};
+    text_copy(status.name, sizeof status.name, name);
+    client_deliver(stage->client, &status.header);
+}
+
+/* --- calls --------------------------------------------------------------------------------------------------- */
+
+static void test_local_answers(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    SEND(&stage, INFO);
+    assert_reply(&stage,
+                 "{\"parameters\":{\"vendor\":\"bluegreen\",\"product\":\"bluegreend\",\"version\":\"" BLUEGREEN_VERSION
+                 "\",\"url\":\"\",\"interfaces\":[\"org.varlink.service\",\"io.bluegreen.Agent\"]}}");
+    SEND(&stage, "{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":"
+                 "{\"interface\":\"io.bluegreen.Agent\"}}");
+    assert_true(reply_contains(&stage, "\\ninterface io.bluegreen.Agent\\n"));
+    SEND(&stage, "{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":{\"interface\":\"a.b\"}}");
+    assert_reply(&stage,
+                 "{\"error\":\"org.varlink.service.InterfaceNotFound\",\"parameters\":{\"interface\":\"a.b\"}}");
+    assert_int_equal(stage.asked_count, 0);
+    close_stage(&stage);
+}
+
+/* Each call is answered at once, with this, and the connection goes on. */
+static void test_wrong_parameters(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *call, *reply;
+    } cases[] = {
+#define AGENT       "{\"method\":\"io.bluegreen.Agent."
+#define WRONG(name) "{\"error\":\"org.varlink.service.InvalidParameter\",\"parameters\":{\"parameter\":\"" name "\"}}"
+        {AGENT "Nothing\"}", "{\"error\":\"org.varlink.service.MethodNotFound\",\"parameters\":{\"method\":\"io."
+                             "bluegreen.Agent.Nothing\"}}"},
+        {"{\"method\":\"com.other.Thing\"}",
+         "{\"error\":\"org.varlink.service.InterfaceNotFound\",\"parameters\":{\"interface\":\"com.other\"}}"},
+        {"{\"method\":\"\"}",
+         "{\"error\":\"org.varlink.service.InterfaceNotFound\",\"parameters\":{\"interface\":\"\"}}"},
+        {"{\"method\":\"io.bluegreen.AgentX.Status\"}", "{\"error\":\"org.varlink.service.InterfaceNotFound\","
+                                                        "\"parameters\":{\"interface\":\"io.bluegreen.AgentX\"}}"},
+        {AGENT "Deploy\"}", WRONG("app")},
+        {AGENT "Deploy\",\"parameters\":{\"app\":\"web\"}}", WRONG("release")},
+        {AGENT "Deploy\",\"parameters\":{\"release\":\"v1\"}}", WRONG("app")},
+        {AGENT "Deploy\",\"parameters\":{\"app\":null,\"release\":\"v1\"}}", WRONG("app")},
+        {AGENT "Deploy\",\"parameters\":{\"app\":7,\"release\":\"v1\"}}", WRONG("app")},
+        {AGENT "Deploy\",\"parameters\":{\"app\":\"web\\u0000x\",\"release\":\"v1\"}}", WRONG("app")},
+        {AGENT "Deploy\",\"parameters\":{\"app\":\"web\",\"release\":\"v1\",\"force\":1}}", WRONG("force")},
+        {AGENT "Deploy\",\"parameters\":{\"app\":\"web\",\"release\":\"v1\",\"forse\":true}}", WRONG("forse")},
+        {AGENT "Switch\",\"parameters\":{\"app\":\"web\",\"release\":\"v1\"}}", WRONG("release")},
+        {AGENT "Reload\",\"parameters\":{\"app\":\"web\"}}", WRONG("app")},
+        {AGENT "Status\",\"parameters\":{\"limit\":1}}", WRONG("limit")},
+        {AGENT "History\",\"parameters\":{\"limit\":0}}", WRONG("limit")},
+        {AGENT "History\",\"parameters\":{\"limit\":-1}}", WRONG("limit")},
+        {AGENT "History\",\"parameters\":{\"limit\":1001}}", WRONG("limit")},
+        {AGENT "History\",\"parameters\":{\"limit\":4294967297}}", WRONG("limit")},
+        {AGENT "History\",\"parameters\":{\"limit\":1.5}}", WRONG("limit")},
+        {AGENT "Status\",\"upgrade\":true}", WRONG("upgrade")},
+    };
+    struct stage stage;
+    open_stage(&stage);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        send_bytes(&stage, cases[i].call, strlen(cases[i].call) + 1);
+        assert_reply(&stage, cases[i].reply);
+        assert_null(stage.gone);
+    }
+    assert_int_equal(stage.asked_count, 0);
+    close_stage(&stage);
+}
+
+static void test_wrong_names(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"",    "Web",    "../etc",
+                                        "a b", "web\\n", "0123456789012345678901234567890123456789"};
+    struct stage stage;
+    open_stage(&stage);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char call[256];
+        int length = snprintf(call, sizeof call,
+                              "{\"method\":\"io.bluegreen.Agent.Status\",\"parameters\":{\"app\":\"%s\"}}", names[i]);
+        send_bytes(&stage, call, (size_t)length + 1);
+        assert_true(reply_contains(&stage, "\"io.bluegreen.Agent.Invalid\",\"parameters\":{\"reason\":"));
+    }
+    SEND(&stage, AGENT "Deploy\",\"parameters\":{\"app\":\"web\",\"release\":\"../../etc\"}}");
+    assert_true(reply_contains(&stage, "\"io.bluegreen.Agent.Invalid\""));
+    assert_int_equal(stage.asked_count, 0);
+    assert_null(stage.gone);
+    close_stage(&stage);
+}
+
+static void test_requests(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *method;
+        enum wire_verb verb;
+    } cases[] = {
+        {"Switch", VERB_SWITCH}, {"Rollback", VERB_ROLLBACK}, {"Abort", VERB_ABORT},   {"Drain", VERB_DRAIN},
+        {"Stop", VERB_STOP},     {"Start", VERB_START},       {"Remove", VERB_REMOVE},
+    };
+    struct stage stage;
+    open_stage(&stage);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char call[256];
+        int length = snprintf(call, sizeof call, AGENT "%s\",\"parameters\":{\"app\":\"web\",\"force\":%s}}",
+                              cases[i].method, i % 2 ? "true" : "null");
+        send_bytes(&stage, call, (size_t)length + 1);
+        assert_int_equal(stage.asked_count, i + 1);
+        const struct wire_request *request = &stage.asked[i];
+        assert_int_equal(request->verb, cases[i].verb);
+        assert_int_equal(request->flags, i % 2 ? WIRE_FORCE : 0);
+        assert_string_equal(request->app, "web");
+        assert_int_equal(request->header.client, 77);
+        assert_int_equal(request->header.request, i + 1);
+        assert_silent(&stage);
+        tell_end(&stage, RESULT_DONE, "");
+        assert_reply(&stage, "{\"parameters\":{}}");
+    }
+    SEND(&stage, AGENT "Stage\",\"parameters\":{\"app\":\"web\",\"release\":\"v1.4\"}}");
+    assert_int_equal(stage.asked[stage.asked_count - 1].verb, VERB_STAGE);
+    assert_string_equal(stage.asked[stage.asked_count - 1].release, "v1.4");
+    tell_end(&stage, RESULT_DONE, "staged");
+    assert_reply(&stage, "{\"parameters\":{\"text\":\"staged\"}}");
+    SEND(&stage, AGENT "History\",\"parameters\":{\"app\":null,\"limit\":1000}}");
+    assert_int_equal(stage.asked[stage.asked_count - 1].limit, 1000);
+    tell_end(&stage, RESULT_DONE, "");
+    assert_reply(&stage, "{\"parameters\":{\"entries\":[]}}");
+    close_stage(&stage);
+}
+
+static void test_results(void **state)
+{
+    (void)state;
+    static const char *const names[RESULTS] = {
+        [RESULT_FAILED] = "Failed",         [RESULT_REFUSED] = "Refused",        [RESULT_BUSY] = "Busy",
+        [RESULT_NO_SUCH_APP] = "NoSuchApp", [RESULT_NOT_ALLOWED] = "NotAllowed", [RESULT_INVALID] = "Invalid",
+    };
+    struct stage stage;
+    open_stage(&stage);
+    for (int result = RESULT_DONE + 1; result <= RESULTS; result++) { /* and one that does not exist */
+        char expected[256];
+        SEND(&stage, STATUS);
+        tell_end(&stage, (enum wire_result)result, "because\nof that");
+        snprintf(expected, sizeof expected,
+                 "{\"error\":\"io.bluegreen.Agent.%s\",\"parameters\":{\"reason\":\"because\\nof that\"}}",
+                 result < RESULTS ? names[result] : "Failed");
+        assert_reply(&stage, expected);
+    }
+    SEND(&stage, AGENT "Version\"}");
+    tell_end(&stage, RESULT_DONE, "9.9");
+    assert_reply(&stage, "{\"parameters\":{\"version\":\"9.9\"}}");
+    close_stage(&stage);
+}
+
+static void test_status_of_several(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    SEND(&stage, STATUS);
+    tell_status(&stage, "api");
+    tell_status(&stage, "web");
+    assert_silent(&stage); /* one reply, not one an app */
+    tell_end(&stage, RESULT_DONE, "");
+    struct text reply = read_replies(&stage);
+    struct json_object *object = json_tokener_parse(reply.data), *parameters, *apps, *name;
+    assert_true(json_object_object_get_ex(object, "parameters", &parameters));
+    assert_true(json_object_object_get_ex(parameters, "apps", &apps));
+    assert_int_equal(json_object_array_length(apps), 2);
+    assert_true(json_object_object_get_ex(json_object_array_get_idx(apps, 1), "name", &name));
+    assert_string_equal(json_object_get_string(name), "web");
+    json_object_put(object);
+    text_clear(&reply);
+    close_stage(&stage);
+}
+
+#define DEPLOY AGENT "Deploy\",\"parameters\":{\"app\":\"web\",\"release\":\"v2\"}"
+
+static void test_more_streams(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    SEND(&stage, DEPLOY ",\"more\":true}");
+    tell_progress(&stage, "1 of 2");
+    assert_reply(&stage, "{\"parameters\":{\"progress\":{\"step\":\"health\",\"zone\":\"blue\",\"text\":\"1 of 2\","
+                         "\"connections\":null,\"elapsed_ms\":0}},\"continues\":true}");
+    struct wire_receipt receipt = {.header = head(&stage, WIRE_RECEIPT, sizeof receipt), .from = -1, .to = GREEN};
+    client_deliver(stage.client, &receipt.header);
+    client_deliver(stage.client, &receipt.header); /* the second replaces the first */
+    assert_silent(&stage);
+    tell_end(&stage, RESULT_DONE, "note");
+    assert_reply(&stage, "{\"parameters\":{\"receipt\":{\"from\":null,\"to\":\"green\",\"release\":null,"
+                         "\"transaction_us\":0,\"generation_before\":0,\"generation_after\":0,\"drained\":0,\"cut\":0,"
+                         "\"duration_ms\":0,\"who\":\"\"},\"text\":\"note\"}}");
+    close_stage(&stage);
+}
+
+static void test_without_more_only_the_end(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    SEND(&stage, DEPLOY "}");
+    tell_progress(&stage, "1 of 2");
+    assert_silent(&stage);
+    tell_end(&stage, RESULT_FAILED, "no");
+    assert_reply(&stage, "{\"error\":\"io.bluegreen.Agent.Failed\",\"parameters\":{\"reason\":\"no\"}}");
+    close_stage(&stage);
+}
+
+static void test_oneway_is_not_answered(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    SEND(&stage, DEPLOY ",\"oneway\":true}");
+    SEND(&stage, AGENT "Nothing\",\"oneway\":true}");
+    SEND(&stage, "{\"method\":\"org.varlink.service.GetInfo\",\"oneway\":true}");
+    SEND(&stage, STATUS);
+    assert_int_equal(stage.asked_count, 1);
+    assert_int_equal(stage.asked[0].verb, VERB_DEPLOY);
+    tell_progress(&stage, "1 of 2");
+    tell_end(&stage, RESULT_DONE, "done");
+    assert_int_equal(stage.asked_count, 2); /* and on to the next */
+    assert_silent(&stage);
+    tell_end(&stage, RESULT_DONE, "");
+    assert_reply(&stage, "{\"parameters\":{\"apps\":[]}}");
+    close_stage(&stage);
+}
+
+/* Late or foreign messages of the monitor change nothing. */
+static void test_stale_messages(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    SEND(&stage, STATUS);
+    struct wire_end stale = {.header = head(&stage, WIRE_END, sizeof stale)};
+    tell_end(&stage, RESULT_DONE, "");
+    struct text replies = read_replies(&stage);
+    text_clear(&replies);
+    client_deliver(stage.client, &stale.header);
+    assert_silent(&stage);
+    SEND(&stage, STATUS);
+    client_deliver(stage.client, &stale.header);
+    assert_silent(&stage);
+    close_stage(&stage);
+}
+
+/* --- pipelining ------------------------------------------------------------------------------------------------ */
+
+static void test_pipelined_calls_are_answered_in_order(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    SEND(&stage, INFO "\0" STATUS "\0" INFO "\0" STATUS);
+    assert_int_equal(stage.asked_count, 1); /* one at a time */
+    assert_true(reply_contains(&stage, "vendor"));
+    tell_end(&stage, RESULT_DONE, "");
+    assert_int_equal(stage.asked_count, 2);
+    struct text replies = read_replies(&stage);
+    assert_string_equal(replies.data, "{\"parameters\":{\"apps\":[]}}");
+    assert_non_null(strstr(replies.data + strlen(replies.data) + 1, "vendor"));
+    text_clear(&replies);
+    close_stage(&stage);
+}
+
+/* While a call is in flight no more than one buffer of others is taken, and all of them are done in the end. */
+static void test_pipelined_calls_are_bounded(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    SEND(&stage, STATUS);
+    size_t sent = 0, replies_seen = 0;
+    while (sent < 500 && send(stage.peer, STATUS, sizeof STATUS, MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof STATUS)
+        sent++;
+    run_for(&stage, 3 * HALF_MS); /* a buffer cut within a message is ours, not a client that is slow */
+    assert_null(stage.gone);
+    assert_int_equal(stage.asked_count, 1);
+    while (stage.asked_count <= sent) {
+        tell_end(&stage, RESULT_DONE, "");
+        turn(&stage);
+    }
+    tell_end(&stage, RESULT_DONE, "");
+    for (int round = 0; round < 3; round++) { /* the socket may have been full */
+        struct text replies = read_replies(&stage);
+        for (size_t i = 0; i < replies.length; i++)
+            replies_seen += replies.data[i] == '\0';
+        text_clear(&replies);
+        turn(&stage);
+    }
+    assert_int_equal(replies_seen, sent + 1);
+    assert_null(stage.gone);
+    close_stage(&stage);
+}
+
+/* --- hostile and broken clients -------------------------------------------------------------------------------- */
+
+static void assert_gone(struct stage *stage, const char *why)
+{
+    assert_non_null(stage->gone);
+    assert_string_equal(stage->gone, why);
+    assert_null(stage->client);
+}
+
+static void test_garbage(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t length;
+    } cases[] = {
+        {"\0", 1},
+        {"\0\0\0\0", 4},
+        {"GET / HTTP/1.1\r\n\r\n\0", 19},
+        {"\xff\xfe\xfd\0", 4},
+        {"{\"method\":\"a\xff.B\"}\0", 19},
+        {"{}\0" STATUS, 3 + sizeof STATUS},
+        {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\0", 50},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct stage stage;
+        open_stage(&stage);
+        send_bytes(&stage, cases[i].bytes, cases[i].length);
+        assert_gone(&stage, "it sent what is no varlink call");
+        assert_true(reply_contains(&stage, "{\"error\":\"io.bluegreen.Agent.Invalid\""));
+        assert_int_equal(stage.asked_count, 0); /* nothing after the garbage is listened to */
+        close_stage(&stage);
+    }
+}
+
+static void test_endless_message(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    char part[4096];
+    memset(part, 'a', sizeof part);
+    size_t sent = 0;
+    while (!stage.gone && sent < (1u << 20)) { /* a megabyte */
+        ssize_t n = send(stage.peer, part, sizeof part, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n > 0)
+            sent += (size_t)n;
+        turn(&stage);
+    }
+    assert_gone(&stage, "it sent what is no varlink call");
+    assert_true(sent < 300000); /* what the socket took, at most; we took 16384 */
+    assert_true(reply_contains(&stage, "too long"));
+    close_stage(&stage);
+}
+
+static void test_half_message(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    send_bytes(&stage, STATUS, 10);
+    run_for(&stage, HALF_MS / 2);
+    assert_null(stage.gone);
+    send_bytes(&stage, STATUS, 10); /* a byte now and then does not help */
+    run_for(&stage, HALF_MS);
+    assert_gone(&stage, "it did not finish its message");
+    close_stage(&stage);
+}
+
+static void test_half_message_behind_a_whole_one(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    send_bytes(&stage, STATUS "\0{\"meth", sizeof STATUS + 6);
+    run_for(&stage, 2 * HALF_MS);
+    assert_gone(&stage, "it did not finish its message");
+    close_stage(&stage);
+}
+
+/* A message in time stops the clock, and the next half one has its full time again. */
+static void test_finished_in_time(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    for (int i = 0; i < 4; i++) {
+        send_bytes(&stage, INFO, 10);
+        run_for(&stage, HALF_MS * 6 / 10);
+        assert_null(stage.gone);
+        send_bytes(&stage, INFO + 10, sizeof INFO - 10);
+        assert_true(reply_contains(&stage, "vendor"));
+    }
+    close_stage(&stage);
+}
+
+static void test_idle_clients_stay(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    run_for(&stage, 2 * STALL_MS);
+    assert_null(stage.gone);
+    SEND(&stage, DEPLOY ",\"more\":true}");
+    run_for(&stage, 2 * STALL_MS); /* waiting for a long operation */
+    assert_null(stage.gone);
+    tell_end(&stage, RESULT_DONE, "");
+    assert_reply(&stage, "{\"parameters\":{}}");
+    run_for(&stage, 2 * STALL_MS);
+    assert_null(stage.gone);
+    close_stage(&stage);
+}
+
+static void test_slow_reader_is_dropped(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    SEND(&stage, DEPLOY ",\"more\":true}");
+    char text[200];
+    memset(text, 'p', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    size_t most = 0;
+    for (int i = 0; i < 100000 && stage.client; i++) {
+        tell_progress(&stage, text);
+        if (stage.client && client_backlog(stage.client) > most)
+            most = client_backlog(stage.client);
+    }
+    assert_gone(&stage, "it does not read its replies");
+    assert_true(most <= CLIENT_BACKLOG_MAX);
+    assert_true(most > CLIENT_BACKLOG_MAX / 2);
+    close_stage(&stage);
+}
+
+static void test_stalled_reader_is_dropped(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    SEND(&stage, DEPLOY ",\"more\":true}");
+    for (int i = 0; client_backlog(stage.client) == 0 && i < 100000; i++)
+        tell_progress(&stage, "x");
+    assert_true(client_backlog(stage.client) > 0);
+    run_for(&stage, STALL_MS / 2);
+    assert_null(stage.gone);
+    run_for(&stage, STALL_MS);
+    assert_gone(&stage, "it does not read its replies");
+    close_stage(&stage);
+}
+
+/* One that reads slowly but reads is kept, and gets every byte. */
+static void test_slow_but_steady_reader(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    SEND(&stage, DEPLOY ",\"more\":true}");
+    size_t told = 0, seen = 0;
+    for (; client_backlog(stage.client) < 100000; told++)
+        tell_progress(&stage, "x");
+    tell_end(&stage, RESULT_DONE, "");
+    for (int i = 0; i < 200 && seen < told + 1; i++) {
+        char part[40000];
+        ssize_t got = recv(stage.peer, part, sizeof part, MSG_DONTWAIT);
+        for (ssize_t k = 0; k < got; k++)
+            seen += part[k] == '\0';
+        run_for(&stage, STALL_MS / 20);
+        assert_null(stage.gone);
+    }
+    assert_int_equal(seen, told + 1);
+    assert_int_equal(client_backlog(stage.client), 0);
+    close_stage(&stage);
+}
+
+static void test_a_status_too_long(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    SEND(&stage, STATUS);
+    for (int i = 0; i < 100000 && stage.client; i++)
+        tell_status(&stage, "web");
+    assert_gone(&stage, "it does not read its replies");
+    close_stage(&stage);
+}
+
+/* --- ends ------------------------------------------------------------------------------------------------------ */
+
+static void test_close(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    close(stage.peer);
+    stage.peer = -1;
+    turn(&stage);
+    assert_gone(&stage, "it closed");
+    close_stage(&stage);
+}
+
+static void test_close_in_a_message(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    send_bytes(&stage, STATUS, 10);
+    close(stage.peer);
+    stage.peer = -1;
+    turn(&stage);
+    assert_gone(&stage, "it closed");
+    assert_int_equal(stage.asked_count, 0);
+    close_stage(&stage);
+}
+
+static void test_close_during_a_call(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    SEND(&stage, DEPLOY ",\"more\":true}");
+    close(stage.peer);
+    stage.peer = -1;
+    turn(&stage);
+    assert_gone(&stage, "it closed");
+    close_stage(&stage);
+}
+
+/* An order that was sent is carried out although nobody waits for the answer. */
+static void test_send_and_close(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    assert_true(send(stage.peer, DEPLOY ",\"oneway\":true}", sizeof DEPLOY ",\"oneway\":true}", 0) > 0);
+    close(stage.peer);
+    stage.peer = -1;
+    turn(&stage);
+    assert_gone(&stage, "it closed");
+    assert_int_equal(stage.asked_count, 1);
+    close_stage(&stage);
+}
+
+/* One that has said all and only listens (nc -N) gets all its answers. */
+static void test_half_close(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    assert_true(send(stage.peer, STATUS "\0" INFO, sizeof STATUS + sizeof INFO, 0) > 0);
+    shutdown(stage.peer, SHUT_WR);
+    turn(&stage);
+    assert_null(stage.gone);
+    assert_int_equal(stage.asked_count, 1);
+    tell_end(&stage, RESULT_DONE, "");
+    assert_gone(&stage, "it closed");
+    assert_true(reply_contains(&stage, "apps"));
+    close_stage(&stage);
+}
+
+static void test_no_monitor(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    stage.ask_result = -EPIPE;
+    SEND(&stage, STATUS);
+    assert_gone(&stage, "the agent does not take its request");
+    close_stage(&stage);
+}
+
+static void test_drop(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    client_drop(stage.client, "so it is wished");
+    assert_gone(&stage, "so it is wished");
+    close_stage(&stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_local_answers),
+        cmocka_unit_test(test_wrong_parameters),
+        cmocka_unit_test(test_wrong_names),
+        cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_results),
+        cmocka_unit_test(test_status_of_several),
+        cmocka_unit_test(test_more_streams),
+        cmocka_unit_test(test_without_more_only_the_end),
+        cmocka_unit_test(test_oneway_is_not_answered),
+        cmocka_unit_test(test_stale_messages),
+        cmocka_unit_test(test_pipelined_calls_are_answered_in_order),
+        cmocka_unit_test(test_pipelined_calls_are_bounded),
+        cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_endless_message),
+        cmocka_unit_test(test_half_message),
+        cmocka_unit_test(test_half_message_behind_a_whole_one),
+        cmocka_unit_test(test_finished_in_time),
+        cmocka_unit_test(test_idle_clients_stay),
+        cmocka_unit_test(test_slow_reader_is_dropped),
+        cmocka_unit_test(test_stalled_reader_is_dropped),
+        cmocka_unit_test(test_slow_but_steady_reader),
+        cmocka_unit_test(test_a_status_too_long),
+        cmocka_unit_test(test_close),
+        cmocka_unit_test(test_close_in_a_message),
+        cmocka_unit_test(test_close_during_a_call),
+        cmocka_unit_test(test_send_and_close),
+        cmocka_unit_test(test_half_close),
+        cmocka_unit_test(test_no_monitor),
+        cmocka_unit_test(test_drop),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* libbluegreen against an agent that says whatever the test wants it to. */
+#include "client/bluegreen.c"
+#include "client/connection.c"
+#include "client/decode.c"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+/* An agent of one connection in a child: reads one call, writes what it is told to, and then waits for the client to
+ * close, or closes itself. */
+struct agent {
+    pid_t pid;
+    char path[64];
+};
+
+static void serve(int listener, const char *reply, size_t length, bool stay)
+{
+    char byte = 'x';
+    int fd = accept(listener, NULL, NULL);
+    while (fd >= 0 && byte && recv(fd, &byte, 1, 0) == 1)
+        ;
+    if (length > 0)
+        (void)!send(fd, reply, length, MSG_NOSIGNAL);
+    while (stay && recv(fd, &byte, 1, 0) == 1)
+        ;
+    _exit(0);
+}
+
+static struct bluegreen *open_agent(struct agent *agent, const char *reply, size_t length, bool stay)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct bluegreen *connection = NULL;
+    snprintf(agent->path, sizeof agent->path, "/tmp/test_libbluegreen.%d", (int)getpid());
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", agent->path);
+    unlink(agent->path);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    fflush(NULL);
+    agent->pid = fork();
+    if (agent->pid == 0)
+        serve(listener, reply, length, stay);
+    assert_true(agent->pid > 0);
+    close(listener);
+    struct bluegreen_error error;
+    assert_int_equal(bluegreen_open(agent->path, &connection, &error), 0);
+    return connection;
+}
+
+static void close_agent(struct agent *agent, struct bluegreen *connection)
+{
+    bluegreen_close(connection);
+    assert_int_equal(waitpid(agent->pid, NULL, 0), agent->pid);
+    unlink(agent->path);
+}
+
+#define OPEN(agent, reply) open_agent(agent, reply, sizeof(reply), true)
+
+/* --- replies ------------------------------------------------------------------------------------------------ */
+
+#define ZONE                                                                                                          \
+    "{\"state\":\"live\",\"release\":\"v1\",\"addresses\":[\"10.0.0.2\",7,\"fd00::2\"],\"pid\":12,\"shim_pid\":11,"   \
+    "\"connections\":{\"tcp\":3,\"udp\":4},\"restarts\":5,\"last_exit\":{\"code\":null,\"signal\":9,\"time\":\"T\"}," \
+    "\"verdict\":\"healthy\",\"detail\":\"HTTP 200\"}"
+
+static void test_status(void **state)
+{
+    (void)state;
+    static const char reply[] =
+        "{\"parameters\":{\"apps\":[{\"name\":\"web\",\"state\":\"running\",\"live\":\"green\",\"zones\":{"
+        "\"blue\":" ZONE
+        ",\"green\":{}},\"ports\":[{\"name\":\"http\",\"listen\":\"80\",\"target\":8080,\"protocol\":\"tcp\"}],"
+        "\"operation\":{\"verb\":\"deploy\",\"step\":\"health\",\"since\":\"S\",\"who\":\"W\"},\"future\":[1]},"
+        "{\"name\":\"api\",\"live\":null}]}}";
+    struct agent agent;
+    struct bluegreen *connection = OPEN(&agent, reply);
+    struct bluegreen_status *status;
+    assert_int_equal(bluegreen_status(connection, NULL, &status, NULL), 0);
+    close_agent(&agent, connection); /* the status does not need it */
+    assert_int_equal(status->count, 2);
+    const struct bluegreen_app *web = status->apps[0], *api = status->apps[1];
+    assert_string_equal(web->name, "web");
+    assert_int_equal(web->live, BLUEGREEN_GREEN);
+    const struct bluegreen_zone *blue = &web->zones[BLUEGREEN_BLUE];
+    assert_string_equal(blue->state, "live");
+    assert_string_equal(blue->release, "v1");
+    assert_string_equal(blue->addresses[0], "10.0.0.2");
+    assert_string_equal(blue->addresses[1], "fd00::2"); /* what is no string is passed over */
+    assert_null(blue->addresses[2]);
+    assert_int_equal(blue->pid, 12);
+    assert_int_equal(blue->shim_pid, 11);
+    assert_int_equal(blue->tcp, 3);
+    assert_int_equal(blue->udp, 4);
+    assert_int_equal(blue->restarts, 5);
+    assert_int_equal(blue->last_exit->code, -1);
+    assert_int_equal(blue->last_exit->signal, 9);
+    assert_string_equal(blue->last_exit->time, "T");
+    assert_string_equal(blue->detail, "HTTP 200");
+    assert_int_equal(web->port_count, 1);
+    assert_int_equal(web->ports[0].target, 8080);
+    assert_string_equal(web->operation->step, "health");
+    assert_non_null(strstr(web->json, "\"future\":[1]")); /* the raw JSON has all of it */
+    assert_string_equal(api->state, "");
+    assert_int_equal(api->live, BLUEGREEN_NONE);
+    assert_null(api->operation);
+    assert_null(api->zones[BLUEGREEN_GREEN].release);
+    assert_null(api->zones[BLUEGREEN_GREEN].addresses[0]);
+    assert_null(api->zones[BLUEGREEN_GREEN].last_exit);
+    bluegreen_status_free(status);
+    bluegreen_status_free(NULL);
+}
+
+static void test_history(void **state)
+{
+    (void)state;
+    static const char reply[] =
+        "{\"parameters\":{\"entries\":[{\"sequence\":7,\"time\":\"T\",\"app\":\"web\",\"verb\":\"deploy\",\"from\":"
+        "null,"
+        "\"to\":\"blue\",\"release\":\"v1\",\"who\":\"W\",\"duration_ms\":12,\"done\":false,\"reason\":\"R\"}]}}";
+    struct agent agent;
+    struct bluegreen *connection = OPEN(&agent, reply);
+    struct bluegreen_history *history;
+    assert_int_equal(bluegreen_history(connection, "web", 3, &history, NULL), 0);
+    assert_int_equal(history->count, 1);
+    const struct bluegreen_entry *entry = history->entries[0];
+    assert_int_equal(entry->sequence, 7);
+    assert_int_equal(entry->from, BLUEGREEN_NONE);
+    assert_int_equal(entry->to, BLUEGREEN_BLUE);
+    assert_int_equal(entry->duration_ms, 12);
+    assert_false(entry->done);
+    assert_string_equal(entry->reason, "R");
+    bluegreen_history_free(history);
+    close_agent(&agent, connection);
+}
+
+static bool count_progress(void *context, const struct bluegreen_progress *progress)
+{
+    assert_string_equal(progress->step, "drain");
+    assert_int_equal(progress->zone, BLUEGREEN_BLUE);
+    assert_true(progress->has_connections);
+    ++*(unsigned *)context;
+    assert_int_equal(progress->connections, 3 - *(unsigned *)context);
+    assert_int_equal(progress->elapsed_ms, 1500);
+    return true;
+}
+
+#define PROGRESS(connections)                                                                                         \
+    "{\"parameters\":{\"progress\":{\"step\":\"drain\",\"zone\":\"blue\",\"text\":\"t\",\"connections\":" connections \
+    ",\"elapsed_ms\":1500}},\"continues\":true}\0"
+
+static void test_operation(void **state)
+{
+    (void)state;
+    static const char reply[] = PROGRESS("2")
+        PROGRESS("1") "{\"parameters\":{\"receipt\":{\"from\":\"blue\",\"to\":\"green\",\"release\":\"v2\","
+                      "\"transaction_us\":14,\"generation_before\":41,\"generation_after\":42,"
+                      "\"drained\":3,\"cut\":1,\"duration_ms\":99,\"who\":\"W\"},\"text\":\"note\"}}";
+    struct agent agent;
+    struct bluegreen *connection = OPEN(&agent, reply);
+    struct bluegreen_result *result;
+    unsigned seen = 0;
+    assert_int_equal(bluegreen_operate(connection, BLUEGREEN_DEPLOY, "web", "v2", BLUEGREEN_FORCE, count_progress,
+                                       &seen, &result, NULL),
+                     0);
+    assert_int_equal(seen, 2);
+    assert_int_equal(result->receipt->from, BLUEGREEN_BLUE);
+    assert_int_equal(result->receipt->to, BLUEGREEN_GREEN);
+    assert_int_equal(result->receipt->transaction_us, 14);
+    assert_int_equal(result->receipt->generation_after, 42);
+    assert_int_equal(result->receipt->drained, 3);
+    assert_int_equal(result->receipt->cut, 1);
+    assert_string_equal(result->text, "note");
+    assert_int_equal(strncmp(result->receipt->json, "{\"from\"", 7), 0);
+    bluegreen_result_free(result);
+    close_agent(&agent, connection);
+}
+
+static void test_version_is_cut(void **state)
+{
+    (void)state;
+    struct agent agent;
+    struct bluegreen *connection = OPEN(&agent, "{\"parameters\":{\"version\":\"1.2.3-long\"}}");
+    char version[6];
+    assert_int_equal(bluegreen_version(connection, version, sizeof version, NULL), 0);
+    assert_string_equal(version, "1.2.3");
+    close_agent(&agent, connection);
+}
+
+/* --- errors ------------------------------------------------------------------------------------------------- */
+
+static void test_error_replies(void **state)
+{
+    (void)state;
+#define ERROR(name, parameters) "{\"error\":\"" name "\",\"parameters\":{" parameters "}}"
+    static const struct {
+        const char *reply;
+        enum bluegreen_error_kind kind;
+        int errnum;
+        const char *reason;
+    } cases[] = {
+        {ERROR("io.bluegreen.Agent.Refused", "\"reason\":\"a\\nb\""), BLUEGREEN_REFUSED, EPERM, "a\nb"},
+        {ERROR("io.bluegreen.Agent.Busy", "\"reason\":\"r\""), BLUEGREEN_BUSY, EBUSY, "r"},
+        {ERROR("io.bluegreen.Agent.Failed", "\"reason\":\"r\""), BLUEGREEN_FAILED, EIO, "r"},
+        {ERROR("io.bluegreen.Agent.Failed", ""), BLUEGREEN_FAILED, EIO, "failed"},
+        {ERROR("io.bluegreen.Agent.NoSuchApp", "\"reason\":\"r\""), BLUEGREEN_NO_SUCH_APP, ENOENT, "r"},
+        {ERROR("io.bluegreen.Agent.NotAllowed", "\"reason\":\"r\""), BLUEGREEN_NOT_ALLOWED, EACCES, "r"},
+        {ERROR("io.bluegreen.Agent.Invalid", "\"reason\":\"r\""), BLUEGREEN_INVALID, EINVAL, "r"},
+        {ERROR("io.bluegreen.Agent.New", "\"reason\":\"r\""), BLUEGREEN_FAILED, EIO, "io.bluegreen.Agent.New: r"},
+        {ERROR("org.varlink.service.InvalidParameter", "\"parameter\":\"app\""), BLUEGREEN_INVALID, EINVAL,
+         "the agent does not accept 'app'"},
+        {ERROR("org.varlink.service.MethodNotFound", ""), BLUEGREEN_PROTOCOL, EPROTO, NULL},
+        {"{\"error\":\"io.bluegreen.Agent.Busy\"}", BLUEGREEN_BUSY, EBUSY, "busy"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct agent agent;
+        struct bluegreen_error error = {0};
+        struct bluegreen_result *result = NULL;
+        struct bluegreen *connection = open_agent(&agent, cases[i].reply, strlen(cases[i].reply) + 1, true);
+        assert_int_equal(bluegreen_operate(connection, BLUEGREEN_SWITCH, "web", NULL, 0, NULL, NULL, &result, &error),
+                         -cases[i].errnum);
+        assert_null(result);
+        assert_int_equal(error.kind, cases[i].kind);
+        assert_true(strcmp(bluegreen_error_name(error.kind), "ok") != 0);
+        if (cases[i].reason)
+            assert_string_equal(error.reason, cases[i].reason);
+        close_agent(&agent, connection);
+    }
+}
+
+static void test_no_agents(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t length;
+        enum bluegreen_error_kind kind;
+    } cases[] = {
+        {"HTTP/1.1 400 Bad Request\r\n\0", 27, BLUEGREEN_PROTOCOL},
+        {"\0", 1, BLUEGREEN_PROTOCOL},
+        {"[]\0", 3, BLUEGREEN_PROTOCOL},
+        {"{\"parameters\":\"\xff\"}\0", 19, BLUEGREEN_PROTOCOL},
+        {"{\"parameters\":{}}x\0", 19, BLUEGREEN_PROTOCOL},
+        {"{\"parameters\":{}", 16, BLUEGREEN_UNREACHABLE}, /* and closes */
+        {"", 0, BLUEGREEN_UNREACHABLE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct agent agent;
+        struct bluegreen_error error = {0};
+        struct bluegreen_status *status = NULL;
+        struct bluegreen *connection = open_agent(&agent, cases[i].bytes, cases[i].length, false);
+        assert_true(bluegreen_status(connection, NULL, &status, &error) < 0);
+        assert_int_equal(error.kind, cases[i].kind);
+        assert_null(status);
+        /* such a connection is of no more use, and says so instead of waiting */
+        assert_true(bluegreen_status(connection, NULL, &status, &error) < 0);
+        assert_int_equal(error.kind, BLUEGREEN_UNREACHABLE);
+        close_agent(&agent, connection);
+    }
+}
+
+/* A reply without parameters, or with others than expected, is an empty result. */
+static void test_bare_replies(void **state)
+{
+    (void)state;
+    static const char *const replies[] = {"{}", "{\"parameters\":null}", "{\"parameters\":{}}",
+                                          "{\"parameters\":{\"apps\":{},\"receipt\":[],\"text\":1}}"};
+    for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
+        struct agent agent;
+        struct bluegreen_status *status;
+        struct bluegreen *connection = open_agent(&agent, replies[i], strlen(replies[i]) + 1, true);
+        assert_int_equal(bluegreen_status(connection, NULL, &status, NULL), 0);
+        assert_int_equal(status->count, 0);
+        bluegreen_status_free(status);
+        close_agent(&agent, connection);
+        struct bluegreen_result *result;
+        connection = open_agent(&agent, replies[i], strlen(replies[i]) + 1, true);
+        assert_int_equal(bluegreen_operate(connection, BLUEGREEN_RELOAD, NULL, NULL, 0, NULL, NULL, &result, NULL), 0);
+        assert_null(result->receipt);
+        assert_null(result->text);
+        bluegreen_result_free(result);
+        close_agent(&agent, connection);
+    }
+}
+
+static void test_endless_reply(void **state)
+{
+    (void)state;
+    size_t length = CONNECTION_REPLY_MAX + 4096;
+    char *reply = malloc(length);
+    memset(reply, ' ', length);
+    struct agent agent;
+    struct bluegreen_error error = {0};
+    struct bluegreen_status *status;
+    struct bluegreen *connection = open_agent(&agent, reply, length, true);
+    free(reply);
+    assert_int_equal(bluegreen_status(connection, NULL, &status, &error), -EPROTO);
+    assert_int_equal(error.kind, BLUEGREEN_PROTOCOL);
+    close_agent(&agent, connection);
+}
+
+static void test_timeout(void **state)
+{
+    (void)state;
+    struct agent agent;
+    struct bluegreen_error error = {0};
+    struct bluegreen_status *status;
+    struct bluegreen *connection = open_agent(&agent, "{\"half\":", 8, true);
+    bluegreen_set_timeout(connection, 30);
+    assert_int_equal(bluegreen_status(connection, NULL, &status, &error), -ETIMEDOUT);
+    assert_int_equal(error.kind, BLUEGREEN_UNREACHABLE);
+    close_agent(&agent, connection);
+}
+
+static void *interrupt_soon(void *connection)
+{
+    usleep(20000);
+    bluegreen_interrupt(connection);
+    return NULL;
+}
+
+static void test_interrupt(void **state)
+{
+    (void)state;
+    struct agent agent;
+    struct bluegreen_error error = {0};
+    pthread_t thread;
+    struct bluegreen *connection = open_agent(&agent, "", 0, true);
+    assert_int_equal(pthread_create(&thread, NULL, interrupt_soon, connection), 0);
+    assert_int_equal(bluegreen_operate(connection, BLUEGREEN_DRAIN, "web", NULL, 0, NULL, NULL, NULL, &error),
+                     -ECANCELED);
+    assert_int_equal(error.kind, BLUEGREEN_INTERRUPTED);
+    pthread_join(thread, NULL);
+    close_agent(&agent, connection);
+}
+
+static bool stop_at_once(void *context, const struct bluegreen_progress *progress)
+{
+    (void)progress;
+    ++*(unsigned *)context;
+    return false;
+}
+
+static void test_callback_ends_the_wait(void **state)
+{
+    (void)state;
+    struct agent agent;
+    struct bluegreen_error error = {0};
+    unsigned seen = 0;
+    static const char reply[] = PROGRESS("2") PROGRESS("1");
+    struct bluegreen *connection = OPEN(&agent, reply);
+    assert_int_equal(bluegreen_operate(connection, BLUEGREEN_DRAIN, "web", NULL, 0, stop_at_once, &seen, NULL, &error),
+                     -ECANCELED);
+    assert_int_equal(seen, 1);
+    assert_int_equal(error.kind, BLUEGREEN_INTERRUPTED);
+    close_agent(&agent, connection);
+}
+
+static void test_wrong_calls(void **state)
+{
+    (void)state;
+    struct bluegreen_error error = {0};
+    assert_int_equal(bluegreen_operate(NULL, (enum bluegreen_verb)99, "web", NULL, 0, NULL, NULL, NULL, &error),
+                     -EINVAL);
+    assert_int_equal(error.kind, BLUEGREEN_INVALID);
+    assert_string_equal(bluegreen_error_name((enum bluegreen_error_kind)99), "failed");
+    assert_null(bluegreen_colour_name(BLUEGREEN_NONE));
+    assert_int_equal(bluegreen_api_version(), BLUEGREEN_API_VERSION);
+    bluegreen_close(NULL);
+    bluegreen_history_free(NULL);
+    bluegreen_result_free(NULL);
+}
+
+/* --- opening --------------------------------------------------------------------------------------------------- */
+
+static void test_unreachable(void **state)
+{
+    (void)state;
+    struct bluegreen *connection = NULL;
+    struct bluegreen_error error = {0};
+    char long_path[200];
+    assert_int_equal(bluegreen_open("/nonexistent/control.sock", &connection, &error), -ENOENT);
+    assert_int_equal(error.kind, BLUEGREEN_UNREACHABLE);
+    assert_int_equal(error.errnum, ENOENT);
+    assert_non_null(strstr(error.reason, "/nonexistent/control.sock"));
+    assert_non_null(strstr(error.reason, "systemctl start bluegreend"));
+    memset(long_path, 'p', sizeof long_path - 1);
+    long_path[sizeof long_path - 1] = '\0';
+    assert_int_equal(bluegreen_open(long_path, &connection, &error), -ENAMETOOLONG);
+    assert_int_equal(bluegreen_open(long_path, &connection, NULL), -ENAMETOOLONG);
+    setenv("BLUEGREEN_SOCKET", "/nonexistent/by-environment", 1);
+    assert_int_equal(bluegreen_open(NULL, &connection, &error), -ENOENT);
+    assert_non_null(strstr(error.reason, "/nonexistent/by-environment"));
+    setenv("BLUEGREEN_SOCKET", "", 1); /* empty is as good as absent */
+    (void)bluegreen_open(NULL, &connection, &error);
+    if (connection)
+        bluegreen_close(connection);
+    else
+        assert_non_null(strstr(error.reason, "/run/bluegreen/control.sock"));
+    unsetenv("BLUEGREEN_SOCKET");
+}
+
+/* The agent turned the connection away and closed before it was asked: its reason counts, not the broken pipe. */
+static void test_turned_away(void **state)
+{
+    (void)state;
+    int ends[2];
+    static const char reply[] = ERROR("io.bluegreen.Agent.Refused", "\"reason\":\"too many\"");
+    struct bluegreen *connection = calloc(1, sizeof *connection);
+    struct bluegreen_status *status;
+    struct bluegreen_error error = {0};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    connection->fd = ends[0];
+    connection->timeout_ms = 1000;
+    assert_true(send(ends[1], reply, sizeof reply, 0) > 0);
+    close(ends[1]);
+    assert_int_equal(bluegreen_status(connection, NULL, &status, &error), -EPERM);
+    assert_string_equal(error.reason, "too many");
+    bluegreen_close(connection);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_history),
+        cmocka_unit_test(test_operation),
+        cmocka_unit_test(test_version_is_cut),
+        cmocka_unit_test(test_error_replies),
+        cmocka_unit_test(test_no_agents),
+        cmocka_unit_test(test_bare_replies),
+        cmocka_unit_test(test_endless_reply),
+        cmocka_unit_test(test_timeout),
+        cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_callback_ends_the_wait),
+        cmocka_unit_test(test_wrong_calls),
+        cmocka_unit_test(test_unreachable),
+        cmocka_unit_test(test_turned_away),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

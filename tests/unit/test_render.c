@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* api/render: the field names and types that users rely on, written out in full. */
+#include "api/render.h"
+#include "base/text.h"
+#include "model/verdict.h"
+
+#include <json-c/json.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define SOME_TIME 1763869080123u /* 2025-11-23T03:38:00.123Z */
+
+static void assert_json(struct json_object *object, const char *expected)
+{
+    assert_non_null(object);
+    assert_string_equal(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
+                        expected);
+    json_object_put(object);
+}
+
+#define ZONE_ABSENT_JSON                                                                      \
+    "{\"state\":\"absent\",\"release\":null,\"addresses\":[],\"pid\":null,\"shim_pid\":null," \
+    "\"connections\":{\"tcp\":0,\"udp\":0},\"restarts\":0,\"last_exit\":null,\"verdict\":\"unknown\",\"detail\":null}"
+
+static void test_empty_app(void **state)
+{
+    (void)state;
+    struct wire_status status = {.live = -1, .name = "web"};
+    assert_json(render_status(&status),
+                "{\"name\":\"web\",\"state\":\"empty\",\"live\":null,\"zones\":{\"blue\":" ZONE_ABSENT_JSON
+                ",\"green\":" ZONE_ABSENT_JSON "},\"ports\":[],\"operation\":null}");
+}
+
+static void fill_blue(struct wire_zone *zone)
+{
+    *zone = (struct wire_zone){
+        .state = ZONE_LIVE,
+        .verdict = VERDICT_HEALTHY,
+        .restarts = 3,
+        .pid = 4711,
+        .shim_pid = 4710,
+        .tcp = 4000000000u,
+        .udp = 2,
+        .release = "v1.4.2+b",
+        .ipv4 = {.family = 4, .bytes = {10, 201, 0, 2}},
+        .ipv6 = {.family = 6, .bytes = {0xfd, 0, 0, 0xb9, [15] = 2}},
+        .last_exit = {.known = 1, .signalled = 1, .value = 9, .unix_ms = SOME_TIME},
+        .detail = "HTTP 200 OK",
+    };
+}
+
+static void test_full_app(void **state)
+{
+    (void)state;
+    struct wire_status status = {.name = "web", .state = APP_RUNNING, .live = BLUE, .port_count = 2};
+    fill_blue(&status.zones[BLUE]);
+    status.zones[GREEN].last_exit = (struct wire_exit){.known = 1, .value = 0, .unix_ms = 0};
+    status.ports[0] = (struct wire_port){.name = "http", .listen = "80", .target = 8080, .protocol = PROTOCOL_TCP};
+    status.ports[1] = (struct wire_port){.name = "dns", .listen = "[::1]:53", .target = 53, .protocol = PROTOCOL_UDP};
+    status.operation = (struct wire_operation){
+        .present = 1, .verb = VERB_DEPLOY, .since_unix_ms = SOME_TIME, .step = "health", .who = "alice (uid 1000)"};
+    assert_json(render_status(&status),
+                "{\"name\":\"web\",\"state\":\"running\",\"live\":\"blue\",\"zones\":{\"blue\":{\"state\":\"live\","
+                "\"release\":\"v1.4.2+b\",\"addresses\":[\"10.201.0.2\",\"fd00:b9::2\"],\"pid\":4711,\"shim_pid\":4710,"
+                "\"connections\":{\"tcp\":4000000000,\"udp\":2},\"restarts\":3,\"last_exit\":{\"code\":null,"
+                "\"signal\":9,\"time\":\"2025-11-23T03:38:00.123Z\"},\"verdict\":\"healthy\","
+                "\"detail\":\"HTTP 200 OK\"},\"green\":{\"state\":\"absent\",\"release\":null,\"addresses\":[],"
+                "\"pid\":null,\"shim_pid\":null,\"connections\":{\"tcp\":0,\"udp\":0},\"restarts\":0,\"last_exit\":{"
+                "\"code\":0,\"signal\":null,\"time\":\"1970-01-01T00:00:00.000Z\"},\"verdict\":\"unknown\","
+                "\"detail\":null}},\"ports\":[{\"name\":\"http\",\"listen\":\"80\",\"target\":8080,"
+                "\"protocol\":\"tcp\"},{\"name\":\"dns\",\"listen\":\"[::1]:53\",\"target\":53,\"protocol\":\"udp\"}],"
+                "\"operation\":{\"verb\":\"deploy\",\"step\":\"health\",\"since\":\"2025-11-23T03:38:00.123Z\","
+                "\"who\":\"alice (uid 1000)\"}}");
+}
+
+static void test_every_state_has_its_word(void **state)
+{
+    (void)state;
+    static const char *const words[ZONE_STATES] = {"absent",   "staging", "starting", "healthy", "unhealthy", "live",
+                                                   "draining", "standby", "frozen",   "failed",  "stopped"};
+    for (int i = 0; i < ZONE_STATES; i++) {
+        struct wire_status status = {.live = -1};
+        struct json_object *zones, *blue, *word;
+        status.zones[BLUE].state = (uint8_t)i;
+        struct json_object *app = render_status(&status);
+        assert_true(json_object_object_get_ex(app, "zones", &zones));
+        assert_true(json_object_object_get_ex(zones, "blue", &blue));
+        assert_true(json_object_object_get_ex(blue, "state", &word));
+        assert_string_equal(json_object_get_string(word), words[i]);
+        json_object_put(app);
+    }
+}
+
+static void test_receipt(void **state)
+{
+    (void)state;
+    struct wire_receipt receipt = {.from = BLUE,
+                                   .to = GREEN,
+                                   .transaction_us = 14,
+                                   .generation_before = 41,
+                                   .generation_after = 42,
+                                   .drained = 12,
+                                   .cut = 1,
+                                   .duration_ms = 2400,
+                                   .release = "v2",
+                                   .who = "root (uid 0)"};
+    assert_json(render_receipt(&receipt),
+                "{\"from\":\"blue\",\"to\":\"green\",\"release\":\"v2\",\"transaction_us\":14,\"generation_before\":41,"
+                "\"generation_after\":42,\"drained\":12,\"cut\":1,\"duration_ms\":2400,\"who\":\"root (uid 0)\"}");
+    struct wire_receipt first = {.from = -1, .to = BLUE};
+    struct json_object *object = render_receipt(&first), *from = (void *)&first;
+    assert_true(json_object_object_get_ex(object, "from", &from));
+    assert_null(from);
+    json_object_put(object);
+}
+
+static void test_progress(void **state)
+{
+    (void)state;
+    struct wire_progress progress = {.zone = GREEN, .elapsed_ms = 400, .step = "health", .text = "2 of 2 passes"};
+    assert_json(render_progress(&progress), "{\"step\":\"health\",\"zone\":\"green\",\"text\":\"2 of 2 passes\","
+                                            "\"connections\":null,\"elapsed_ms\":400}");
+    progress.has_count = 1;
+    progress.zone = 7; /* no colour */
+    assert_json(render_progress(&progress), "{\"step\":\"health\",\"zone\":null,\"text\":\"2 of 2 passes\","
+                                            "\"connections\":0,\"elapsed_ms\":400}");
+}
+
+static void test_history(void **state)
+{
+    (void)state;
+    struct wire_history entry = {.sequence = 1ull << 40,
+                                 .begun_unix_ms = SOME_TIME,
+                                 .duration_ms = 90000,
+                                 .verb = VERB_ROLLBACK,
+                                 .from = GREEN,
+                                 .to = BLUE,
+                                 .done = 1,
+                                 .app = "web",
+                                 .release = "v1",
+                                 .who = "alice (uid 1000)"};
+    assert_json(render_history(&entry),
+                "{\"sequence\":1099511627776,\"time\":\"2025-11-23T03:38:00.123Z\",\"app\":\"web\","
+                "\"verb\":\"rollback\",\"from\":\"green\",\"to\":\"blue\",\"release\":\"v1\","
+                "\"who\":\"alice (uid 1000)\",\"duration_ms\":90000,\"done\":true,\"reason\":null}");
+    entry.done = 0;
+    text_copy(entry.reason, sizeof entry.reason, "no");
+    struct json_object *object = render_history(&entry), *done;
+    assert_true(json_object_object_get_ex(object, "done", &done));
+    assert_true(json_object_is_type(done, json_type_boolean));
+    assert_false(json_object_get_boolean(done));
+    json_object_put(object);
+}
+
+/* Text that was cut within a character, is not terminated, or would steer a terminal still makes valid JSON. */
+static void test_text(void **state)
+{
+    (void)state;
+    assert_json(render_text("a\nb", 3), "\"a\\nb\"");
+    assert_json(render_text("a\n\n\033[31mb\r\n", 20), "\"a\\n\\n?[31mb?\\n\"");
+    assert_json(render_text("caf\xc3\xa9", 6), "\"caf\xc3\xa9\"");
+    assert_json(render_text("caf\xc3\xa9", 4), "\"caf?\"");
+    assert_json(render_text("\xff\xfe", 2), "\"??\"");
+    assert_json(render_text("", 0), "\"\"");
+    struct wire_progress progress = {.zone = BLUE};
+    memset(progress.step, 's', sizeof progress.step); /* no NUL */
+    struct json_object *object = render_progress(&progress), *step;
+    assert_true(json_object_object_get_ex(object, "step", &step));
+    assert_int_equal(json_object_get_string_len(step), sizeof progress.step);
+    json_object_put(object);
+}
+
+/* A monitor gone mad is no reason to crash: whatever the bytes, the result is JSON that parses again. */
+static void test_any_bytes(void **state)
+{
+    (void)state;
+    uint32_t seed = 7;
+    for (int round = 0; round < 300; round++) {
+        struct wire_status status;
+        unsigned char *bytes = (unsigned char *)&status;
+        for (size_t i = 0; i < sizeof status; i++) {
+            seed = seed * 1664525u + 1013904223u; /* Numerical Recipes */
+            bytes[i] = (unsigned char)(seed >> 24);
+        }
+        struct json_object *object = render_status(&status);
+        const char *json = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
+        struct json_tokener *tokener = json_tokener_new();
+        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+        struct json_object *again = json_tokener_parse_ex(tokener, json, (int)strlen(json) + 1);
+        assert_non_null(again);
+        json_tokener_free(tokener);
+        json_object_put(again);
+        json_object_put(object);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_empty_app),
+        cmocka_unit_test(test_full_app),
+        cmocka_unit_test(test_every_state_has_its_word),
+        cmocka_unit_test(test_receipt),
+        cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_history),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_any_bytes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
