@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The apps the agent knows: those configured, and those that still have zones. */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct app *app_find(struct agent *agent, const char *name)
+{
+    struct app *app;
+    list_for_each(app, &agent->apps, link)
+    {
+        if (strcmp(app->name, name) == 0)
+            return app;
+    }
+    return NULL;
+}
+
+static bool index_taken(struct agent *agent, uint16_t index)
+{
+    struct app *app;
+    list_for_each(app, &agent->apps, link)
+    {
+        if (app->index == index)
+            return true;
+    }
+    return false;
+}
+
+static int lowest_free_index(struct agent *agent, uint16_t *index, struct error *err)
+{
+    uint16_t capacity = address_plan_capacity(&agent->conf.pools);
+    for (uint16_t i = 0; zone_number(i, GREEN) <= capacity; i++) {
+        if (!index_taken(agent, i)) {
+            *index = i;
+            return 0;
+        }
+    }
+    return error_set(err, ENOSPC,
+                     "the address pools have room for %u zones and all are taken; enlarge [network] in bluegreen.conf",
+                     capacity);
+}
+
+static void on_step_timer(void *context)
+{
+    operation_event(context, EVENT_EXPIRED, NULL);
+}
+
+int app_get(struct agent *agent, const char *name, struct app **out, struct error *err)
+{
+    struct app *app = app_find(agent, name);
+    if (app) {
+        *out = app;
+        return 0;
+    }
+    uint16_t index = 0;
+    int result = lowest_free_index(agent, &index, err);
+    if (result < 0)
+        return result;
+    app = calloc(1, sizeof *app);
+    if (!app)
+        return error_errno(err, ENOMEM, "add app %s", name);
+    *app = (struct app){.agent = agent, .index = index, .live = -1, .state = APP_EMPTY};
+    text_copy(app->name, sizeof app->name, name);
+    for (int colour = 0; colour < COLOURS; colour++) {
+        app->zones[colour].app = app;
+        app->zones[colour].colour = (enum colour)colour;
+    }
+    app->step_timer = loop_timer_new(agent->loop, on_step_timer, app);
+    if (!app->step_timer) {
+        free(app);
+        return error_errno(err, ENOMEM, "add app %s", name);
+    }
+    list_append(&agent->apps, &app->link);
+    *out = app;
+    return 0;
+}
+
+void app_free(struct app *app)
+{
+    requests_end(app, WAIT_OPERATION, RESULT_FAILED, NULL, "the agent is going down");
+    requests_end(app, WAIT_DRAIN, RESULT_FAILED, NULL, "the agent is going down");
+    for (int colour = 0; colour < COLOURS; colour++)
+        zone_dispose(&app->zones[colour]);
+    loop_timer_free(app->step_timer);
+    service_free(app->service);
+    list_remove(&app->link);
+    free(app);
+}
+
+bool app_is_empty(const struct app *app)
+{
+    if (operation_running(app) || app->indexed)
+        return false;
+    for (int colour = 0; colour < COLOURS; colour++) {
+        if (app->zones[colour].state != ZONE_ABSENT || zone_busy(&app->zones[colour]))
+            return false;
+    }
+    return true;
+}
+
+static int check_against(const struct app *other, const struct service *theirs, const struct service *ours,
+                         struct error *err)
+{
+    for (size_t i = 0; i < ours->port_count; i++) {
+        for (size_t j = 0; j < theirs->port_count; j++) {
+            if (!port_conflicts(&ours->ports[i], &theirs->ports[j]))
+                continue;
+            char listen[PORT_LISTEN_TEXT_MAX];
+            return error_set(err, EADDRINUSE,
+                             "%s.conf: [ports] %s: %s/%s is already published by app %s (its port %s); choose another "
+                             "port or remove that app",
+                             ours->name, ours->ports[i].name, port_listen_format(&ours->ports[i], listen),
+                             protocol_name(ours->ports[i].protocol), other->name, theirs->ports[j].name);
+        }
+    }
+    return 0;
+}
+
+int app_check_ports(struct app *app, const struct service *service, struct error *err)
+{
+    struct app *other;
+    list_for_each(other, &app->agent->apps, link)
+    {
+        if (other == app)
+            continue;
+        for (int colour = 0; colour < COLOURS; colour++) {
+            const struct service *theirs = other->zones[colour].service;
+            int result = theirs ? check_against(other, theirs, service, err) : 0;
+            if (result < 0)
+                return result;
+        }
+        int result = other->service ? check_against(other, other->service, service, err) : 0;
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}

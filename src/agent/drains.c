@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Waiting for the connections of a zone that is not live any more, and cutting what is left when the time is over. */
+#include "agent/agent.h"
+
+#include "os/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+enum {
+    LOOK_MS = 100,      /* while there are connections: one dump of the zone's sockets costs 0.5 to 17 ms */
+    LOOK_AGAIN_MS = 30, /* a handshake on its way is in neither count: two zeros this far apart end it */
+};
+
+uint32_t zone_count_tcp(struct app_zone *zone)
+{
+    uint32_t count = 0;
+    if (zone->kernel && zone->service)
+        sockets_count(zone_diag_fd(zone->kernel), zone->service->ports, zone->service->port_count, &count, NULL);
+    return count;
+}
+
+static void finish(struct app_zone *zone, uint32_t cut, uint32_t left)
+{
+    struct drain *drain = &zone->drain;
+    struct app *app = zone->app;
+    uint32_t gone = drain->most > cut + left ? drain->most - cut - left : 0;
+    drain->receipt.drained = gone;
+    drain->receipt.cut = cut;
+    drain->receipt.duration_ms = clock_monotonic_ms() - drain->operation_ms;
+    log_info("%s/%s: drained: %u ended by themselves, %u cut, %u left", app->name, colour_name(zone->colour), gone, cut,
+             left);
+    char text[WIRE_TEXT_MAX] = "";
+    if (left > 0)
+        snprintf(text, sizeof text, "%u connections are still open in %s and were left as configured", left,
+                 colour_name(zone->colour));
+    bool passive = drain->passive, has_receipt = drain->has_receipt;
+    struct wire_receipt receipt = drain->receipt;
+    loop_timer_free(drain->timer);
+    *drain = (struct drain){0};
+    if (!passive)
+        zone_change(zone, CHANGE_DRAINED);
+    requests_end(app, WAIT_DRAIN, RESULT_DONE, has_receipt ? &receipt : NULL, text);
+}
+
+static uint32_t cut_all(struct app_zone *zone)
+{
+    struct error err = {0};
+    uint32_t destroyed = 0;
+    if (sockets_destroy(zone_diag_fd(zone->kernel), zone->service->ports, zone->service->port_count, &destroyed, &err) <
+        0)
+        log_error("%s/%s: cut the connections that are left: %s", zone->app->name, colour_name(zone->colour), err.text);
+    else
+        log_notice("%s/%s: %u connections cut after the drain's time", zone->app->name, colour_name(zone->colour),
+                   destroyed);
+    return destroyed;
+}
+
+static void on_deadline(struct app_zone *zone, uint32_t left)
+{
+    if (zone->service->drain_then == DRAIN_LEAVE) {
+        finish(zone, 0, left);
+        return;
+    }
+    uint32_t cut = cut_all(zone);
+    finish(zone, cut, left > cut ? left - cut : 0);
+}
+
+static void on_drain_timer(void *context)
+{
+    struct app_zone *zone = context;
+    struct drain *drain = &zone->drain;
+    if (!zone->kernel) { /* lost meanwhile: its connections are, too */
+        finish(zone, 0, 0);
+        return;
+    }
+    uint32_t connections = 0;
+    struct error err = {0};
+    if (sockets_count(zone_diag_fd(zone->kernel), zone->service->ports, zone->service->port_count, &connections, &err) <
+        0) {
+        log_warning("%s/%s: count connections: %s", zone->app->name, colour_name(zone->colour), err.text);
+        connections = drain->last ? drain->last : 1; /* not knowing is not zero */
+    }
+    if (connections != drain->last || drain->most == 0)
+        progress_count(zone->app, zone->colour, "drain", connections);
+    drain->last = connections;
+    if (connections > drain->most)
+        drain->most = connections;
+    if (connections == 0 && drain->zero_seen) {
+        finish(zone, 0, 0);
+        return;
+    }
+    drain->zero_seen = connections == 0;
+    if (connections > 0 && !drain->passive && loop_now_ms(zone->app->agent->loop) >= drain->deadline_ms)
+        on_deadline(zone, connections);
+    else
+        loop_timer_arm(drain->timer, connections ? LOOK_MS : LOOK_AGAIN_MS);
+}
+
+static int begin(struct app_zone *zone, bool passive)
+{
+    struct loop *loop = zone->app->agent->loop;
+    struct loop_timer *timer = loop_timer_new(loop, on_drain_timer, zone);
+    if (!timer)
+        return -ENOMEM;
+    zone->drain = (struct drain){.timer = timer,
+                                 .passive = passive,
+                                 .operation_ms = loop_now_ms(loop),
+                                 .deadline_ms = loop_now_ms(loop) + zone->service->drain_timeout_ms};
+    loop_timer_arm(timer, 0);
+    return 0;
+}
+
+void drain_start(struct app_zone *zone)
+{
+    drain_stop(zone, NULL);
+    if (begin(zone, false) < 0)
+        log_error("%s/%s: no memory to watch its connections; the zone stays as it is", zone->app->name,
+                  colour_name(zone->colour));
+}
+
+void drain_set_receipt(struct app_zone *zone, const struct wire_receipt *receipt, uint64_t operation_ms)
+{
+    zone->drain.receipt = *receipt;
+    zone->drain.has_receipt = true;
+    zone->drain.operation_ms = operation_ms;
+}
+
+void drain_stop(struct app_zone *zone, const char *why)
+{
+    if (!zone->drain.timer)
+        return;
+    loop_timer_free(zone->drain.timer);
+    zone->drain = (struct drain){0};
+    requests_end(zone->app, WAIT_DRAIN, why ? RESULT_FAILED : RESULT_DONE, NULL, why ? why : "");
+}
+
+int drain_watch(struct app_zone *zone, struct error *err)
+{
+    if (zone->drain.timer)
+        return 0;
+    return begin(zone, true) < 0 ? error_errno(err, ENOMEM, "watch the connections of %s", zone->app->name) : 0;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Probing a zone at its interval, from sockets made inside it, and telling the zone what the verdict became. */
+#include "agent/agent.h"
+
+#include "os/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Until the app has answered once it is asked more often: a refused connection costs nothing, and a release that is
+ * up after 80 ms should not wait for a second. */
+enum { STARTING_INTERVAL_MS = 100 };
+
+static const struct health *health_of(const struct app_zone *zone)
+{
+    return &zone->service->health;
+}
+
+static uint64_t next_delay(const struct app_zone *zone)
+{
+    uint32_t interval = health_of(zone)->interval_ms;
+    bool starting = zone->state == ZONE_STARTING || zone->tracker.verdict == VERDICT_UNKNOWN;
+    bool eager = starting && zone->tracker.passes_in_row == 0;
+    return eager && interval > STARTING_INTERVAL_MS ? STARTING_INTERVAL_MS : interval;
+}
+
+static bool is_operation_target(const struct app_zone *zone)
+{
+    return operation_running(zone->app) && zone->app->operation.target == zone->colour;
+}
+
+static void tell(struct app_zone *zone, bool changed)
+{
+    enum verdict verdict = zone->tracker.verdict;
+    if (changed) {
+        log_info("%s/%s: %s is %s: %s", zone->app->name, colour_name(zone->colour), zone->release,
+                 verdict_name(verdict), zone->tracker.last.detail);
+        if (verdict == VERDICT_HEALTHY)
+            zone_change(zone, CHANGE_PASS);
+        else if (verdict == VERDICT_UNHEALTHY)
+            zone_change(zone, CHANGE_FAIL);
+    }
+    if (!is_operation_target(zone))
+        return;
+    if (verdict == VERDICT_HEALTHY && zone->tracker.last.outcome == PROBE_PASS)
+        operation_event(zone->app, EVENT_GOOD, NULL);
+    else if (verdict == VERDICT_UNHEALTHY)
+        operation_event(zone->app, EVENT_BAD, zone->tracker.last.detail);
+}
+
+static void on_result(void *context, const struct probe_result *result)
+{
+    struct app_zone *zone = context;
+    zone->probe_running = false;
+    bool changed = verdict_add(&zone->tracker, health_of(zone), result, loop_now_ms(zone->app->agent->loop));
+    if (is_operation_target(zone) && operation_step(zone->app) == STEP_HEALTH && result->outcome == PROBE_PASS)
+        progress(zone->app, zone->colour, "health", "%u of %u passes: %s", zone->tracker.passes_in_row,
+                 health_of(zone)->passes, result->detail);
+    if (zone->probe_timer)
+        loop_timer_arm(zone->probe_timer, next_delay(zone));
+    tell(zone, changed); /* last: it may tear the zone down */
+}
+
+static size_t open_sockets(struct app_zone *zone, int family, int sockets[CHECK_SOCKETS_MAX], struct error *err)
+{
+    size_t wanted = health_of(zone)->follow_redirects ? CHECK_SOCKETS_MAX : 1, count = 0;
+    while (count < wanted) {
+        int fd = zone_socket(zone->kernel, family, SOCK_STREAM, err);
+        if (fd < 0)
+            break;
+        sockets[count++] = fd;
+    }
+    return count;
+}
+
+static int send_check(struct app_zone *zone, struct error *err)
+{
+    const struct zone_addresses *addresses = zone_addresses(zone->kernel);
+    int sockets[CHECK_SOCKETS_MAX];
+    size_t count = open_sockets(zone, AF_INET, sockets, err);
+    if (count == 0)
+        return -err->code;
+    return prober_check(zone->app->agent->prober, health_of(zone), &addresses->service4, sockets, count, on_result,
+                        zone, &zone->probe_id, err);
+}
+
+/* HEALTH_ALIVE: nothing to connect to, so running is passing. */
+static void check_alive(struct app_zone *zone)
+{
+    bool runs = zone_app(zone->kernel)->pid != 0;
+    struct probe_result result = {.outcome = runs ? PROBE_PASS : PROBE_REFUSED};
+    text_copy(result.detail, sizeof result.detail, runs ? "the app runs" : "the app does not run");
+    zone->probe_running = true;
+    on_result(zone, &result);
+}
+
+static void on_probe_timer(void *context)
+{
+    struct app_zone *zone = context;
+    if (zone->probe_running)
+        return;
+    if (!zone->kernel || zone->closing) { /* lost, and waiting to be rebuilt */
+        loop_timer_arm(zone->probe_timer, next_delay(zone));
+        struct probe_result gone = {.outcome = PROBE_REFUSED, .detail = "the zone does not exist at the moment"};
+        if (verdict_add(&zone->tracker, health_of(zone), &gone, loop_now_ms(zone->app->agent->loop)))
+            tell(zone, true);
+        return;
+    }
+    if (health_of(zone)->kind == HEALTH_ALIVE) {
+        check_alive(zone);
+        return;
+    }
+    struct error err = {0};
+    zone->probe_running = true;
+    if (send_check(zone, &err) == 0)
+        return;
+    struct probe_result failed = {.outcome = PROBE_INTERNAL};
+    snprintf(failed.detail, sizeof failed.detail, "%.150s", err.text);
+    on_result(zone, &failed);
+}
+
+void probing_start(struct app_zone *zone)
+{
+    struct agent *agent = zone->app->agent;
+    if (!zone->probe_timer)
+        zone->probe_timer = loop_timer_new(agent->loop, on_probe_timer, zone);
+    if (!zone->probe_timer) {
+        log_error("%s/%s: no memory to probe it", zone->app->name, colour_name(zone->colour));
+        return;
+    }
+    verdict_start(&zone->tracker, loop_now_ms(agent->loop));
+    probing_now(zone);
+}
+
+void probing_now(struct app_zone *zone)
+{
+    if (zone->probe_timer && !zone->probe_running)
+        loop_timer_arm(zone->probe_timer, 0);
+}
+
+void probing_stop(struct app_zone *zone)
+{
+    if (zone->probe_running)
+        prober_cancel(zone->app->agent->prober, zone->probe_id);
+    zone->probe_running = false;
+    loop_timer_free(zone->probe_timer);
+    zone->probe_timer = NULL;
+    zone->tracker = (struct verdict_tracker){0};
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the journal is told, and when it cannot be. */
+#include "agent/agent.h"
+
+#include "os/log.h"
+
+#include <string.h>
+
+int agent_record(struct agent *agent, struct record *record, struct error *err)
+{
+    struct error why = {0};
+    int result = journal_append(agent->journal, record, &why);
+    if (result < 0 && !agent->journal_broken)
+        log_error("the journal cannot be written: %s; rollback still works, everything else is refused until it can",
+                  why.text);
+    if (result == 0 && agent->journal_broken)
+        log_notice("the journal can be written again");
+    agent->journal_broken = result < 0;
+    if (result < 0 && err)
+        *err = why;
+    return result;
+}
+
+void record_zone(struct app_zone *zone)
+{
+    struct record record;
+    record_init(&record, RECORD_ZONE, zone->app->name);
+    record.zone = (int8_t)zone->colour;
+    record.state = zone->state;
+    text_copy(record.release, sizeof record.release, zone->release);
+    text_copy(record.reason, sizeof record.reason, zone->reason);
+    agent_record(zone->app->agent, &record, NULL);
+}
+
+int record_live(struct app *app, struct error *err)
+{
+    struct record record;
+    record_init(&record, RECORD_LIVE, app->name);
+    record.zone = (int8_t)app->live;
+    return agent_record(app->agent, &record, err);
+}
+
+int record_app(struct app *app, struct error *err)
+{
+    if (app->indexed)
+        return 0;
+    struct record record;
+    record_init(&record, RECORD_APP, app->name);
+    record.index = app->index;
+    int result = agent_record(app->agent, &record, err);
+    app->indexed = result == 0;
+    return result;
+}
+
+int record_app_state(struct app *app, struct error *err)
+{
+    struct record record;
+    record_init(&record, RECORD_APP_STATE, app->name);
+    record.app_state = app->state;
+    return agent_record(app->agent, &record, err);
+}
+
+static void fill_operation(struct app *app, struct record *record)
+{
+    const struct operation *operation = &app->operation;
+    record->verb = operation->verb;
+    record->from = (int8_t)operation->from;
+    record->to = (int8_t)operation->target;
+    text_copy(record->release, sizeof record->release, operation->release);
+    text_copy(record->who, sizeof record->who, operation->who);
+}
+
+int record_begin(struct app *app, struct error *err)
+{
+    struct record record;
+    record_init(&record, RECORD_BEGIN, app->name);
+    fill_operation(app, &record);
+    return agent_record(app->agent, &record, err);
+}
+
+void record_end(struct app *app, bool done, const char *reason)
+{
+    struct record record;
+    record_init(&record, RECORD_END, app->name);
+    fill_operation(app, &record);
+    record.begun_unix_ms = app->operation.begun_unix_ms;
+    record.done = done;
+    text_copy(record.reason, sizeof record.reason, reason ? reason : "");
+    for (char *newline = record.reason; (newline = strchr(newline, '\n'));)
+        *newline = ' ';
+    text_sanitise(record.reason);
+    agent_record(app->agent, &record, NULL);
+}

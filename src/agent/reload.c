@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Configuration read again while the agent runs: all of it or nothing. */
+#include "agent/agent.h"
+
+#include "os/log.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool agent_conf_differs(const struct agent_conf *a, const struct agent_conf *b)
+{
+    return strcmp(a->instance, b->instance) != 0 || strcmp(a->group, b->group) != 0 ||
+           memcmp(&a->pools, &b->pools, sizeof a->pools) != 0;
+}
+
+static void note_zone(const struct app_zone *zone, const struct service *fresh, struct text *notes)
+{
+    const struct service *present = zone->service;
+    if (!present || !zone->kernel)
+        return;
+    bool same = present->source_length == fresh->source_length &&
+                memcmp(present->source, fresh->source, fresh->source_length) == 0;
+    if (!same)
+        text_addf(
+            notes,
+            "%s%s: zone %s goes on with the configuration it was staged with; the new one waits for the next release",
+            notes->length ? "\n" : "", zone->app->name, colour_name(zone->colour));
+}
+
+static int take_service(struct agent *agent, struct service **service, struct text *notes, struct error *err)
+{
+    struct app *app = NULL;
+    int result = app_get(agent, (*service)->name, &app, err);
+    if (result < 0)
+        return result;
+    for (int colour = 0; colour < COLOURS; colour++)
+        note_zone(&app->zones[colour], *service, notes);
+    service_free(app->service);
+    app->service = *service;
+    *service = NULL;
+    return 0;
+}
+
+/* Apps whose file is gone: forgotten if they have nothing, else kept until they are removed. */
+static void drop_missing(struct agent *agent, const struct app_set *set, struct text *notes)
+{
+    struct app *app;
+    list_for_each(app, &agent->apps, link)
+    {
+        bool configured = false;
+        for (size_t i = 0; i < set->count && !configured; i++)
+            configured = strcmp(set->services[i]->name, app->name) == 0;
+        if (configured || operation_running(app))
+            continue;
+        service_free(app->service);
+        app->service = NULL;
+        if (app_is_empty(app))
+            app_free(app);
+        else
+            text_addf(notes, "%s%s: its file is gone but it has zones; they stay until \"bluegreen remove %s\"",
+                      notes->length ? "\n" : "", app->name, app->name);
+    }
+}
+
+int reload(struct agent *agent, struct words *problems, struct text *notes)
+{
+    char path[PATH_MAX];
+    struct agent_conf conf;
+    struct app_set set = {0};
+    snprintf(path, sizeof path, "%s/bluegreen.conf", agent->options.config_dir);
+    int result = conf_load_agent(path, &conf, problems);
+    snprintf(path, sizeof path, "%s/apps", agent->options.config_dir);
+    if (conf_load_apps(path, &set, problems) < 0 || result < 0) {
+        app_set_clear(&set);
+        log_error("the configuration is not accepted, the former one stays: %s",
+                  problems->count ? problems->items[0] : "?");
+        return -EINVAL;
+    }
+    log_set_level((enum log_level)conf.log_level);
+    agent->conf.log_level = conf.log_level;
+    if (agent_conf_differs(&agent->conf, &conf))
+        text_add(notes,
+                 "bluegreen.conf: instance, group and the address pools take effect when the agent is started again");
+    drop_missing(agent, &set, notes);
+    for (size_t i = 0; i < set.count; i++) {
+        struct error err = {0};
+        if (take_service(agent, &set.services[i], notes, &err) < 0)
+            text_addf(notes, "%s%s: %s", notes->length ? "\n" : "", set.services[i]->name, err.text);
+    }
+    log_notice("configuration loaded: %zu apps", set.count);
+    app_set_clear(&set);
+    return 0;
+}
+
+static void add_problem(struct words *problems, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add_problem(struct words *problems, const char *format, ...)
+{
+    char text[ERROR_TEXT_MAX + PATH_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    words_add(problems, text);
+}
+
+int reload_app(struct agent *agent, const char *name, struct app **app, struct words *problems)
+{
+    char path[PATH_MAX];
+    struct error err = {0};
+    snprintf(path, sizeof path, "%s/apps/%s.conf", agent->options.config_dir, name);
+    if (access(path, F_OK) < 0) {
+        add_problem(problems, "there is no app %s: %s does not exist; write it, then deploy", name, path);
+        return -ENOENT;
+    }
+    struct service *service = calloc(1, sizeof *service);
+    if (!service)
+        return -ENOMEM;
+    int result = conf_load_app(path, service, problems);
+    if (result == 0 && (result = app_get(agent, name, app, &err)) < 0)
+        add_problem(problems, "%s", err.text);
+    if (result < 0) {
+        service_free(service);
+        return result;
+    }
+    service_free((*app)->service);
+    (*app)->service = service;
+    return 0;
+}

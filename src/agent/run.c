@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Starting and ending the agent: everything opened in order, each refusal with what to do. */
+#include "agent/agent.h"
+
+#include "conf/resolve.h"
+#include "os/files.h"
+#include "os/log.h"
+#include "os/notify.h"
+#include "zone/forwarding.h"
+#include "zone/routes.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define PROBE_USER "bluegreen-probe"
+
+static int load_configuration(struct agent *agent, struct error *err)
+{
+    char path[PATH_MAX];
+    CLEANUP_WORDS struct words problems = {0};
+    snprintf(path, sizeof path, "%s/bluegreen.conf", agent->options.config_dir);
+    agent_conf_default(&agent->conf);
+    if (conf_load_agent(path, &agent->conf, &problems) == 0) {
+        log_set_level((enum log_level)agent->conf.log_level);
+        return 0;
+    }
+    for (size_t i = 0; i < problems.count; i++)
+        log_error("%s", problems.items[i]);
+    return error_set(err, EINVAL, "%s is not accepted (%zu problems); mend it and start again", path, problems.count);
+}
+
+/* Apps with a bad file do not keep the others, or those that run, from coming back. */
+static void load_apps(struct agent *agent)
+{
+    CLEANUP_WORDS struct words problems = {0};
+    CLEANUP_TEXT struct text notes = {0};
+    if (reload(agent, &problems, &notes) == 0)
+        return;
+    for (size_t i = 0; i < problems.count; i++)
+        log_error("%s", problems.items[i]);
+    log_error("no configuration was loaded; what ran goes on with what it was staged with; mend the files and "
+              "\"bluegreen reload\"");
+}
+
+static int open_zones(struct agent *agent, struct error *err)
+{
+    int result = routes_check_pools(&agent->conf.pools, err);
+    if (result < 0)
+        return result;
+    struct zone_host_options options = {
+        .instance = agent->conf.instance,
+        .run_dir = agent->options.run_dir,
+        .state_dir = agent->options.state_dir,
+        .shim_path = agent->options.shim_path,
+        .pools = agent->conf.pools,
+    };
+    result = zone_host_open(&options, &agent->zone_host, err);
+    if (result == 0)
+        log_info("%s", zone_host_describe(agent->zone_host));
+    return result;
+}
+
+static int enable_forwarding(struct agent *agent, struct error *err)
+{
+    char changes[512] = "";
+    int result = forwarding_enable(agent->options.state_dir, changes, sizeof changes, err);
+    if (changes[0])
+        log_notice("forwarding was switched on, \"bluegreend --teardown\" restores it: %s", changes);
+    return result;
+}
+
+static void on_tables_changed(void *context, int fd, uint32_t events)
+{
+    struct agent *agent = context;
+    struct error err = {0};
+    (void)fd;
+    (void)events;
+    int repaired = traffic_repair(agent->traffic, &err);
+    if (repaired < 0)
+        log_error("somebody changed table inet bluegreen and it cannot be put right: %s", err.text);
+    else if (repaired > 0)
+        log_warning("somebody changed table inet bluegreen; it was put right in one transaction");
+}
+
+static int open_traffic(struct agent *agent, struct error *err)
+{
+    int result = traffic_open(&agent->traffic, err);
+    if (result < 0)
+        return error_prefix(err, "take table inet bluegreen");
+    if (traffic_owned(agent->traffic))
+        return 0;
+    log_notice(
+        "this kernel cannot let a table outlive its owner (6.9 can), so the table is watched and repaired instead");
+    agent->watch_source = loop_add_fd(agent->loop, traffic_watch_fd(agent->traffic), EPOLLIN, on_tables_changed, agent);
+    return agent->watch_source ? 0 : error_errno(err, errno, "watch the host's tables");
+}
+
+static void on_end_signal(void *context, int signal)
+{
+    struct agent *agent = context;
+    log_notice("%s: the agent ends; zones and traffic go on", signal == SIGINT ? "SIGINT" : "SIGTERM");
+    notify_stopping();
+    loop_quit(agent->loop, 0);
+}
+
+static void on_reload_signal(void *context, int signal)
+{
+    CLEANUP_WORDS struct words problems = {0};
+    CLEANUP_TEXT struct text notes = {0};
+    (void)signal;
+    notify_reloading(clock_monotonic_ns() / 1000);
+    if (reload(context, &problems, &notes) < 0) {
+        for (size_t i = 0; i < problems.count; i++)
+            log_error("%s", problems.items[i]);
+    } else if (notes.data) {
+        log_notice("%s", notes.data);
+    }
+    notify_ready();
+}
+
+static int watch_signals(struct agent *agent, struct error *err)
+{
+    signal(SIGPIPE, SIG_IGN);
+    int result = loop_add_signal(agent->loop, SIGTERM, on_end_signal, agent, err);
+    if (result == 0)
+        result = loop_add_signal(agent->loop, SIGINT, on_end_signal, agent, err);
+    if (result == 0)
+        result = loop_add_signal(agent->loop, SIGHUP, on_reload_signal, agent, err);
+    return result;
+}
+
+static int make_directories(const struct agent_options *options, struct error *err)
+{
+    int result = directory_make(options->state_dir, 0700, err);
+    return result < 0 ? result : directory_make(options->run_dir, 0755, err);
+}
+
+static int open_all(struct agent *agent, struct fold *fold, struct error *err)
+{
+    int result = make_directories(&agent->options, err);
+    if (result == 0)
+        result = loop_new(&agent->loop, err);
+    if (result == 0)
+        result = watch_signals(agent, err);
+    if (result == 0)
+        result = load_configuration(agent, err);
+    if (result == 0)
+        result = journal_open(agent->options.state_dir, &agent->journal, fold, err);
+    if (result == 0)
+        result = open_zones(agent, err);
+    if (result == 0)
+        result = enable_forwarding(agent, err);
+    if (result == 0)
+        result = open_traffic(agent, err);
+    if (result == 0)
+        result = prober_new(agent->loop, agent->options.probe_path, PROBE_USER, &agent->prober, err);
+    if (result == 0)
+        result = clients_open(agent, err);
+    return result;
+}
+
+static void close_all(struct agent *agent)
+{
+    struct app *app;
+    list_for_each(app, &agent->apps, link) app_free(app);
+    loop_remove_fd(agent->listen_source);
+    loop_remove_fd(agent->watch_source);
+    if (agent->loop)
+        clients_close(agent);
+    if (agent->prober)
+        prober_free(agent->prober);
+    if (agent->traffic)
+        traffic_close(agent->traffic);
+    if (agent->zone_host)
+        zone_host_close(agent->zone_host);
+    if (agent->journal)
+        journal_close(agent->journal);
+    loop_free(agent->loop);
+}
+
+static void agent_init(struct agent *agent, const struct agent_options *options)
+{
+    *agent = (struct agent){.options = *options, .listen_fd = -1};
+    agent->api.process = (struct process){.pidfd = -1, .channel = -1};
+    list_init(&agent->apps);
+    list_init(&agent->requests);
+    list_init(&agent->clients);
+}
+
+int agent_run(const struct agent_options *options, struct error *err)
+{
+    struct agent agent;
+    struct fold fold = {0};
+    agent_init(&agent, options);
+    int result = open_all(&agent, &fold, err);
+    if (result == 0)
+        result = recover(&agent, &fold, err);
+    fold_clear(&fold);
+    if (result == 0) {
+        load_apps(&agent);
+        log_notice("bluegreend %s is ready", BLUEGREEN_VERSION);
+        notify_ready();
+        result = loop_run(agent.loop);
+        if (result < 0)
+            error_errno(err, -result, "run the event loop");
+    }
+    close_all(&agent);
+    return result;
+}
+
+static void check_host(const struct agent_options *options, const struct service *service, struct words *problems)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/apps/%s.conf", options->config_dir, service->name);
+    conf_check_host(path, service, problems);
+}
+
+int agent_check(const struct agent_options *options, char *const files[], int count)
+{
+    CLEANUP_WORDS struct words problems = {0};
+    char path[PATH_MAX];
+    if (count == 0) {
+        struct agent_conf conf;
+        struct app_set set = {0};
+        snprintf(path, sizeof path, "%s/bluegreen.conf", options->config_dir);
+        conf_load_agent(path, &conf, &problems);
+        snprintf(path, sizeof path, "%s/apps", options->config_dir);
+        conf_load_apps(path, &set, &problems);
+        for (size_t i = 0; i < set.count; i++)
+            check_host(options, set.services[i], &problems);
+        app_set_clear(&set);
+    }
+    for (int i = 0; i < count; i++) {
+        const char *slash = strrchr(files[i], '/');
+        if (text_equal(slash ? slash + 1 : files[i], "bluegreen.conf")) {
+            struct agent_conf conf;
+            conf_load_agent(files[i], &conf, &problems);
+            continue;
+        }
+        CLEANUP_SERVICE struct service service = {0};
+        if (conf_load_app(files[i], &service, &problems) == 0)
+            conf_check_host(files[i], &service, &problems);
+    }
+    for (size_t i = 0; i < problems.count; i++)
+        fprintf(stderr, "%s\n", problems.items[i]);
+    return problems.count ? -EINVAL : 0;
+}
+
+static int remove_zones(struct agent *agent, const struct fold *fold, struct error *err)
+{
+    for (size_t i = 0; i < fold->count; i++) {
+        for (int colour = 0; colour < COLOURS; colour++) {
+            struct zone_id id = {.colour = (enum colour)colour,
+                                 .number = zone_number(fold->apps[i].index, (enum colour)colour)};
+            text_copy(id.app, sizeof id.app, fold->apps[i].name);
+            int result = zone_clean(agent->zone_host, &id, err);
+            if (result < 0)
+                return error_prefix(err, "remove zone %s/%s", id.app, colour_name(id.colour));
+        }
+    }
+    return 0;
+}
+
+int agent_teardown(const struct agent_options *options, struct error *err)
+{
+    struct agent agent;
+    struct fold fold = {0};
+    agent_init(&agent, options);
+    int result = make_directories(options, err);
+    if (result == 0)
+        result = load_configuration(&agent, err);
+    if (result == 0)
+        result = journal_open(options->state_dir, &agent.journal, &fold, err);
+    if (result == 0)
+        result = open_zones(&agent, err);
+    if (result == 0)
+        result = traffic_open(&agent.traffic, err);
+    if (result == 0) /* first the rules: packets go nowhere else meanwhile, but no rule points at nothing */
+        result = traffic_remove(agent.traffic, err);
+    if (result == 0)
+        result = remove_zones(&agent, &fold, err);
+    if (result == 0)
+        result = forwarding_restore(options->state_dir, err);
+    fold_clear(&fold);
+    close_all(&agent);
+    return result;
+}

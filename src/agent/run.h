@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The agent from outside: what daemon/ needs. */
+#pragma once
+
+#include "base/error.h"
+
+/* Absolute paths; borrowed for the agent's life. */
+struct agent_options {
+    const char *config_dir;
+    const char *state_dir;
+    const char *run_dir;
+    const char *self;       /* this executable, run again for the api role */
+    const char *shim_path;  /* bluegreen-zone */
+    const char *probe_path; /* bluegreen-probe */
+};
+
+/* Runs until SIGTERM or SIGINT. The zones and the rule set stay. 0 or a negative errno with the reason. */
+int agent_run(const struct agent_options *options, struct error *err);
+
+/* Checks the configuration files (all if count is 0): problems on stderr, one a line; 0 or -EINVAL. */
+int agent_check(const struct agent_options *options, char *const files[], int count);
+
+/* Removes every zone, both tables, and restores the host's sysctls. No agent may be running. */
+int agent_teardown(const struct agent_options *options, struct error *err);

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What each step of an operation does when it is entered. Each ends in operation_event, now or when something
+ * happened. */
+#include "agent/agent.h"
+
+#include "os/files.h"
+#include "os/log.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+
+enum { GATE_SLACK_MS = 500 }; /* for the probe's way there and back */
+
+static struct app_zone *target_of(struct app *app)
+{
+    return zone_of(app, app->operation.target);
+}
+
+static void done_or_failed(struct app *app, int result, const struct error *err)
+{
+    operation_event(app, result < 0 ? EVENT_FAILED : EVENT_DONE, result < 0 ? err->text : NULL);
+}
+
+static void enter_clear(struct app *app)
+{
+    struct app_zone *target = target_of(app);
+    if (target->state != ZONE_ABSENT) {
+        if (zone_busy(target))
+            progress(app, target->colour, "clear", "removing %s", target->release);
+        zone_change(target, CHANGE_REMOVE);
+    }
+    if (!zone_busy(target))
+        operation_event(app, EVENT_DONE, NULL);
+}
+
+static int build_target(struct app *app, struct error *err)
+{
+    struct app_zone *target = target_of(app);
+    app->operation.staged = true;
+    text_copy(target->release, sizeof target->release, app->operation.release);
+    target->reason[0] = '\0';
+    int result = zone_keep_configuration(target, app->service, err);
+    if (result == 0)
+        result = zone_load_configuration(target, err);
+    if (result < 0)
+        return result;
+    zone_change(target, CHANGE_STAGE);
+    result = zone_build(target, err);
+    if (result == 0)
+        result = routing_apply(app->agent, NULL, err);
+    return result;
+}
+
+static void enter_build(struct app *app)
+{
+    struct error err = {0};
+    progress(app, app->operation.target, "build", "network namespace, links, cgroup");
+    int result = build_target(app, &err);
+    done_or_failed(app, result, &err);
+}
+
+static void enter_start(struct app *app)
+{
+    struct app_zone *target = target_of(app);
+    struct error err = {0};
+    int result = zone_run_app(target, &err);
+    if (result == 0) {
+        progress(app, target->colour, "start", "%s runs, pid %d", target->release, (int)zone_app(target->kernel)->pid);
+        zone_change(target, CHANGE_STARTED);
+    }
+    done_or_failed(app, result, &err);
+}
+
+static void enter_health(struct app *app)
+{
+    loop_timer_arm(app->step_timer, target_of(app)->service->health.start_timeout_ms);
+}
+
+static void enter_gate(struct app *app)
+{
+    struct app_zone *target = target_of(app);
+    const struct health *health = &target->service->health;
+    const struct verdict_tracker *tracker = &target->tracker;
+    if (app->operation.force) {
+        progress(app, target->colour, "gate", "passed by force; the last probe said: %s", tracker->last.detail);
+        operation_event(app, EVENT_DONE, NULL);
+        return;
+    }
+    uint64_t now = clock_monotonic_ms();
+    bool fresh = verdict_fresh(tracker, health, now);
+    if (fresh && tracker->verdict == VERDICT_HEALTHY && tracker->last.outcome == PROBE_PASS) {
+        progress(app, target->colour, "gate", "%s is healthy: %s, %llu ms ago", target->release, tracker->last.detail,
+                 (unsigned long long)(now - tracker->probed_ms));
+        operation_event(app, EVENT_GOOD, NULL);
+        return;
+    }
+    if (fresh && tracker->verdict == VERDICT_UNHEALTHY) {
+        char reason[WIRE_TEXT_MAX + 64];
+        snprintf(reason, sizeof reason, "%s is not healthy: %s; --force switches all the same", target->release,
+                 tracker->last.detail);
+        operation_event(app, EVENT_BAD, reason);
+        return;
+    }
+    loop_timer_arm(app->step_timer,
+                   (uint64_t)health->interval_ms * health->failures + health->timeout_ms + GATE_SLACK_MS);
+    probing_now(target);
+}
+
+/* Looked at before an app's first switch: later the live release shares whatever the packets meet. */
+static void enter_firewall(struct app *app)
+{
+    CLEANUP_WORDS struct words findings = {0};
+    struct error err = {0};
+    if (app->operation.from >= 0) {
+        operation_event(app, EVENT_DONE, NULL);
+        return;
+    }
+    if (firewall_inspect(app->agent->traffic, &app->agent->conf.pools, &findings, &err) < 0) {
+        log_warning("%s: look at the host's firewall: %s", app->name, err.text);
+        operation_event(app, EVENT_DONE, NULL);
+        return;
+    }
+    if (findings.count == 0) {
+        operation_event(app, EVENT_DONE, NULL);
+        return;
+    }
+    CLEANUP_TEXT struct text reason = {0};
+    text_add(&reason, "the host's firewall would drop what clients send");
+    for (size_t i = 0; i < findings.count; i++)
+        text_addf(&reason, "%s%s", i ? "; " : ": ", findings.items[i]);
+    if (app->operation.force) {
+        progress(app, app->operation.target, "firewall", "%s (going on by force)",
+                 reason.failed ? "no memory" : reason.data);
+        operation_event(app, EVENT_DONE, NULL);
+        return;
+    }
+    text_add(&reason, "\nOr go on with --force.");
+    operation_event(app, EVENT_FAILED, reason.failed ? "no memory" : reason.data);
+}
+
+static void fill_receipt(struct app *app, const struct transaction *transaction)
+{
+    struct operation *operation = &app->operation;
+    operation->receipt = (struct wire_receipt){
+        .from = (int8_t)operation->from,
+        .to = (int8_t)operation->target,
+        .transaction_us = transaction->microseconds,
+        .generation_before = transaction->generation_before,
+        .generation_after = transaction->generation_after,
+    };
+    text_copy(operation->receipt.release, sizeof operation->receipt.release, target_of(app)->release);
+    text_copy(operation->receipt.who, sizeof operation->receipt.who, operation->who);
+    operation->switched = true;
+}
+
+static void enter_switch(struct app *app)
+{
+    struct operation *operation = &app->operation;
+    struct transaction transaction = {0};
+    struct error err = {0};
+    bool was_stopped = app->state != APP_RUNNING;
+    if (routing_switch(app, operation->target, &transaction, &err) < 0) {
+        operation_event(app, EVENT_FAILED, err.text);
+        return;
+    }
+    fill_receipt(app, &transaction);
+    record_live(app, NULL); /* a failure is said by the record's own code; what is live is live */
+    if (was_stopped)
+        record_app_state(app, NULL);
+    zone_change(target_of(app), CHANGE_GAIN);
+    if (operation->from >= 0 && operation->from != (int)operation->target)
+        zone_change(zone_of(app, (enum colour)operation->from), CHANGE_LOSE);
+    progress(app, operation->target, "switch", "%s is live, transaction %u us", target_of(app)->release,
+             transaction.microseconds);
+    operation_event(app, EVENT_DONE, NULL);
+}
+
+static void enter_unpublish(struct app *app)
+{
+    struct error err = {0};
+    bool was_empty = app->state == APP_EMPTY;
+    int result = routing_unpublish(app, &err);
+    if (result == 0 && app->operation.verb == VERB_STOP && !was_empty)
+        result = record_app_state(app, &err);
+    done_or_failed(app, result, &err);
+}
+
+static void enter_halt(struct app *app)
+{
+    enum zone_change change = app->operation.verb == VERB_REMOVE ? CHANGE_REMOVE : CHANGE_HALT;
+    for (int colour = 0; colour < COLOURS; colour++) {
+        struct app_zone *zone = zone_of(app, (enum colour)colour);
+        if (zone_busy(zone))
+            progress(app, zone->colour, "halt", "stopping %s", zone->release);
+        zone_change(zone, change);
+    }
+    if (!zone_busy(&app->zones[BLUE]) && !zone_busy(&app->zones[GREEN]))
+        operation_event(app, EVENT_DONE, NULL);
+}
+
+static void enter_restore(struct app *app)
+{
+    struct app_zone *target = target_of(app);
+    struct error err = {0};
+    if (!target->service && zone_load_configuration(target, &err) < 0) {
+        operation_event(app, EVENT_FAILED, err.text);
+        return;
+    }
+    progress(app, target->colour, "restore", "starting %s again", target->release);
+    loop_timer_arm(app->step_timer, target->service->health.start_timeout_ms);
+    zone_change(target, CHANGE_RESTORE);
+}
+
+static void enter_forget(struct app *app)
+{
+    struct record record;
+    struct error err = {0};
+    record_init(&record, RECORD_REMOVED, app->name);
+    int result = agent_record(app->agent, &record, &err);
+    if (result == 0) {
+        app->indexed = false;
+        app->live = -1;
+        app->state = APP_EMPTY;
+        for (int colour = 0; colour < COLOURS; colour++) {
+            char path[PATH_MAX];
+            zone_directory(&app->zones[colour], path, sizeof path);
+            if (directory_remove(path, &err) < 0)
+                log_warning("%s: %s", app->name, err.text);
+        }
+    }
+    done_or_failed(app, result, &err);
+}
+
+void step_enter(struct app *app, enum step step)
+{
+    static void (*const enter[STEPS])(struct app *) = {
+        [STEP_CLEAR] = enter_clear,     [STEP_BUILD] = enter_build,         [STEP_START] = enter_start,
+        [STEP_HEALTH] = enter_health,   [STEP_GATE] = enter_gate,           [STEP_FIREWALL] = enter_firewall,
+        [STEP_SWITCH] = enter_switch,   [STEP_UNPUBLISH] = enter_unpublish, [STEP_HALT] = enter_halt,
+        [STEP_RESTORE] = enter_restore, [STEP_FORGET] = enter_forget,
+    };
+    enter[step](app);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* bluegreend: arguments, where the other executables are, and which role this process has. */
+#include "agent/run.h"
+#include "api/api.h"
+#include "base/text.h"
+#include "os/log.h"
+#include "os/process.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define API_USER "bluegreen-api"
+
+enum { EXIT_USAGE = 2 };
+
+enum mode { MODE_RUN, MODE_CHECK, MODE_TEARDOWN, MODE_API };
+
+struct arguments {
+    enum mode mode;
+    char config_dir[PATH_MAX], state_dir[PATH_MAX], run_dir[PATH_MAX];
+};
+
+static void usage(FILE *out)
+{
+    fputs("usage: bluegreend [--config DIR] [--state DIR] [--run DIR] [--check [FILE...]] [--teardown]\n"
+          "\n"
+          "  --config DIR   configuration, default " BLUEGREEN_SYSCONFDIR "/bluegreen\n"
+          "  --state DIR    journal, kept configurations, logs, default " BLUEGREEN_STATEDIR "/bluegreen\n"
+          "  --run DIR      sockets, default " BLUEGREEN_RUNDIR "/bluegreen\n"
+          "  --check        check the configuration (or only these files) and exit: 0 good, 2 not\n"
+          "  --teardown     remove every zone and both tables, restore the host's sysctls, and exit\n"
+          "  --version      print the version and exit\n",
+          out);
+}
+
+static bool take_directory(char path[PATH_MAX], const char *value)
+{
+    if (value[0] == '/')
+        return text_copy(path, PATH_MAX, value);
+    char here[PATH_MAX / 2];
+    return getcwd(here, sizeof here) && (size_t)snprintf(path, PATH_MAX, "%s/%s", here, value) < PATH_MAX;
+}
+
+/* -1: go on; else the exit status. */
+static int parse(int argc, char *argv[], struct arguments *arguments)
+{
+    enum { CONFIG = 256, STATE, RUN, CHECK, TEARDOWN, ROLE, VERSION };
+    static const struct option options[] = {
+        {"config", required_argument, NULL, CONFIG},
+        {"state", required_argument, NULL, STATE},
+        {"run", required_argument, NULL, RUN},
+        {"check", no_argument, NULL, CHECK},
+        {"teardown", no_argument, NULL, TEARDOWN},
+        {"role", required_argument, NULL, ROLE},
+        {"version", no_argument, NULL, VERSION},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    bool fits = true;
+    for (int option; (option = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        switch (option) {
+        case CONFIG: fits = fits && take_directory(arguments->config_dir, optarg); break;
+        case STATE: fits = fits && take_directory(arguments->state_dir, optarg); break;
+        case RUN: fits = fits && take_directory(arguments->run_dir, optarg); break;
+        case CHECK: arguments->mode = MODE_CHECK; break;
+        case TEARDOWN: arguments->mode = MODE_TEARDOWN; break;
+        case ROLE:
+            if (strcmp(optarg, "api") != 0)
+                return EXIT_USAGE;
+            arguments->mode = MODE_API;
+            break;
+        case VERSION: puts("bluegreend " BLUEGREEN_VERSION); return EXIT_SUCCESS;
+        case 'h': usage(stdout); return EXIT_SUCCESS;
+        default: usage(stderr); return EXIT_USAGE;
+        }
+    }
+    if (optind < argc && arguments->mode != MODE_CHECK)
+        fprintf(stderr, "bluegreend: what is \"%s\" for? Only --check takes files.\n", argv[optind]);
+    if (!fits)
+        fputs("bluegreend: a directory's name is too long\n", stderr);
+    return fits && (optind == argc || arguments->mode == MODE_CHECK) ? -1 : EXIT_USAGE;
+}
+
+/* The other executables are in LIBEXECDIR, or where the developer says, or beside this one when it runs from the
+ * build tree. */
+static void find_helper(const char *self, const char *name, char path[PATH_MAX])
+{
+    const char *directory = getenv("BLUEGREEN_LIBEXEC");
+    snprintf(path, PATH_MAX, "%s/%s", directory ? directory : BLUEGREEN_LIBEXECDIR, name);
+    if (directory || access(path, X_OK) == 0)
+        return;
+    char beside[PATH_MAX];
+    text_copy(beside, sizeof beside, self);
+    char *slash = strrchr(beside, '/');
+    if (slash && (size_t)snprintf(slash + 1, sizeof beside - (size_t)(slash + 1 - beside), "%s", name) < PATH_MAX &&
+        access(beside, X_OK) == 0)
+        text_copy(path, PATH_MAX, beside);
+}
+
+static int run_api(void)
+{
+    struct error err = {0};
+    struct user_ids ids;
+    log_open("api");
+    if (geteuid() == 0 && (user_find(API_USER, &ids, &err) < 0 || privileges_drop(&ids, &err) < 0)) {
+        log_error("%s", err.text);
+        return EXIT_FAILURE;
+    }
+    return api_main(3);
+}
+
+static int require_root(void)
+{
+    if (geteuid() == 0)
+        return 0;
+    fputs("bluegreend: it makes network namespaces and rules, so it must run as root: \"sudo bluegreend\", or "
+          "\"systemctl start "
+          "bluegreend\". (--check works for everybody.)\n",
+          stderr);
+    return -EPERM;
+}
+
+int main(int argc, char *argv[])
+{
+    struct arguments arguments = {0};
+    text_copy(arguments.config_dir, PATH_MAX, BLUEGREEN_SYSCONFDIR "/bluegreen");
+    text_copy(arguments.state_dir, PATH_MAX, BLUEGREEN_STATEDIR "/bluegreen");
+    text_copy(arguments.run_dir, PATH_MAX, BLUEGREEN_RUNDIR "/bluegreen");
+    int status = parse(argc, argv, &arguments);
+    if (status >= 0)
+        return status;
+    if (arguments.mode == MODE_API)
+        return run_api();
+
+    char self[PATH_MAX] = "", shim[PATH_MAX], probe[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[length > 0 ? length : 0] = '\0';
+    find_helper(self, "bluegreen-zone", shim);
+    find_helper(self, "bluegreen-probe", probe);
+    const struct agent_options options = {
+        .config_dir = arguments.config_dir,
+        .state_dir = arguments.state_dir,
+        .run_dir = arguments.run_dir,
+        .self = self,
+        .shim_path = shim,
+        .probe_path = probe,
+    };
+    log_open("bluegreend");
+    if (arguments.mode == MODE_CHECK)
+        return agent_check(&options, argv + optind, argc - optind) < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+    if (require_root() < 0)
+        return EXIT_FAILURE;
+    struct error err = {0};
+    int result = arguments.mode == MODE_TEARDOWN ? agent_teardown(&options, &err) : agent_run(&options, &err);
+    if (result < 0)
+        log_error("%s", err.text);
+    return result == -EINVAL ? EXIT_USAGE : result < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

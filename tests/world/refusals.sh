@@ -1,0 +1,133 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Bad input and bad surroundings: a clear word, the right exit status, nothing lost.
+# shellcheck source=tests/world/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# shellcheck disable=SC2120 # some tests pass lines, some do not
+ready_web() {
+    world_net
+    web_conf web 80 "$@"
+    release_install web v1
+    agent_start
+}
+
+daemon() {
+    "$BUILD/bluegreend" --config "$WORLD/etc" --state "$WORLD/state" --run "$WORLD/run" "$@"
+}
+
+test_a_bad_file_is_named_and_the_old_configuration_stays() {
+    ready_web
+    bg deploy web v1
+    cp "$WORLD/etc/apps/web.conf" "$WORLD/good"
+    printf '[drian]\ntimeout = 3s\n' >>"$WORLD/etc/apps/web.conf"
+    expect_status 2 bg reload
+    expect_match 'web.conf' "$OUTPUT"
+    expect_match 'drian' "$OUTPUT"
+    expect_match 'drain' "$OUTPUT"
+    expect_status 2 bg deploy web v1
+    expect_eq blue "$(bg status web --json | json .live)"
+    cp "$WORLD/good" "$WORLD/etc/apps/web.conf"
+    expect_status 0 bg reload
+}
+
+test_check_needs_no_agent() {
+    web_conf web 80
+    expect_status 0 bg check "$WORLD/etc/apps/web.conf"
+    sed -i 's/^interval.*/interval = 200/' "$WORLD/etc/apps/web.conf"
+    expect_status 2 bg check "$WORLD/etc/apps/web.conf"
+    expect_match '\[health\] interval' "$OUTPUT"
+    expect_status 2 daemon --check
+    bg check --json "$WORLD/etc/apps/web.conf" >"$WORLD/out" 2>/dev/null || :
+    json '.ok == false and .problems[0].section == "health" and .problems[0].key == "interval"' <"$WORLD/out"
+    sed -i 's/^user.*/user = nobodyhere/; s/^interval.*/interval = 1s/' "$WORLD/etc/apps/web.conf"
+    expect_status 2 daemon --check
+    expect_match '\[app\] user' "$OUTPUT"
+}
+
+test_two_apps_on_one_port_are_refused() {
+    ready_web
+    web_conf api 80
+    expect_status 2 bg reload
+    expect_match 'api' "$OUTPUT"
+    expect_match 'web' "$OUTPUT"
+    release_install api v1
+    bg deploy web v1
+    expect_status 1 bg deploy api v1
+    expect_match 'already published by app web' "$OUTPUT"
+}
+
+test_a_pool_that_overlaps_the_hosts_routes_is_refused() {
+    world_net
+    printf '[agent]\ninstance = world\n[network]\nipv4 = 203.0.0.0/16\n' | agent_conf
+    expect_status 1 daemon
+    expect_match '203.0.113.0/24' "$OUTPUT"
+    expect_match '\[network\] ipv4' "$OUTPUT"
+}
+
+test_a_second_agent_is_refused() {
+    ready_web
+    expect_status 1 daemon
+    expect_match 'another agent' "$OUTPUT"
+}
+
+test_without_root() {
+    expect_status 1 as_user nosy "$BUILD/bluegreend" --state /tmp/bluegreen-x --run /tmp/bluegreen-x
+    expect_match 'root' "$OUTPUT"
+}
+
+test_without_an_agent() {
+    expect_status 3 bg status
+    expect_match 'systemctl start bluegreend' "$OUTPUT"
+}
+
+test_without_the_group_root_still_operates() {
+    world_net
+    printf '[agent]\ninstance = world\ngroup = nosuchgroup\n' | agent_conf
+    web_conf web 80
+    release_install web v1
+    agent_start
+    grep -q nosuchgroup "$WORLD/agent.log" || fail "the agent did not say that the group is missing"
+    expect_status 0 bg deploy web v1
+    expect_status 1 as_user oper "$BUILD/bluegreen" --socket "$WORLD/run/control.sock" stop web
+}
+
+test_wrong_usage() {
+    ready_web
+    expect_status 2 bg deploy web
+    expect_status 2 bg deplyo web v1
+    expect_match 'deploy' "$OUTPUT"
+    expect_status 2 bg deploy web ../v1
+    expect_status 2 bg --nonsense status
+    expect_status 1 bg deploy nosuch v1
+    expect_match 'nosuch' "$OUTPUT"
+    expect_status 1 bg rollback web
+    expect_match 'nothing to switch to' "$OUTPUT"
+}
+
+# Garbage, half messages, a megabyte, nothing at all: others are served as before.
+test_hostile_clients_harm_nobody_else() {
+    ready_web
+    local socket=$WORLD/run/control.sock before after
+    before=$(awk '/VmRSS/ { print $2 }' "/proc/$(pgrep -f -- --role=api)/status")
+    for ((i = 0; i < 20; i++)); do
+        head -c 1000000 /dev/urandom | timeout 2 socat -u - "UNIX-CONNECT:$socket" 2>/dev/null || :
+        printf '{"method":"io.bluegreen.Agent.Status"' | timeout 2 socat -u - "UNIX-CONNECT:$socket" || :
+        timeout 5 socat -u "UNIX-CONNECT:$socket" - >/dev/null 2>&1 </dev/null &
+        expect_status 0 timeout 5 "$BUILD/bluegreen" --socket "$socket" status web
+    done
+    after=$(awk '/VmRSS/ { print $2 }' "/proc/$(pgrep -f -- --role=api)/status")
+    [ $((after - before)) -lt 4096 ] || fail "the api role grew from $before to $after kB"
+    expect_status 0 bg deploy web v1
+}
+
+test_a_thousand_idle_connections_do_not_lock_root_out() {
+    ready_web
+    for ((i = 0; i < 100; i++)); do
+        as_user nosy socat -u "UNIX-CONNECT:$WORLD/run/control.sock" - >/dev/null 2>&1 </dev/null &
+    done
+    sleep 1
+    expect_status 0 timeout 5 "$BUILD/bluegreen" --socket "$WORLD/run/control.sock" status
+}
+
+run_tests
