@@ -147,7 +147,7 @@ $(BUILD)/bluegreen: $(call objects,$(CLI_SRC)) $(BUILD)/libbluegreen.a
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libagent.a
 	$(call say,LD,$@)
-	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(AGENT_LIBS) -lcmocka
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(AGENT_LIBS) -lseccomp -lcmocka
 
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libagent.a
 	$(call say,LD,$@)

@@ -69,9 +69,11 @@ ssize_t message_receive(int channel, void *message, size_t size, int fds[MESSAGE
     int spare[MESSAGE_FDS_MAX];
     size_t count = 0;
     ssize_t got;
-    do
+    bool reset = false;
+    do { /* a peer that died with unread messages is told once as a reset, before what it had sent itself */
         got = recvmsg(channel, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    while (got < 0 && errno == EINTR);
+        reset = got < 0 && errno == ECONNRESET && !reset;
+    } while (reset || (got < 0 && errno == EINTR));
     if (got < 0)
         return errno == ECONNRESET ? 0 : -errno;
     count = take_descriptors(&header, fds ? fds : spare);

@@ -567,6 +567,25 @@ static void test_finished_in_time(void **state)
     close_stage(&stage);
 }
 
+/* The same where the end of one message comes together with the beginning of the next. */
+static void test_always_half_but_moving(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    send_bytes(&stage, INFO, 10);
+    for (int i = 0; i < 4; i++) {
+        char part[sizeof INFO];
+        memcpy(part, INFO + 10, sizeof INFO - 10);
+        memcpy(part + sizeof INFO - 10, INFO, 10);
+        run_for(&stage, HALF_MS * 6 / 10);
+        assert_null(stage.gone);
+        send_bytes(&stage, part, sizeof part);
+        assert_true(reply_contains(&stage, "vendor"));
+    }
+    close_stage(&stage);
+}
+
 static void test_idle_clients_stay(void **state)
 {
     (void)state;
@@ -771,6 +790,7 @@ int main(void)
         cmocka_unit_test(test_half_message),
         cmocka_unit_test(test_half_message_behind_a_whole_one),
         cmocka_unit_test(test_finished_in_time),
+        cmocka_unit_test(test_always_half_but_moving),
         cmocka_unit_test(test_idle_clients_stay),
         cmocka_unit_test(test_slow_reader_is_dropped),
         cmocka_unit_test(test_stalled_reader_is_dropped),

@@ -165,6 +165,21 @@ static void a_message_too_long_is_dropped_with_its_descriptors(void **state)
     close(pair[1]);
 }
 
+static void the_last_words_of_a_peer_that_did_not_listen_are_read(void **state)
+{
+    int pair[2];
+    char buffer[8];
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+    assert_int_equal(message_send(pair[0], "unread", 6, NULL, 0), 0);
+    assert_int_equal(message_send(pair[1], "last", 4, NULL, 0), 0);
+    close(pair[1]);
+    assert_int_equal(message_receive(pair[0], buffer, sizeof buffer, NULL, NULL), 4);
+    assert_memory_equal(buffer, "last", 4);
+    assert_int_equal(message_receive(pair[0], buffer, sizeof buffer, NULL, NULL), 0);
+    close(pair[0]);
+}
+
 static void starting_what_is_not_there_says_so(void **state)
 {
     struct process process;
@@ -207,6 +222,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_tail_is_the_last_lines_made_safe, set_up, tear_down),
         cmocka_unit_test(messages_carry_descriptors),
         cmocka_unit_test(a_message_too_long_is_dropped_with_its_descriptors),
+        cmocka_unit_test(the_last_words_of_a_peer_that_did_not_listen_are_read),
         cmocka_unit_test(starting_what_is_not_there_says_so),
         cmocka_unit_test(a_role_has_its_channel_as_descriptor_3_and_nothing_else),
     };

@@ -70,7 +70,7 @@ static size_t bare(uint16_t type)
 static int decode_start(size_t length, uint32_t *unknown)
 {
     struct shim_header header;
-    struct shim_start start;
+    struct shim_start start = {0};
     int result = shim_check(buffer, length, &header);
     if (result == 0)
         result = shim_decode_start(buffer, length, &start, unknown);
