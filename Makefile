@@ -51,10 +51,7 @@ JSON_LIBS     = $(shell $(PKG_CONFIG) --libs json-c)
 CURL_LIBS     = $(shell $(PKG_CONFIG) --libs libcurl)
 INIPARSER_INC = $(if $(wildcard /usr/include/iniparser/iniparser.h),-I/usr/include/iniparser)
 SYSTEMD      ?= $(shell $(PKG_CONFIG) --exists libsystemd && echo 1 || echo 0)
-ifeq ($(SYSTEMD),1)
-AGENT_LIBS   += $(shell $(PKG_CONFIG) --libs libsystemd)
-endif
-CPPFLAGS_ALL += -DHAVE_SYSTEMD=$(SYSTEMD) $(NL_CFLAGS) $(INIPARSER_INC)
+CPPFLAGS_ALL += $(NL_CFLAGS) $(INIPARSER_INC)
 
 sources = $(sort $(wildcard $(addprefix src/,$(addsuffix /*.c,$(1)))))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -69,6 +66,8 @@ CLI_SRC    := $(call sources,cli)
 SHARED_SRC := $(call sources,base model)
 
 PROGRAMS := $(BUILD)/bluegreend $(BUILD)/bluegreen-probe $(BUILD)/bluegreen-zone $(BUILD)/bluegreen
+# Optional at build time: without libsystemd zones are put into directories of our own below /sys/fs/cgroup.
+PROGRAMS += $(if $(filter 1,$(SYSTEMD)),$(BUILD)/bluegreen-scope)
 LIBRARY  := $(BUILD)/libbluegreen.so.0 $(BUILD)/libbluegreen.a
 
 UNIT_SRC  := $(sort $(wildcard tests/unit/test_*.c))
@@ -123,6 +122,10 @@ $(BUILD)/bluegreend: $(call objects,$(DAEMON_SRC)) $(BUILD)/libagent.a
 $(BUILD)/bluegreen-probe: $(call objects,$(PROBE_SRC)) $(BUILD)/libagent.a
 	$(call say,LD,$@)
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(CURL_LIBS) $(shell $(PKG_CONFIG) --libs libcap libseccomp)
+
+$(BUILD)/bluegreen-scope: $(call objects,$(call sources,scope)) $(BUILD)/libagent.a
+	$(call say,LD,$@)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(shell $(PKG_CONFIG) --libs libsystemd)
 
 SHIM_OBJ := $(patsubst %.c,$(BUILD)/static/%.o,$(SHIM_SRC) $(SHARED_SRC))
 $(BUILD)/bluegreen-zone: $(SHIM_OBJ)
@@ -225,7 +228,7 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	install -d $(D)$(SBINDIR) $(D)$(BINDIR) $(D)$(LIBEXECDIR) $(D)$(LIBDIR)/pkgconfig $(D)$(PREFIX)/include/bluegreen
 	install -m 755 $(BUILD)/bluegreend $(D)$(SBINDIR)/
 	install -m 755 $(BUILD)/bluegreen $(D)$(BINDIR)/
-	install -m 755 $(BUILD)/bluegreen-zone $(BUILD)/bluegreen-probe $(D)$(LIBEXECDIR)/
+	install -m 755 $(filter %-zone %-probe %-scope,$(PROGRAMS)) $(D)$(LIBEXECDIR)/
 	install -m 644 $(BUILD)/libbluegreen.a $(BUILD)/libbluegreen.so.0 $(D)$(LIBDIR)/
 	ln -sf libbluegreen.so.0 $(D)$(LIBDIR)/libbluegreen.so
 	$(SUBST) units/libbluegreen.pc.in >$(D)$(LIBDIR)/pkgconfig/libbluegreen.pc

@@ -57,6 +57,7 @@ static int open_zones(struct agent *agent, struct error *err)
         .run_dir = agent->options.run_dir,
         .state_dir = agent->options.state_dir,
         .shim_path = agent->options.shim_path,
+        .scope_path = agent->options.scope_path,
         .pools = agent->conf.pools,
     };
     result = zone_host_open(&options, &agent->zone_host, err);

@@ -11,6 +11,7 @@ struct agent_options {
     const char *run_dir;
     const char *self;       /* this executable, run again for the api role */
     const char *shim_path;  /* bluegreen-zone */
+    const char *scope_path; /* bluegreen-scope; need not exist */
     const char *probe_path; /* bluegreen-probe */
 };
 

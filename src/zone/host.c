@@ -59,7 +59,7 @@ int zone_log_path_of(const struct zone_host *host, const char *app, enum colour 
 static void find_cgroups(struct zone_host *host)
 {
     bool mounted = cgroup_find(host->cgroup_root);
-    host->scopes = scope_available();
+    host->scopes = scope_available(host->scope_path);
     host->cgroups = mounted && access(host->cgroup_root, W_OK) == 0;
     char *text = host->description;
     size_t size = sizeof host->description;
@@ -73,7 +73,7 @@ static void find_cgroups(struct zone_host *host)
         print(text, size, "zones run without cgroups and limits: cgroup v2 %s", missing);
     else
         print(text, size, "zones run in cgroups below %s/%s%s", host->cgroup_root, host->instance,
-              scope_wanted() ? ", behind systemd's back: this program was built without libsystemd" : "");
+              scope_wanted() ? ", behind systemd's back: bluegreen-scope is not installed (built without libsystemd)" : "");
 }
 
 static int make_directory(const char *parent, char **path, struct error *err)
@@ -98,6 +98,7 @@ int zone_host_open(const struct zone_host_options *options, struct zone_host **o
         result = make_directory(options->state_dir, &host->state_zones, err);
     host->instance = strdup(options->instance);
     host->shim_path = realpath(options->shim_path, NULL);
+    host->scope_path = options->scope_path ? realpath(options->scope_path, NULL) : NULL; /* may be missing */
     if (result == 0 && !host->instance)
         result = error_errno(err, ENOMEM, "prepare for zones");
     if (result == 0 && (!host->shim_path || access(host->shim_path, X_OK) < 0))
@@ -120,6 +121,7 @@ void zone_host_close(struct zone_host *host)
         return;
     free(host->instance);
     free(host->shim_path);
+    free(host->scope_path);
     free(host->run_zones);
     free(host->state_zones);
     free(host);

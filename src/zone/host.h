@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 struct zone_host {
-    char *instance, *shim_path;
+    char *instance, *shim_path, *scope_path;
     char *run_zones, *state_zones; /* RUN/zones and STATE/zones, absolute */
     struct address_pools pools;
     bool scopes;                /* a systemd scope for each zone */

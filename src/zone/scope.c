@@ -1,240 +1,72 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Transient scopes by sd-bus. */
+/* Transient scopes, by the executable bluegreen-scope. */
 #include "zone/scope.h"
 
+#include "base/cleanup.h"
+#include "os/process.h"
+
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
-#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
-#include <time.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+enum { ANSWER_TIMEOUT_MS = 15000 }; /* its own limits end before: two jobs of 5 s and a start again */
 
 bool scope_wanted(void)
 {
     return access("/run/systemd/system", F_OK) == 0; /* sd_booted(3) */
 }
 
-#if HAVE_SYSTEMD
-
-#include <systemd/sd-bus.h>
-
-#define SYSTEMD        "org.freedesktop.systemd1"
-#define MANAGER_PATH   "/org/freedesktop/systemd1"
-#define MANAGER        "org.freedesktop.systemd1.Manager"
-#define PRIVATE_SOCKET "unix:path=/run/systemd/private"
-
-enum { JOB_TIMEOUT_MS = 5000 };
-
-#define CLEANUP_BUS       __attribute__((cleanup(sd_bus_flush_close_unrefp)))
-#define CLEANUP_REPLY     __attribute__((cleanup(sd_bus_message_unrefp)))
-#define CLEANUP_SLOT      __attribute__((cleanup(sd_bus_slot_unrefp)))
-#define CLEANUP_BUS_ERROR __attribute__((cleanup(sd_bus_error_free)))
-
-bool scope_available(void)
+bool scope_available(const char *executable)
 {
-    return scope_wanted();
+    return scope_wanted() && executable && access(executable, X_OK) == 0;
 }
 
-/* Straight to systemd, as systemctl does for root: a server needs no message bus for this. */
-static int open_private(sd_bus **bus)
+static int read_answer(const struct process *process, const char *what, const char *name, struct error *err)
 {
-    int result = sd_bus_new(bus);
-    if (result >= 0)
-        result = sd_bus_set_address(*bus, PRIVATE_SOCKET);
-    return result < 0 ? result : sd_bus_start(*bus);
+    char text[ERROR_TEXT_MAX] = "";
+    struct pollfd answer = {.fd = process->channel, .events = POLLIN};
+    int ready;
+    do
+        ready = poll(&answer, 1, ANSWER_TIMEOUT_MS);
+    while (ready < 0 && errno == EINTR);
+    if (ready <= 0)
+        return error_set(err, ETIMEDOUT, "%s scope %s: systemd does not answer; see \"systemctl status\"", what, name);
+    ssize_t got = message_receive(process->channel, text, sizeof text - 1, NULL, NULL);
+    if (got <= 0)
+        return error_set(err, EIO, "%s scope %s: bluegreen-scope died", what, name);
+    return text[0] ? error_set(err, EIO, "%s", text) : 0;
 }
 
-static int open_bus(sd_bus **bus, struct error *err)
+static int run(char *const argv[], struct error *err)
 {
-    int result = sd_bus_open_system(bus);
+    struct process process;
+    int result = process_start(argv, &process, err);
     if (result < 0)
-        result = open_private(bus);
+        return result;
+    result = read_answer(&process, argv[1], argv[2], err);
     if (result < 0)
-        return error_errno(err, -result,
-                           "connect to systemd (neither the system bus nor /run/systemd/private answers)");
-    return 0;
-}
-
-/* --- jobs ------------------------------------------------------------------------------------------ */
-
-struct job {
-    const char *path; /* of the job waited for */
-    bool removed;
-    char result[32]; /* "done", "failed", ... */
-};
-
-static int on_job_removed(sd_bus_message *message, void *context, sd_bus_error *unused)
-{
-    struct job *job = context;
-    const char *path, *unit, *result;
-    uint32_t id;
-    (void)unused;
-    if (sd_bus_message_read(message, "uoss", &id, &path, &unit, &result) < 0 || !job->path ||
-        strcmp(path, job->path) != 0)
-        return 0;
-    job->removed = true;
-    strncpy(job->result, result, sizeof job->result - 1);
-    return 0;
-}
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static int wait_for_job(sd_bus *bus, struct job *job)
-{
-    uint64_t until = now_ms() + JOB_TIMEOUT_MS;
-    while (!job->removed) {
-        int result = sd_bus_process(bus, NULL);
-        if (result < 0)
-            return result;
-        if (result > 0)
-            continue;
-        uint64_t now = now_ms();
-        if (now >= until)
-            return -ETIMEDOUT;
-        result = sd_bus_wait(bus, (until - now) * 1000);
-        if (result < 0 && result != -EINTR)
-            return result;
-    }
-    return strcmp(job->result, "done") == 0 ? 0 : -EIO;
-}
-
-/* Before the call, or its end could be missed. systemd tells only those who subscribed. */
-static int listen_for_jobs(sd_bus *bus, sd_bus_slot **slot, struct job *job)
-{
-    int result = sd_bus_match_signal(bus, slot, NULL, MANAGER_PATH, MANAGER, "JobRemoved", on_job_removed, job);
-    if (result >= 0)
-        result = sd_bus_call_method(bus, SYSTEMD, MANAGER_PATH, MANAGER, "Subscribe", NULL, NULL, NULL);
+        kill(process.pid, SIGKILL);
+    waitpid(process.pid, NULL, 0);
+    process_forget(&process);
     return result;
 }
 
-/* Calls a method that answers with a job, and waits for that job. Once for each connection. */
-static int run_job(sd_bus *bus, sd_bus_message *call, sd_bus_error *cause)
+int scope_start(const char *executable, const char *name, const char *slice, const char *description, pid_t pid,
+                struct error *err)
 {
-    struct job job = {0};
-    CLEANUP_SLOT sd_bus_slot *slot = NULL;
-    CLEANUP_REPLY sd_bus_message *reply = NULL;
-    int result = listen_for_jobs(bus, &slot, &job);
-    if (result >= 0)
-        result = sd_bus_call(bus, call, (uint64_t)JOB_TIMEOUT_MS * 1000, cause, &reply);
-    if (result >= 0)
-        result = sd_bus_message_read(reply, "o", &job.path);
-    return result < 0 ? result : wait_for_job(bus, &job);
+    char verb[] = "start", number[16];
+    snprintf(number, sizeof number, "%d", (int)pid);
+    char *argv[] = {(char *)executable, verb, (char *)name, (char *)slice, (char *)description, number, NULL};
+    return run(argv, err);
 }
 
-/* --- scopes ---------------------------------------------------------------------------------------- */
-
-static int append_properties(sd_bus_message *call, const char *slice, const char *description, pid_t pid)
+int scope_end(const char *executable, const char *name, struct error *err)
 {
-    int result = sd_bus_message_open_container(call, 'a', "(sv)");
-    if (result >= 0)
-        result = sd_bus_message_append(call, "(sv)", "Description", "s", description);
-    if (result >= 0)
-        result = sd_bus_message_append(call, "(sv)", "Slice", "s", slice);
-    if (result >= 0)
-        result = sd_bus_message_append(call, "(sv)", "PIDs", "au", 1, (uint32_t)pid);
-    if (result >= 0)
-        result = sd_bus_message_append(call, "(sv)", "Delegate", "b", 1);
-    if (result >= 0) /* no trace stays when it fails */
-        result = sd_bus_message_append(call, "(sv)", "CollectMode", "s", "inactive-or-failed");
-    if (result >= 0)
-        result = sd_bus_message_close_container(call);
-    return result < 0 ? result : sd_bus_message_append(call, "a(sa(sv))", 0);
+    char verb[] = "end";
+    char *argv[] = {(char *)executable, verb, (char *)name, NULL};
+    return run(argv, err);
 }
-
-static int call_start(sd_bus *bus, const char *name, const char *slice, const char *description, pid_t pid,
-                      sd_bus_error *cause)
-{
-    CLEANUP_REPLY sd_bus_message *call = NULL;
-    int result = sd_bus_message_new_method_call(bus, &call, SYSTEMD, MANAGER_PATH, MANAGER, "StartTransientUnit");
-    if (result >= 0)
-        result = sd_bus_message_append(call, "ss", name, "fail");
-    if (result >= 0)
-        result = append_properties(call, slice, description, pid);
-    return result < 0 ? result : run_job(bus, call, cause);
-}
-
-/* -EEXIST: there is a scope of that name. */
-static int start_once(const char *name, const char *slice, const char *description, pid_t pid, struct error *err)
-{
-    CLEANUP_BUS sd_bus *bus = NULL;
-    CLEANUP_BUS_ERROR sd_bus_error cause = SD_BUS_ERROR_NULL;
-    int result = open_bus(&bus, err);
-    if (result < 0)
-        return result;
-    result = call_start(bus, name, slice, description, pid, &cause);
-    if (sd_bus_error_has_name(&cause, SYSTEMD ".UnitExists"))
-        result = -EEXIST;
-    if (result < 0)
-        return error_set(err, -result, "start scope %s: %s", name, cause.message ? cause.message : strerror(-result));
-    return 0;
-}
-
-int scope_start(const char *name, const char *slice, const char *description, pid_t pid, struct error *err)
-{
-    int result = start_once(name, slice, description, pid, err);
-    if (result == -EEXIST && scope_end(name, NULL) == 0)
-        result = start_once(name, slice, description, pid, err);
-    return result;
-}
-
-static bool is_missing(const sd_bus_error *cause)
-{
-    return sd_bus_error_has_name(cause, SYSTEMD ".NoSuchUnit");
-}
-
-static int end_scope(sd_bus *bus, const char *name, sd_bus_error *cause)
-{
-    CLEANUP_REPLY sd_bus_message *call = NULL;
-    int result =
-        sd_bus_call_method(bus, SYSTEMD, MANAGER_PATH, MANAGER, "KillUnit", cause, NULL, "ssi", name, "all", SIGKILL);
-    if (result < 0 && is_missing(cause))
-        return 0;
-    sd_bus_error_free(cause); /* nobody left to kill is no failure: stopping decides */
-    result = sd_bus_message_new_method_call(bus, &call, SYSTEMD, MANAGER_PATH, MANAGER, "StopUnit");
-    if (result >= 0)
-        result = sd_bus_message_append(call, "ss", name, "replace");
-    if (result >= 0)
-        result = run_job(bus, call, cause);
-    return result < 0 && is_missing(cause) ? 0 : result;
-}
-
-int scope_end(const char *name, struct error *err)
-{
-    CLEANUP_BUS sd_bus *bus = NULL;
-    CLEANUP_BUS_ERROR sd_bus_error cause = SD_BUS_ERROR_NULL;
-    int result = open_bus(&bus, err);
-    if (result < 0)
-        return result;
-    result = end_scope(bus, name, &cause);
-    if (result < 0)
-        return error_set(err, -result, "end scope %s: %s", name, cause.message ? cause.message : strerror(-result));
-    sd_bus_call_method(bus, SYSTEMD, MANAGER_PATH, MANAGER, "ResetFailedUnit", NULL, NULL, "s", name);
-    return 0;
-}
-
-#else
-
-bool scope_available(void)
-{
-    return false;
-}
-
-int scope_start(const char *name, const char *slice, const char *description, pid_t pid, struct error *err)
-{
-    (void)slice;
-    (void)description;
-    (void)pid;
-    return error_set(err, EOPNOTSUPP, "start scope %s: built without libsystemd", name);
-}
-
-int scope_end(const char *name, struct error *err)
-{
-    return error_set(err, EOPNOTSUPP, "end scope %s: built without libsystemd", name);
-}
-
-#endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Where systemd runs, it owns the cgroup tree: a zone lives in a transient scope of its own, beside the agent's unit
- * and not inside it, or a restart of the agent would end the zone. The only user of sd-bus. Each call opens a
- * connection and closes it: one that stays open would have to be read.
+ * and not inside it, or a restart of the agent would end the zone. The executable bluegreen-scope asks systemd for it.
  */
 #pragma once
 
@@ -11,12 +10,13 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* systemd is PID 1 here, and this program was built to speak to it. */
-bool scope_available(void);
+/* systemd is PID 1 here, and the executable that speaks to it was built and is there. */
+bool scope_available(const char *executable);
 /* systemd is PID 1 here. */
 bool scope_wanted(void);
 /* Moves the process into a new scope NAME (with ".scope") in SLICE (with ".slice") and waits until it is there. A scope
  * of that name that is left over is ended first. */
-int scope_start(const char *name, const char *slice, const char *description, pid_t pid, struct error *err);
+int scope_start(const char *executable, const char *name, const char *slice, const char *description, pid_t pid,
+                struct error *err);
 /* Kills what is in the scope, and waits until systemd has removed it. A missing one is fine. */
-int scope_end(const char *name, struct error *err);
+int scope_end(const char *executable, const char *name, struct error *err);

@@ -62,7 +62,7 @@ static int end_cgroup(struct zone_host *host, const struct zone_id *id, struct e
 {
     char path[PATH_MAX], scope[NAME_MAX + 1];
     if (host->scopes)
-        return zone_scope_name(host, id, scope) ? scope_end(scope, err) : too_long(id, err);
+        return zone_scope_name(host, id, scope) ? scope_end(host->scope_path, scope, err) : too_long(id, err);
     if (!host->cgroups)
         return 0;
     if (!zone_cgroup_path(host, id, path))
@@ -232,7 +232,7 @@ static int make_scope(struct zone *zone, pid_t shim, struct error *err)
         (size_t)snprintf(slice, sizeof slice, "%s.slice", zone->host->instance) >= sizeof slice)
         return too_long(id, err);
     snprintf(description, sizeof description, "bluegreen zone %s/%s", id->app, colour_name(id->colour));
-    int result = scope_start(scope, slice, description, shim, err);
+    int result = scope_start(zone->host->scope_path, scope, slice, description, shim, err);
     if (result < 0 || !zone->host->cgroups)
         return result;
     result = cgroup_of(zone->host->cgroup_root, shim, path, err);

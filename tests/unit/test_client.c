@@ -20,7 +20,8 @@
 #define INFO                 "{\"method\":\"org.varlink.service.GetInfo\"}"
 #define SEND(stage, literal) send_bytes(stage, literal, sizeof(literal)) /* with its NUL */
 
-enum { HALF_MS = 40, STALL_MS = 60, ASKED_MAX = 600 };
+/* Long enough for a busy machine to be late by a hundred milliseconds. */
+enum { HALF_MS = 250, STALL_MS = 250, ASKED_MAX = 600 };
 
 struct stage {
     struct loop *loop;
@@ -451,7 +452,7 @@ static void test_pipelined_calls_are_bounded(void **state)
     size_t sent = 0, replies_seen = 0;
     while (sent < 500 && send(stage.peer, STATUS, sizeof STATUS, MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof STATUS)
         sent++;
-    run_for(&stage, 3 * HALF_MS); /* a buffer cut within a message is ours, not a client that is slow */
+    run_for(&stage, HALF_MS * 3 / 2); /* a buffer cut within a message is ours, not a client that is slow */
     assert_null(stage.gone);
     assert_int_equal(stage.asked_count, 1);
     while (stage.asked_count <= sent) {
@@ -546,7 +547,7 @@ static void test_half_message_behind_a_whole_one(void **state)
     struct stage stage;
     open_stage(&stage);
     send_bytes(&stage, STATUS "\0{\"meth", sizeof STATUS + 6);
-    run_for(&stage, 2 * HALF_MS);
+    run_for(&stage, HALF_MS * 3 / 2);
     assert_gone(&stage, "it did not finish its message");
     close_stage(&stage);
 }
@@ -557,9 +558,9 @@ static void test_finished_in_time(void **state)
     (void)state;
     struct stage stage;
     open_stage(&stage);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 3; i++) {
         send_bytes(&stage, INFO, 10);
-        run_for(&stage, HALF_MS * 6 / 10);
+        run_for(&stage, HALF_MS / 2);
         assert_null(stage.gone);
         send_bytes(&stage, INFO + 10, sizeof INFO - 10);
         assert_true(reply_contains(&stage, "vendor"));
@@ -578,7 +579,7 @@ static void test_always_half_but_moving(void **state)
         char part[sizeof INFO];
         memcpy(part, INFO + 10, sizeof INFO - 10);
         memcpy(part + sizeof INFO - 10, INFO, 10);
-        run_for(&stage, HALF_MS * 6 / 10);
+        run_for(&stage, HALF_MS / 2);
         assert_null(stage.gone);
         send_bytes(&stage, part, sizeof part);
         assert_true(reply_contains(&stage, "vendor"));
@@ -591,14 +592,14 @@ static void test_idle_clients_stay(void **state)
     (void)state;
     struct stage stage;
     open_stage(&stage);
-    run_for(&stage, 2 * STALL_MS);
+    run_for(&stage, STALL_MS * 3 / 2);
     assert_null(stage.gone);
     SEND(&stage, DEPLOY ",\"more\":true}");
-    run_for(&stage, 2 * STALL_MS); /* waiting for a long operation */
+    run_for(&stage, STALL_MS * 3 / 2); /* waiting for a long operation */
     assert_null(stage.gone);
     tell_end(&stage, RESULT_DONE, "");
     assert_reply(&stage, "{\"parameters\":{}}");
-    run_for(&stage, 2 * STALL_MS);
+    run_for(&stage, STALL_MS * 3 / 2);
     assert_null(stage.gone);
     close_stage(&stage);
 }
@@ -656,7 +657,7 @@ static void test_slow_but_steady_reader(void **state)
         ssize_t got = recv(stage.peer, part, sizeof part, MSG_DONTWAIT);
         for (ssize_t k = 0; k < got; k++)
             seen += part[k] == '\0';
-        run_for(&stage, STALL_MS / 20);
+        run_for(&stage, STALL_MS / 50);
         assert_null(stage.gone);
     }
     assert_int_equal(seen, told + 1);

@@ -171,6 +171,32 @@ static void test_whole_but_wrong(void **state)
     }
 }
 
+/* One byte more than its field holds, with a right check sum. */
+static void test_values_that_are_too_long(void **state)
+{
+    static const struct {
+        const char *head;
+        int room;
+        const char *tail;
+    } fields[] = {
+        {"7 1 zone app=web zone=blue state=live release= reason=", WIRE_TEXT_MAX, ""},
+        {"7 1 zone app=web zone=blue state=live release=", RELEASE_NAME_MAX, " reason="},
+        {"7 1 begin app=web verb=deploy from=none to=blue release= who=", WIRE_WHO_MAX, ""},
+        {"7 1 removed app=", APP_NAME_MAX, ""},
+    };
+    char value[WIRE_TEXT_MAX + 2];
+    memset(value, 'a', sizeof value);
+    for (size_t i = 0; i < COUNT(fields); i++) {
+        for (int more = 0; more < 2; more++) {
+            CLEANUP_TEXT struct text body = {0}, line = {0};
+            struct record record;
+            text_addf(&body, "%s%.*s%s", fields[i].head, fields[i].room + more, value, fields[i].tail);
+            text_addf(&line, "%08" PRIx32 " %s", crc32c(body.data, body.length), body.data);
+            assert_int_equal(record_parse(line.data, line.length, &record, NULL), more ? -EPROTO : 0);
+        }
+    }
+}
+
 static void test_not_a_record(void **state)
 {
     struct record record;
@@ -207,13 +233,10 @@ static void test_upper_case_check_sum_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_kind),
-        cmocka_unit_test(test_values_are_encoded),
-        cmocka_unit_test(test_longest_record_fits),
-        cmocka_unit_test(test_every_byte_is_checked),
-        cmocka_unit_test(test_whole_but_wrong),
-        cmocka_unit_test(test_not_a_record),
-        cmocka_unit_test(test_upper_case_check_sum_is_refused),
+        cmocka_unit_test(test_every_kind),          cmocka_unit_test(test_values_are_encoded),
+        cmocka_unit_test(test_longest_record_fits), cmocka_unit_test(test_every_byte_is_checked),
+        cmocka_unit_test(test_whole_but_wrong),     cmocka_unit_test(test_values_that_are_too_long),
+        cmocka_unit_test(test_not_a_record),        cmocka_unit_test(test_upper_case_check_sum_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -112,11 +112,11 @@ static void test_account(void **state)
     for (size_t i = 0; i < resolved.group_count; i++)
         own = own || resolved.groups[i] == daemon->pw_gid;
     assert_true(own);
-    struct group *nogroup = getgrnam("nogroup");
-    assert_non_null(nogroup);
-    strcpy(service.group, "nogroup");
+    struct group *tty = getgrnam("tty");
+    assert_non_null(tty);
+    strcpy(service.group, "tty");
     resolve(); /* into the same, which is cleared */
-    assert_int_equal(resolved.gid, nogroup->gr_gid);
+    assert_int_equal(resolved.gid, tty->gr_gid);
 }
 
 static void test_root_must_be_spelled(void **state)
