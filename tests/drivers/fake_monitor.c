@@ -3,15 +3,17 @@
  * A monitor without an agent: accepts clients on a UNIX socket, runs the real api role in a child, and answers its
  * requests from a script, so that api, library and CLI can be tested together by anyone.
  *
- *     fake_monitor SOCKET [--no-rights] [--bad-reload] [--empty] [--silent]
+ *     fake_monitor SOCKET [--no-rights] [--bad-reload] [--empty] [--raw FILE]
  *
  * Apps: `web` is live on blue with a standby, `api` is stopped, `fresh` is empty and busy. What happens is told by the
  * release: `bad` fails its health check, `slow` never ends, `die` takes the monitor down; all others are deployed.
+ * With --raw there is no api role either: every client gets the bytes of FILE, whatever it asks.
  */
 #include "api/api.h"
 #include "base/text.h"
 #include "model/verdict.h"
 #include "model/wire.h"
+#include "os/files.h"
 #include "os/process.h"
 
 #include <arpa/inet.h>
@@ -29,7 +31,7 @@
 
 static struct {
     int channel;
-    bool no_rights, bad_reload, empty, silent;
+    bool no_rights, bad_reload, empty;
 } fake;
 
 /* --- sending --------------------------------------------------------------------------------------- */
@@ -251,8 +253,6 @@ static void answer_operation(const struct wire_request *request)
 
 static void answer(const struct wire_request *request)
 {
-    if (fake.silent)
-        return;
     if (fake.no_rights && verb_changes((enum wire_verb)request->verb)) {
         end(request, RESULT_NOT_ALLOWED, "only root and members of group bluegreen may do this");
         return;
@@ -337,17 +337,39 @@ static void take_request(void)
     answer(&request);
 }
 
+static void serve_raw(int listener, const char *path)
+{
+    char *bytes;
+    size_t length;
+    struct error why;
+    if (file_read(path, 1u << 20, &bytes, &length, &why) < 0)
+        errx(1, "%s", why.text);
+    for (;;) {
+        char byte = 'x';
+        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        while (fd >= 0 && byte && recv(fd, &byte, 1, 0) == 1)
+            ;
+        if (fd >= 0 && length > 0)
+            (void)!send(fd, bytes, length, MSG_NOSIGNAL);
+        close(fd);
+    }
+}
+
 int main(int argc, char *argv[])
 {
     if (argc < 2)
-        errx(2, "usage: fake_monitor SOCKET [--no-rights] [--bad-reload] [--empty] [--silent]");
+        errx(2, "usage: fake_monitor SOCKET [--no-rights] [--bad-reload] [--empty] [--raw FILE]");
+    const char *raw = NULL;
     for (int i = 2; i < argc; i++) {
         fake.no_rights |= strcmp(argv[i], "--no-rights") == 0;
         fake.bad_reload |= strcmp(argv[i], "--bad-reload") == 0;
         fake.empty |= strcmp(argv[i], "--empty") == 0;
-        fake.silent |= strcmp(argv[i], "--silent") == 0;
+        if (strcmp(argv[i], "--raw") == 0 && argv[i + 1])
+            raw = argv[i + 1];
     }
     int listener = listen_at(argv[1]);
+    if (raw)
+        serve_raw(listener, raw);
     start_api(listener);
     for (;;) {
         struct pollfd waits[] = {{.fd = listener, .events = POLLIN}, {.fd = fake.channel, .events = POLLIN}};
