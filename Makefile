@@ -84,7 +84,10 @@ FUZZ_CC   ?= clang
 HAVE_FUZZ := $(shell command -v $(FUZZ_CC) >/dev/null 2>&1 && ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a >/dev/null 2>&1 && echo 1)
 FUZZ_BIN  := $(if $(HAVE_FUZZ),$(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(FUZZ_SRC)))
 
-.PHONY: all unit check check-vm demo bench fuzz install uninstall deps lint format clean help tools
+# The targets that the README names build with every core, whatever make was told.
+PARALLEL_MAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
+.PHONY: all check-build unit check check-vm demo bench fuzz install uninstall deps lint format clean help tools
 .DEFAULT_GOAL := all
 
 all: $(PROGRAMS) $(LIBRARY) ## build everything
@@ -171,8 +174,12 @@ $(BUILD)/demo/%: $(BUILD)/demo/%.o
 unit: $(UNIT_BIN) ## unit tests: no root, seconds
 	$(Q)BUILD=$(BUILD) tests/run unit
 
-check: all tools $(UNIT_BIN) $(FUZZ_BIN) ## every test tier that this machine can run
+check: ## every test tier that this machine can run
+	$(Q)tools/deps build demo test || tools/deps --check build
+	$(Q)$(PARALLEL_MAKE) check-build
 	$(Q)BUILD=$(BUILD) tests/run
+
+check-build: all tools $(UNIT_BIN) $(FUZZ_BIN)
 
 fuzz: $(FUZZ_BIN) ## fuzz for SECONDS each (default 60)
 	$(Q)BUILD=$(BUILD) FUZZ_SECONDS=$(or $(SECONDS),60) tests/run fuzz
@@ -200,7 +207,7 @@ check-vm: all tools ## the tiers that boot systemd in a container and in a VM
 
 demo: ## a real app released blue-green under load, in a private world
 	$(Q)tools/deps build demo
-	$(Q)$(MAKE) --no-print-directory all tools
+	$(Q)$(PARALLEL_MAKE) all tools
 	$(Q)BUILD=$(BUILD) tests/world/enter demo/demo.sh
 
 bench: all tools $(BENCH_BIN) ## measure against a floor taken in the same run
