@@ -47,7 +47,7 @@ static int cgroup_namespace(const struct shim *shim)
 }
 
 /* Ours do not reach the host. The host's do reach us, above all its unmounts: a copy of a mount that outlives the
- * original would keep a device busy, or a removed zone's namespace alive. */
+ * original would keep a device busy. */
 static int propagation(const struct shim *shim)
 {
     (void)shim;

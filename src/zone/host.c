@@ -73,7 +73,8 @@ static void find_cgroups(struct zone_host *host)
         print(text, size, "zones run without cgroups and limits: cgroup v2 %s", missing);
     else
         print(text, size, "zones run in cgroups below %s/%s%s", host->cgroup_root, host->instance,
-              scope_wanted() ? ", behind systemd's back: bluegreen-scope is not installed (built without libsystemd)" : "");
+              scope_wanted() ? ", behind systemd's back: bluegreen-scope is not installed (built without libsystemd)"
+                             : "");
 }
 
 static int make_directory(const char *parent, char **path, struct error *err)

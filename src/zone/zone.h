@@ -18,9 +18,9 @@
 
 /* What all zones of one agent share. Strings are borrowed and outlive the host. */
 struct zone_host_options {
-    const char *instance;  /* cgroup and scope names */
-    const char *run_dir;   /* sockets of the shims live in RUN/zones */
-    const char *state_dir; /* logs live in STATE/zones */
+    const char *instance;   /* cgroup and scope names */
+    const char *run_dir;    /* sockets of the shims live in RUN/zones */
+    const char *state_dir;  /* logs live in STATE/zones */
     const char *shim_path;  /* the bluegreen-zone executable */
     const char *scope_path; /* the bluegreen-scope executable; NULL or missing: no systemd scopes */
     struct address_pools pools;

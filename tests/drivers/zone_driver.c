@@ -136,8 +136,10 @@ static int do_wait(struct driver *driver, char *words[], size_t count)
 static int do_status(struct driver *driver)
 {
     const struct zone_app *app = zone_app(driver->zone);
-    while (zone_receive(driver->zone) != ZONE_EVENT_NONE && app->pid == 0)
-        ;
+    enum zone_event event;
+    do
+        event = zone_receive(driver->zone);
+    while (event != ZONE_EVENT_NONE && event != ZONE_EVENT_GONE);
     printf("ok pid %d shim %d restarts %u exit ", (int)app->pid, (int)zone_shim_pid(driver->zone), app->restarts);
     if (app->exited)
         printf("%s %d %llu\n", app->signalled ? "signal" : "code", app->value, (unsigned long long)app->unix_ms);
