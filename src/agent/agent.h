@@ -115,7 +115,8 @@ struct agent {
     struct agent_conf conf;
     struct loop *loop;
     struct journal *journal;
-    bool journal_broken; /* the last append failed */
+    bool journal_broken;              /* the last append failed */
+    struct loop_timer *journal_timer; /* while it is: tries again */
     struct zone_host *zone_host;
     struct traffic *traffic;
     struct prober *prober;
@@ -170,6 +171,8 @@ void drain_start(struct app_zone *zone);
 void drain_set_receipt(struct app_zone *zone, const struct wire_receipt *receipt, uint64_t operation_ms);
 /* Ends it without touching connections. why: for waiting clients, whose operation came to nothing. */
 void drain_stop(struct app_zone *zone, const char *why);
+/* Ends it because the zone is gone, and its connections with it: whoever waits gets the receipt, they count as cut. */
+void drain_lost(struct app_zone *zone);
 /* For `drain APP` on a zone that is not draining. */
 int drain_watch(struct app_zone *zone, struct error *err);
 uint32_t zone_count_tcp(struct app_zone *zone);

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,9 +27,10 @@ enum {
      * fast enough. root is not counted: the last word is always heard. */
     CLIENTS_MAX = 96,
     CLIENTS_PER_USER_MAX = 48,
-    GROUPS_MAX = 256,          /* supplementary groups looked at; Linux allows 65536, nobody has them */
+    GROUPS_MAX = 256, /* supplementary groups looked at; Linux allows 65536, nobody has them */
     RESPAWN_MS = 100,
     RESPAWN_MAX_SHIFT = 7, /* 100 ms doubled up to 12.8 s */
+    API_END_MS = 1000,     /* what the role may take to pass on the last answers when the agent ends */
 };
 
 struct client *client_find(struct agent *agent, uint64_t id)
@@ -314,7 +316,13 @@ void clients_close(struct agent *agent)
 {
     if (agent->api.process.pid) {
         pid_t pid = agent->api.process.pid;
-        forget_api(agent); /* it ends when its channel does */
+        struct pollfd ended = {.fd = agent->api.process.pidfd, .events = POLLIN};
+        loop_remove_fd(agent->api.source);
+        agent->api.source = NULL;
+        close_fd(&agent->api.process.channel); /* it ends when its channel does */
+        if (poll(&ended, 1, API_END_MS) != 1)
+            kill(pid, SIGKILL);
+        forget_api(agent);
         waitpid(pid, NULL, 0);
     }
     loop_timer_free(agent->api.respawn_timer);

@@ -135,6 +135,14 @@ void drain_stop(struct app_zone *zone, const char *why)
     requests_end(zone->app, WAIT_DRAIN, why ? RESULT_FAILED : RESULT_DONE, NULL, why ? why : "");
 }
 
+void drain_lost(struct app_zone *zone)
+{
+    if (!zone->drain.timer)
+        return;
+    zone->drain.passive = true; /* the zone's change is why we are here */
+    finish(zone, zone->drain.last, 0);
+}
+
 int drain_watch(struct app_zone *zone, struct error *err)
 {
     if (zone->drain.timer)

@@ -6,16 +6,61 @@
 
 #include <string.h>
 
+enum { JOURNAL_AGAIN_MS = 5000 };
+
+/* After a time without a journal: as things are now, whatever happened meanwhile. Stops at the first failure. */
+static void record_everything(struct agent *agent)
+{
+    struct app *app;
+    list_for_each(app, &agent->apps, link)
+    {
+        for (int colour = 0; colour < COLOURS && app->indexed && !agent->journal_broken; colour++)
+            record_zone(&app->zones[colour]);
+        if (app->indexed && app->live >= 0 && !agent->journal_broken)
+            record_live(app, NULL);
+        if (app->indexed && !agent->journal_broken)
+            record_app_state(app, NULL);
+    }
+}
+
+/* What was not recorded must be before the host's next reboot, also if nobody asks for anything else: any record will
+ * do, the others follow the first that succeeds. */
+static void on_journal_timer(void *context)
+{
+    struct agent *agent = context;
+    struct app *app;
+    list_for_each(app, &agent->apps, link)
+    {
+        if (!app->indexed)
+            continue;
+        record_app_state(app, NULL);
+        return;
+    }
+}
+
+static void watch_journal(struct agent *agent)
+{
+    if (!agent->journal_timer)
+        agent->journal_timer = loop_timer_new(agent->loop, on_journal_timer, agent);
+    if (agent->journal_timer)
+        loop_timer_arm(agent->journal_timer, JOURNAL_AGAIN_MS);
+}
+
 int agent_record(struct agent *agent, struct record *record, struct error *err)
 {
     struct error why = {0};
+    bool was_broken = agent->journal_broken;
     int result = journal_append(agent->journal, record, &why);
-    if (result < 0 && !agent->journal_broken)
+    if (result < 0 && !was_broken)
         log_error("the journal cannot be written: %s; rollback still works, everything else is refused until it can",
                   why.text);
-    if (result == 0 && agent->journal_broken)
-        log_notice("the journal can be written again");
     agent->journal_broken = result < 0;
+    if (result < 0) {
+        watch_journal(agent);
+    } else if (was_broken) {
+        log_notice("the journal can be written again");
+        record_everything(agent);
+    }
     if (result < 0 && err)
         *err = why;
     return result;

@@ -7,18 +7,45 @@
 #include "agent/agent.h"
 
 #include "base/cleanup.h"
+#include "os/files.h"
 #include "os/log.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool is_kept(enum zone_state state)
 {
     return state == ZONE_LIVE || state == ZONE_DRAINING || state == ZONE_STANDBY || state == ZONE_FROZEN ||
            state == ZONE_HEALTHY || state == ZONE_UNHEALTHY;
+}
+
+/* The next best is what the file says today: a zone that serves is not given up for a kept file that was lost. */
+static int take_todays_configuration(struct app_zone *zone, struct error *err)
+{
+    char path[PATH_MAX];
+    CLEANUP_WORDS struct words problems = {0};
+    struct service *service = calloc(1, sizeof *service);
+    snprintf(path, sizeof path, "%s/apps/%s.conf", zone->app->agent->options.config_dir, zone->app->name);
+    if (!service || conf_load_app(path, service, &problems) < 0) {
+        service_free(service);
+        return error_suffix(err, "; and %s: %s", path, problems.count ? problems.items[0] : "out of memory");
+    }
+    log_warning("%s/%s: %s; it goes on with %s as it is today", zone->app->name, colour_name(zone->colour), err->text,
+                path);
+    zone->service = service;
+    if (zone_keep_configuration(zone, service, err) < 0)
+        log_warning("%s", err->text);
+    return 0;
+}
+
+static int load_configuration(struct app_zone *zone, struct error *err)
+{
+    int result = zone_load_configuration(zone, err);
+    return result < 0 ? take_todays_configuration(zone, err) : 0;
 }
 
 static int restore_app(struct agent *agent, const struct folded_app *folded, struct app **out, struct error *err)
@@ -37,7 +64,7 @@ static int restore_app(struct agent *agent, const struct folded_app *folded, str
         zone->state = from->state;
         text_copy(zone->release, sizeof zone->release, from->release);
         text_copy(zone->reason, sizeof zone->reason, from->reason);
-        if ((is_kept(zone->state) || zone->state == ZONE_STOPPED) && zone_load_configuration(zone, err) < 0) {
+        if ((is_kept(zone->state) || zone->state == ZONE_STOPPED) && load_configuration(zone, err) < 0) {
             log_error("%s/%s: %s; the zone is given up", app->name, colour_name(zone->colour), err->text);
             zone->state = ZONE_FAILED;
             zone_set_reason(zone, "%s", err->text);
@@ -53,41 +80,63 @@ static bool can_switch(enum wire_verb verb)
     return verb == VERB_DEPLOY || verb == VERB_SWITCH || verb == VERB_ROLLBACK || verb == VERB_START;
 }
 
-/* The transaction took place although the journal could not say so any more. */
-static void finish_switch(struct app *app, const struct record *operation)
+/* The transaction took place although the journal could not say so any more. False: nobody knows what that zone
+ * serves. */
+static bool finish_switch(struct app *app, enum colour to)
 {
-    enum colour to = (enum colour)operation->to;
+    struct error err = {0};
+    if (!app->zones[to].service && load_configuration(zone_of(app, to), &err) < 0) {
+        log_error("%s/%s: %s; what was live before is live again", app->name, colour_name(to), err.text);
+        return false;
+    }
     log_notice("%s: the switch to %s (%s) had taken place before the agent ended; it is finished", app->name,
-               colour_name(to), operation->release);
+               colour_name(to), app->zones[to].release);
     app->live = to;
     app->state = APP_RUNNING;
-    app->zones[to].state = ZONE_LIVE;
     record_live(app, NULL);
     record_app_state(app, NULL);
-    record_zone(&app->zones[to]);
-    struct app_zone *old = zone_of(app, colour_other(to));
-    if (old->state == ZONE_LIVE) {
-        old->state = ZONE_DRAINING;
-        record_zone(old);
+    return true;
+}
+
+static void correct(struct app_zone *zone, enum zone_state state)
+{
+    if (zone->state == state)
+        return;
+    zone->state = state;
+    record_zone(zone);
+}
+
+/* The zones' states follow from the app's, also where some of their records could not be written. */
+static void correct_zones(struct app *app)
+{
+    for (int colour = 0; colour < COLOURS; colour++) {
+        struct app_zone *zone = &app->zones[colour];
+        bool live = app->state == APP_RUNNING && colour == app->live;
+        if (live && zone->service)
+            correct(zone, ZONE_LIVE);
+        else if (!live && zone->state == ZONE_LIVE && app->state == APP_RUNNING)
+            correct(zone, ZONE_DRAINING);
+        else if (app->state == APP_STOPPED && is_kept(zone->state))
+            correct(zone, ZONE_STOPPED);
     }
 }
 
-/* A zone that was only staged when the agent died goes, with the reason. */
+/* A zone that was only staged when the agent died goes, with the reason. One whose place was to be taken stays. */
 static void undo_staging(struct app *app, enum colour target)
 {
     struct app_zone *zone = zone_of(app, target);
-    if (zone->state == ZONE_ABSENT || zone->state == ZONE_FAILED || (int)target == app->live)
+    bool staged = zone->state == ZONE_STAGING || zone->state == ZONE_STARTING || zone->state == ZONE_HEALTHY ||
+                  zone->state == ZONE_UNHEALTHY;
+    if (!staged || (int)target == app->live)
         return;
     zone_set_reason(zone, "the agent ended while %s was being deployed", zone->release);
     zone->state = ZONE_FAILED;
     record_zone(zone);
 }
 
-static void resolve_operation(struct app *app, const struct folded_app *folded)
+static void resolve_operation(struct app *app, const struct folded_app *folded, int kernel_live)
 {
     const struct record *operation = &folded->operation;
-    struct error err = {0};
-    int kernel_live = -1;
     if (!folded->interrupted || operation->to < 0)
         return;
     app->operation = (struct operation){.verb = operation->verb,
@@ -96,13 +145,10 @@ static void resolve_operation(struct app *app, const struct folded_app *folded)
                                         .begun_unix_ms = operation->unix_ms};
     text_copy(app->operation.release, sizeof app->operation.release, operation->release);
     text_copy(app->operation.who, sizeof app->operation.who, operation->who);
-    if (traffic_read_live(app->agent->traffic, app->name, &kernel_live, &err) < 0)
-        log_warning("%s: what the kernel has live: %s; the journal is believed", app->name, err.text);
     bool recorded = app->live == operation->to && app->state == APP_RUNNING;
-    bool switched = can_switch(operation->verb) && (kernel_live == operation->to || recorded);
-    if (switched)
-        finish_switch(app, operation);
-    else if (plan_undoes_staging(operation->verb))
+    bool switched = can_switch(operation->verb) && (kernel_live == operation->to || recorded) &&
+                    finish_switch(app, (enum colour)operation->to);
+    if (!switched && plan_undoes_staging(operation->verb))
         undo_staging(app, (enum colour)operation->to);
     bool finished = switched || operation->verb == VERB_STOP || operation->verb == VERB_REMOVE;
     record_end(app, finished, finished ? NULL : "the agent ended before it was done; it was undone");
@@ -129,11 +175,39 @@ static void finish_stop(struct app *app, enum wire_verb verb)
     }
     struct record record;
     record_init(&record, RECORD_REMOVED, app->name);
-    if (agent_record(app->agent, &record, NULL) == 0) {
-        app->indexed = false;
-        app->live = -1;
-        app->state = APP_EMPTY;
+    app->indexed = false;
+    app->indexed = agent_record(app->agent, &record, NULL) < 0;
+    app->live = -1;
+    app->state = APP_EMPTY;
+    for (int colour = 0; colour < COLOURS; colour++) {
+        char path[PATH_MAX];
+        zone_directory(&app->zones[colour], path, sizeof path);
+        directory_remove(path, NULL);
+        app->zones[colour].release[0] = app->zones[colour].reason[0] = '\0';
     }
+}
+
+static int read_kernel_live(struct app *app)
+{
+    struct error err = {0};
+    int live = -1;
+    if (traffic_read_live(app->agent->traffic, app->name, &live, &err) < 0)
+        log_warning("%s: what the kernel has live: %s; the journal is believed", app->name, err.text);
+    return live;
+}
+
+/* What the journal and the kernel have to say, made one. */
+static void resolve(struct app *app, const struct folded_app *folded)
+{
+    int kernel_live = read_kernel_live(app);
+    resolve_operation(app, folded, kernel_live);
+    if (folded->interrupted && (folded->operation.verb == VERB_STOP || folded->operation.verb == VERB_REMOVE))
+        finish_stop(app, folded->operation.verb);
+    /* A rollback may have gone ahead without a journal. */
+    if (app->state == APP_RUNNING && kernel_live >= 0 && kernel_live != app->live &&
+        is_kept(app->zones[kernel_live].state))
+        finish_switch(app, (enum colour)kernel_live);
+    correct_zones(app);
 }
 
 /* --- zones ----------------------------------------------------------------------------------------- */
@@ -171,10 +245,19 @@ static void adopt(struct app_zone *zone)
     }
 }
 
-/* The app may have died before it was ever executed (the agent ended between the two): then it is as good as lost. */
+/* The agent ended between making the zone and executing its app: as good as lost. */
+static bool never_executed(const struct app_zone *zone)
+{
+    const struct zone_app *app = zone_app(zone->kernel);
+    return app->pid == 0 && !app->exited && app->restarts == 0;
+}
+
+/* An app that runs has no stopped zone: its start was cut short before it came to that one. */
 static bool needs_rebuild(const struct app_zone *zone)
 {
-    return is_kept(zone->state) && !zone->kernel;
+    if (zone->state == ZONE_STOPPED)
+        return zone->app->state == APP_RUNNING;
+    return is_kept(zone->state) && (!zone->kernel || never_executed(zone));
 }
 
 static void bring_back(struct app_zone *zone)
@@ -214,9 +297,7 @@ int recover(struct agent *agent, const struct fold *fold, struct error *err)
         int result = restore_app(agent, folded, &app, err);
         if (result < 0)
             return result;
-        resolve_operation(app, folded);
-        if (folded->interrupted && (folded->operation.verb == VERB_STOP || folded->operation.verb == VERB_REMOVE))
-            finish_stop(app, folded->operation.verb);
+        resolve(app, folded);
         adopt(&app->zones[BLUE]);
         adopt(&app->zones[GREEN]);
     }

@@ -54,7 +54,8 @@ static void drop_missing(struct agent *agent, const struct app_set *set, struct 
         bool configured = false;
         for (size_t i = 0; i < set->count && !configured; i++)
             configured = strcmp(set->services[i]->name, app->name) == 0;
-        if (configured || operation_running(app))
+        bool staging = operation_running(app) && plan_undoes_staging(app->operation.verb);
+        if (configured || staging) /* a deploy goes on with the file as it was when it began */
             continue;
         service_free(app->service);
         app->service = NULL;

@@ -162,8 +162,10 @@ static enum wire_result admit_start(struct app *app, enum colour *target, struct
     if (app->state == APP_RUNNING)
         return refuse(err, RESULT_REFUSED, "%s runs already", app->name);
     if (app->live < 0 || app->zones[app->live].state != ZONE_STOPPED)
-        return refuse(err, RESULT_REFUSED, "%s has no release to start; \"bluegreen deploy %s RELEASE\"", app->name,
-                      app->name);
+        return refuse(err, RESULT_REFUSED, "%s has no release to start; \"bluegreen remove %s\", then deploy one",
+                      app->name, app->name);
+    if (zone_busy(&app->zones[BLUE]) || zone_busy(&app->zones[GREEN]))
+        return refuse(err, RESULT_BUSY, "%s is still being stopped; try again in a moment", app->name);
     *target = (enum colour)app->live;
     return RESULT_DONE;
 }

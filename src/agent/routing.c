@@ -87,6 +87,10 @@ int routing_switch(struct app *app, enum colour to, struct transaction *transact
 {
     int former_live = app->live;
     enum app_state former_state = app->state;
+    const struct app_zone *zone = &app->zones[to];
+    if (!zone->kernel || zone->closing)
+        return error_set(err, ENOENT, "%s: switch to %s: the zone does not exist at the moment; it is being rebuilt",
+                         app->name, colour_name(to));
     app->live = (int)to;
     app->state = APP_RUNNING;
     int result = routing_apply(app->agent, transaction, err);

@@ -171,6 +171,7 @@ static void close_all(struct agent *agent)
     list_for_each(app, &agent->apps, link) app_free(app);
     loop_remove_fd(agent->listen_source);
     loop_remove_fd(agent->watch_source);
+    loop_timer_free(agent->journal_timer);
     if (agent->loop)
         clients_close(agent);
     if (agent->prober)

@@ -168,6 +168,8 @@ static void enter_switch(struct app *app)
     record_live(app, NULL); /* a failure is said by the record's own code; what is live is live */
     if (was_stopped)
         record_app_state(app, NULL);
+    if (target_of(app)->drain.passive)
+        drain_stop(target_of(app), "the zone that was watched became live");
     zone_change(target_of(app), CHANGE_GAIN);
     if (operation->from >= 0 && operation->from != (int)operation->target)
         zone_change(zone_of(app, (enum colour)operation->from), CHANGE_LOSE);
@@ -182,7 +184,7 @@ static void enter_unpublish(struct app *app)
     bool was_empty = app->state == APP_EMPTY;
     int result = routing_unpublish(app, &err);
     if (result == 0 && app->operation.verb == VERB_STOP && !was_empty)
-        result = record_app_state(app, &err);
+        record_app_state(app, NULL); /* BEGIN is on the disk: recovery finishes a stop of which no more was heard */
     done_or_failed(app, result, &err);
 }
 
@@ -217,9 +219,10 @@ static void enter_forget(struct app *app)
     struct record record;
     struct error err = {0};
     record_init(&record, RECORD_REMOVED, app->name);
+    app->indexed = false; /* nothing more may be said of it */
     int result = agent_record(app->agent, &record, &err);
+    app->indexed = result < 0;
     if (result == 0) {
-        app->indexed = false;
         app->live = -1;
         app->state = APP_EMPTY;
         for (int colour = 0; colour < COLOURS; colour++) {

@@ -153,9 +153,13 @@ int zone_adopt_running(struct app_zone *zone, struct error *err)
     return result;
 }
 
-/* Takes the kernel's side away. Whoever calls has seen to it that no rule points there. */
+/* Takes the kernel's side away, also of a zone that is just closing. Whoever calls has seen to it that no rule points
+ * there. */
 static void remove_kernel_side(struct app_zone *zone)
 {
+    zone->closing = false;
+    loop_timer_free(zone->close_timer);
+    zone->close_timer = NULL;
     loop_remove_fd(zone->shim_source);
     zone->shim_source = NULL;
     if (zone->kernel)
@@ -163,19 +167,22 @@ static void remove_kernel_side(struct app_zone *zone)
     zone->kernel = NULL;
 }
 
-static void zone_closed(struct app_zone *zone)
+/* What it was staged with; its ports are free for others again. */
+static void forget_content(struct app_zone *zone)
 {
-    zone->closing = false;
-    loop_timer_free(zone->close_timer);
-    zone->close_timer = NULL;
-    remove_kernel_side(zone);
-    if (zone->state == ZONE_ABSENT || zone->state == ZONE_FAILED) {
-        service_free(zone->service);
-        zone->service = NULL;
-        zone_forget_configuration(zone);
-    }
+    service_free(zone->service);
+    zone->service = NULL;
+    zone_forget_configuration(zone);
     if (zone->state == ZONE_ABSENT)
         zone->release[0] = zone->reason[0] = '\0';
+}
+
+static void zone_closed(struct app_zone *zone)
+{
+    drain_stop(zone, NULL); /* a watch that a client asked for: nothing is open any more */
+    remove_kernel_side(zone);
+    if (zone->state == ZONE_ABSENT || zone->state == ZONE_FAILED)
+        forget_content(zone);
     log_info("%s/%s: gone", zone->app->name, colour_name(zone->colour));
 }
 
@@ -275,9 +282,12 @@ static void alarm_about(struct app_zone *zone, enum zone_change change)
 
 static void perform(struct app_zone *zone, enum zone_change change, unsigned actions)
 {
+    enum zone_state state = zone->state;
     if (actions & ACTION_PROBE_OFF)
         probing_stop(zone);
-    if (actions & ACTION_DRAIN_OFF)
+    if (actions & ACTION_DRAIN_OFF && change == CHANGE_LOST)
+        drain_lost(zone);
+    else if (actions & ACTION_DRAIN_OFF)
         drain_stop(zone, change == CHANGE_DRAINED ? NULL
                          : change == CHANGE_GAIN  ? "switched back while draining"
                                                   : "the zone was given up while draining");
@@ -287,6 +297,8 @@ static void perform(struct app_zone *zone, enum zone_change change, unsigned act
         record_zone(zone);
     if (actions & ACTION_REBUILD)
         rebuild(zone);
+    if (zone->state != state) /* that failed, the operation with it, and its undoing is done already */
+        return;
     if (actions & ACTION_PROBE_ON)
         probing_start(zone);
     if (actions & ACTION_DRAIN_ON)
@@ -308,6 +320,8 @@ int zone_change(struct app_zone *zone, enum zone_change change)
                   zone_state_name(cell.next), zone_change_name(change));
     zone->state = cell.next;
     perform(zone, change, cell.actions);
+    if (zone->state == ZONE_ABSENT && !zone_busy(zone))
+        forget_content(zone);
     return 0;
 }
 
