@@ -121,8 +121,7 @@ struct http_seen {
     bool length;
 };
 
-static inline int http_header(const char *line, size_t len, struct http_request *req,
-                              struct http_seen *seen)
+static inline int http_header(const char *line, size_t len, struct http_request *req, struct http_seen *seen)
 {
     const char *colon = memchr(line, ':', len);
     size_t name_len, value_len;

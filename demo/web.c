@@ -35,11 +35,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CHUNK   65536u
-#define TICK_MS 10
-#define LINGER_MS \
-    500 /* how long to read on after our FIN, so that late data is not answered by RST */
-#define STOP_MS 30000 /* how long requests in progress may take once we were told to stop */
+#define CHUNK     65536u
+#define TICK_MS   10
+#define LINGER_MS 500   /* how long to read on after our FIN, so that late data is not answered by RST */
+#define STOP_MS   30000 /* how long requests in progress may take once we were told to stop */
 
 struct conn {
     struct conn *prev, *next;
@@ -142,8 +141,8 @@ static void answer(struct conn *c, bool head_only, int status, const char *body,
         out_add(c, body, len);
 }
 
-__attribute__((format(printf, 4, 5))) static void answer_text(struct conn *c, bool head_only,
-                                                              int status, const char *format, ...)
+__attribute__((format(printf, 4, 5))) static void answer_text(struct conn *c, bool head_only, int status,
+                                                              const char *format, ...)
 {
     char body[4096];
     va_list args;
@@ -402,8 +401,7 @@ static bool conn_make_body(struct conn *c)
 static int conn_flush(struct conn *c)
 {
     while (c->out_sent < c->out_len) {
-        ssize_t n = send(c->fd, c->out + c->out_sent, c->out_len - c->out_sent,
-                         MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t n = send(c->fd, c->out + c->out_sent, c->out_len - c->out_sent, MSG_DONTWAIT | MSG_NOSIGNAL);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -507,8 +505,7 @@ static void udp_echo(void)
 
     for (;;) {
         socklen_t len = sizeof(peer);
-        ssize_t n =
-            recvfrom(app.udp, buf, sizeof(buf), MSG_DONTWAIT, (struct sockaddr *)&peer, &len);
+        ssize_t n = recvfrom(app.udp, buf, sizeof(buf), MSG_DONTWAIT, (struct sockaddr *)&peer, &len);
         struct iovec iov[2] = {{tag, (size_t)tag_len}, {buf, n > 0 ? (size_t)n : 0}};
         struct msghdr msg = {&peer, len, iov, 2, NULL, 0, 0};
 
@@ -573,8 +570,7 @@ static int open_socket(unsigned port, int type)
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
     if (!v4)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){0}, sizeof(int));
-    if ((v4 ? bind(fd, (struct sockaddr *)&any4, sizeof(any4))
-            : bind(fd, (struct sockaddr *)&any6, sizeof(any6))) < 0)
+    if ((v4 ? bind(fd, (struct sockaddr *)&any4, sizeof(any4)) : bind(fd, (struct sockaddr *)&any6, sizeof(any6))) < 0)
         die("bind");
     if (type == SOCK_STREAM && listen(fd, 4096) < 0)
         die("listen");
@@ -699,10 +695,9 @@ static uint64_t number(const char *text, uint64_t max)
 static void parse_arguments(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"port", 1, NULL, 'p'},       {"udp", 1, NULL, 'u'},
-        {"listen", 1, NULL, 'l'},     {"start-delay", 1, NULL, 'd'},
-        {"exit-after", 1, NULL, 'x'}, {"unhealthy-after", 1, NULL, 'h'},
-        {"fail-start", 0, NULL, 'f'}, {NULL, 0, NULL, 0},
+        {"port", 1, NULL, 'p'},        {"udp", 1, NULL, 'u'},        {"listen", 1, NULL, 'l'},
+        {"start-delay", 1, NULL, 'd'}, {"exit-after", 1, NULL, 'x'}, {"unhealthy-after", 1, NULL, 'h'},
+        {"fail-start", 0, NULL, 'f'},  {NULL, 0, NULL, 0},
     };
     int opt;
 

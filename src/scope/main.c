@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * bluegreen-scope: asks systemd for one transient scope, or for its end, and goes away. An executable of its own so that the
- * agent neither carries libsystemd in its memory nor speaks D-Bus: all it hears is one line of text.
+ * bluegreen-scope: asks systemd for one transient scope, or for its end, and goes away. An executable of its own so
+ * that the agent neither carries libsystemd in its memory nor speaks D-Bus: all it hears is one line of text.
  *
  *     bluegreen-scope start NAME SLICE DESCRIPTION PID
  *     bluegreen-scope end NAME

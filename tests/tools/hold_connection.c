@@ -66,8 +66,7 @@ static void get(int fd, const char *path)
     size_t have = 0;
     char *end = NULL;
     unsigned long long body, left;
-    int n = snprintf(request, sizeof(request), "GET %.1000s HTTP/1.1\r\nHost: %s\r\n\r\n", path,
-                     hold.target.host);
+    int n = snprintf(request, sizeof(request), "GET %.1000s HTTP/1.1\r\nHost: %s\r\n\r\n", path, hold.target.host);
 
     if (send(fd, request, (size_t)n, MSG_NOSIGNAL) < 0 && errno != EPIPE)
         closed(-1);
@@ -91,8 +90,7 @@ static void get(int fd, const char *path)
             closed(got);
         left -= (size_t)got;
     }
-    printf("answer %.3s %s %llu\n", head + 9,
-           header(head, "\r\nX-Release", release, sizeof(release)), body);
+    printf("answer %.3s %s %llu\n", head + 9, header(head, "\r\nX-Release", release, sizeof(release)), body);
     fflush(stdout);
 }
 

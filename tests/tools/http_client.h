@@ -27,8 +27,7 @@ enum failure {
 };
 
 static const char *const failure_name[FAILURES] = {
-    "ok",    "refused", "connect", "timeout", "reset",
-    "short", "status",  "header",  "content", "closed",
+    "ok", "refused", "connect", "timeout", "reset", "short", "status", "header", "content", "closed",
 };
 
 #define ANSWER_BUFFER 65536u
@@ -43,8 +42,8 @@ struct answer {
     char buffer[ANSWER_BUFFER];
 };
 
-__attribute__((format(printf, 3, 4))) static inline enum failure
-answer_failed(struct answer *a, enum failure why, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static inline enum failure answer_failed(struct answer *a, enum failure why,
+                                                                               const char *format, ...)
 {
     va_list args;
 
@@ -92,8 +91,8 @@ static inline bool answer_name(char *to, size_t size, const char *from, size_t l
     return true;
 }
 
-static inline bool answer_header(struct answer *a, const char *name, size_t name_len,
-                                 const char *value, size_t len, bool *has_length)
+static inline bool answer_header(struct answer *a, const char *name, size_t name_len, const char *value, size_t len,
+                                 bool *has_length)
 {
     if (name_len == 14 && strncasecmp(name, "Content-Length", 14) == 0) {
         if (*has_length || len == 0 || len > 12)
@@ -184,8 +183,7 @@ static inline enum failure answer_read_body(struct answer *a, int fd, struct str
             here = (size_t)(a->length - done);
         same = stream_matches(&expect, (const unsigned char *)a->buffer + a->used, here);
         if (same < here)
-            return answer_failed(a, FAIL_CONTENT, "byte %" PRIu64 " of %" PRIu64 " is wrong",
-                                 done + same, a->length);
+            return answer_failed(a, FAIL_CONTENT, "byte %" PRIu64 " of %" PRIu64 " is wrong", done + same, a->length);
         a->used += here;
         done += here;
         if (done == a->length)
@@ -194,8 +192,7 @@ static inline enum failure answer_read_body(struct answer *a, int fd, struct str
         if (n < 0)
             return answer_error(a, "reading the body");
         if (n == 0)
-            return answer_failed(a, FAIL_SHORT, "closed after %" PRIu64 " of %" PRIu64 " bytes",
-                                 done, a->length);
+            return answer_failed(a, FAIL_SHORT, "closed after %" PRIu64 " of %" PRIu64 " bytes", done, a->length);
     }
     if (a->used == a->have && a->close) {
         ssize_t n = answer_read(a, fd);
@@ -228,13 +225,11 @@ static inline enum failure request_send(const struct request *r, int fd, struct 
         snprintf(path, sizeof(path), "/slow/%" PRIu64 "/%zu/%u", r->seed, r->body, r->slow_ms);
     else
         snprintf(path, sizeof(path), "/bytes/%" PRIu64 "/%zu", r->seed, r->body);
-    len = (size_t)snprintf(a->buffer, sizeof(a->buffer), "%s %s HTTP/1.1\r\nHost: %s\r\n%s",
-                           r->post ? "POST" : "GET", path, r->target->host,
-                           r->close ? "Connection: close\r\n" : "");
+    len = (size_t)snprintf(a->buffer, sizeof(a->buffer), "%s %s HTTP/1.1\r\nHost: %s\r\n%s", r->post ? "POST" : "GET",
+                           path, r->target->host, r->close ? "Connection: close\r\n" : "");
     if (r->post)
         len += (size_t)snprintf(a->buffer + len, sizeof(a->buffer) - len,
-                                "Content-Type: application/octet-stream\r\nContent-Length: %zu\r\n",
-                                r->body);
+                                "Content-Type: application/octet-stream\r\nContent-Length: %zu\r\n", r->body);
     memcpy(a->buffer + len, "\r\n", 2);
     len += 2;
     if (r->post) {
@@ -273,7 +268,6 @@ static inline enum failure exchange(const struct request *r, int fd, struct answ
     if (!f)
         f = answer_read_head(a, fd);
     if (!f && a->length != r->body)
-        f = answer_failed(a, FAIL_CONTENT, "%" PRIu64 " bytes announced, %zu expected", a->length,
-                          r->body);
+        f = answer_failed(a, FAIL_CONTENT, "%" PRIu64 " bytes announced, %zu expected", a->length, r->body);
     return f ? f : answer_read_body(a, fd, stream_start(r->seed));
 }

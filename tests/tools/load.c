@@ -119,11 +119,9 @@ static void record_failure(struct worker *w, const struct request *r, enum failu
     if (load.sample_count < SAMPLES_MAX)
         snprintf(load.samples[load.sample_count++], sizeof(load.samples[0]),
                  "%.3f s: %s: %s %s from port %u, %s connection, release %s: %s (errno %d)",
-                 (double)(now_ns() - load.started) / 1e9, failure_name[why],
-                 r->post ? "POST to" : "GET from", r->target->host, port,
-                 w->keepalive ? "keep-alive" : "new",
-                 w->answer.release[0] ? w->answer.release : "unknown", w->answer.what,
-                 w->answer.error);
+                 (double)(now_ns() - load.started) / 1e9, failure_name[why], r->post ? "POST to" : "GET from",
+                 r->target->host, port, w->keepalive ? "keep-alive" : "new",
+                 w->answer.release[0] ? w->answer.release : "unknown", w->answer.what, w->answer.error);
     pthread_mutex_unlock(&load.lock);
 }
 
@@ -303,31 +301,28 @@ static void print_live(const char *end)
     struct totals t = sum();
     double s = seconds_since_start(now_ns());
 
-    fprintf(stderr,
-            "%6.1f s  %9" PRIu64 " requests  %6.0f/s  %" PRIu64 " failed  %" PRIu64 " retried ", s,
-            t.requests, s > 0 ? (double)t.requests / s : 0, t.failed, t.retried);
+    fprintf(stderr, "%6.1f s  %9" PRIu64 " requests  %6.0f/s  %" PRIu64 " failed  %" PRIu64 " retried ", s, t.requests,
+            s > 0 ? (double)t.requests / s : 0, t.failed, t.retried);
     for (unsigned i = 0; i < load.release_count; i++)
-        fprintf(stderr, " %s: %" PRIu64, load.releases[i],
-                t.tally[i][0].count + t.tally[i][1].count);
+        fprintf(stderr, " %s: %" PRIu64, load.releases[i], t.tally[i][0].count + t.tally[i][1].count);
     fputs(end, stderr);
 }
 
 static void print_text(const struct totals *t, const struct histogram *h, double seconds)
 {
-    printf("requests   %" PRIu64 " in %.1f s: %" PRIu64 " over as many new connections, %" PRIu64
-           " over %" PRIu64 " keep-alive connections\n",
+    printf("requests   %" PRIu64 " in %.1f s: %" PRIu64 " over as many new connections, %" PRIu64 " over %" PRIu64
+           " keep-alive connections\n",
            t->requests, seconds, t->by_kind[0], t->by_kind[1], t->connections[1]);
     printf("failed     %" PRIu64, t->failed);
     for (unsigned f = 1; f < FAILURES; f++) {
         if (t->failures[f])
             printf(", %s %" PRIu64, failure_name[f], t->failures[f]);
     }
-    printf("\nretried    %" PRIu64 " (closed cleanly by the server between two requests)\n",
-           t->retried);
+    printf("\nretried    %" PRIu64 " (closed cleanly by the server between two requests)\n", t->retried);
     printf("answered   ");
     for (unsigned i = 0; i < load.release_count; i++)
-        printf("%s%" PRIu64 " by release %s", i ? ", " : "",
-               t->tally[i][0].count + t->tally[i][1].count, load.releases[i]);
+        printf("%s%" PRIu64 " by release %s", i ? ", " : "", t->tally[i][0].count + t->tally[i][1].count,
+               load.releases[i]);
     printf("%s\nlatency    p50 %" PRIu64 " us, p99 %" PRIu64 " us, max %" PRIu64 " us\n",
            load.release_count ? "" : "by none", histogram_at(h, 500), histogram_at(h, 990), h->max);
     for (unsigned i = 0; i < load.sample_count; i++)
@@ -354,19 +349,17 @@ static void print_json_tally(const char *name, const struct tally *t)
 {
     printf("\"%s\":{\"requests\":%" PRIu64, name, t->count);
     if (t->count)
-        printf(",\"first_s\":%.6f,\"last_s\":%.6f", seconds_since_start(t->first_ns),
-               seconds_since_start(t->last_ns));
+        printf(",\"first_s\":%.6f,\"last_s\":%.6f", seconds_since_start(t->first_ns), seconds_since_start(t->last_ns));
     putchar('}');
 }
 
 static void print_json(const struct totals *t, const struct histogram *h, double seconds)
 {
-    printf("{\"requests\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"retried\":%" PRIu64
-           ",\"new_requests\":%" PRIu64 ",\"keepalive_requests\":%" PRIu64
-           ",\"keepalive_connections\":%" PRIu64 ",\"duration_s\":%.3f,\"started_unix_ms\":%" PRId64
-           ",\"failures\":{",
-           t->requests, t->failed, t->retried, t->by_kind[0], t->by_kind[1], t->connections[1],
-           seconds, load.started_unix_ms);
+    printf("{\"requests\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"retried\":%" PRIu64 ",\"new_requests\":%" PRIu64
+           ",\"keepalive_requests\":%" PRIu64 ",\"keepalive_connections\":%" PRIu64
+           ",\"duration_s\":%.3f,\"started_unix_ms\":%" PRId64 ",\"failures\":{",
+           t->requests, t->failed, t->retried, t->by_kind[0], t->by_kind[1], t->connections[1], seconds,
+           load.started_unix_ms);
     for (unsigned f = FAIL_REFUSED; f <= FAIL_CONTENT; f++)
         printf("%s\"%s\":%" PRIu64, f > FAIL_REFUSED ? "," : "", failure_name[f], t->failures[f]);
     printf("},\"releases\":{");
@@ -378,8 +371,7 @@ static void print_json(const struct totals *t, const struct histogram *h, double
         print_json_tally("keepalive", &t->tally[i][1]);
         putchar('}');
     }
-    printf("},\"latency_us\":{\"p50\":%" PRIu64 ",\"p99\":%" PRIu64 ",\"max\":%" PRIu64
-           "},\"samples\":[",
+    printf("},\"latency_us\":{\"p50\":%" PRIu64 ",\"p99\":%" PRIu64 ",\"max\":%" PRIu64 "},\"samples\":[",
            histogram_at(h, 500), histogram_at(h, 990), h->max);
     for (unsigned i = 0; i < load.sample_count; i++) {
         if (i)
@@ -407,13 +399,11 @@ static int report(double seconds)
 
 static void usage(void)
 {
-    fprintf(
-        stderr,
-        "usage: load --url http://ADDRESS:PORT [--url ...] [--new N] [--keepalive N]\n"
-        "            [--requests-per-connection K] [--duration SECONDS] [--until-stdin-closes]\n"
-        "            [--rate PER_WORKER_AND_SECOND] [--body BYTES] [--slow MS] [--from ADDRESS]\n"
-        "            [--json]\n"
-        "SIGUSR1 prints the state to stderr; SIGINT and SIGTERM end the run with its report.\n");
+    fprintf(stderr, "usage: load --url http://ADDRESS:PORT [--url ...] [--new N] [--keepalive N]\n"
+                    "            [--requests-per-connection K] [--duration SECONDS] [--until-stdin-closes]\n"
+                    "            [--rate PER_WORKER_AND_SECOND] [--body BYTES] [--slow MS] [--from ADDRESS]\n"
+                    "            [--json]\n"
+                    "SIGUSR1 prints the state to stderr; SIGINT and SIGTERM end the run with its report.\n");
     exit(2);
 }
 
@@ -456,8 +446,7 @@ static void parse_arguments(int argc, char **argv)
     while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (opt) {
         case 'u':
-            if (load.target_count == TARGETS_MAX ||
-                !target_parse(&load.targets[load.target_count++], optarg))
+            if (load.target_count == TARGETS_MAX || !target_parse(&load.targets[load.target_count++], optarg))
                 usage();
             break;
         case 'n': load.new_workers = (unsigned)number(optarg, 1000); break;
@@ -477,8 +466,7 @@ static void parse_arguments(int argc, char **argv)
         }
     }
     if (optind < argc || load.target_count == 0 || load.per_connection == 0 ||
-        load.new_workers + load.keepalive_workers == 0 ||
-        (load.duration_s <= 0 && !load.until_stdin_closes))
+        load.new_workers + load.keepalive_workers == 0 || (load.duration_s <= 0 && !load.until_stdin_closes))
         usage();
 }
 

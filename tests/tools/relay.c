@@ -86,8 +86,7 @@ static void close_cleanly(int client)
     char drop[4096];
 
     shutdown(client, SHUT_WR);
-    setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){.tv_sec = 1},
-               sizeof(struct timeval));
+    setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){.tv_sec = 1}, sizeof(struct timeval));
     while (recv(client, drop, sizeof(drop), 0) > 0)
         ;
 }
@@ -126,8 +125,7 @@ int main(int argc, char **argv)
         }
     }
     if (optind != argc - 2 || !target_parse(&relay.target, argv[optind + 1])) {
-        fprintf(stderr,
-                "usage: relay [--flip N] [--cut N] [--reset N] [--append] PORT ADDRESS:PORT\n");
+        fprintf(stderr, "usage: relay [--flip N] [--cut N] [--reset N] [--append] PORT ADDRESS:PORT\n");
         return 2;
     }
     at.sin_port = htons((uint16_t)atoi(argv[optind]));

@@ -38,16 +38,15 @@ static inline uint64_t now_ns(void)
 /* `host` is an address without brackets; port NULL is 0. */
 static inline bool target_set(struct target *t, const char *host, const char *port)
 {
-    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
-                             .ai_socktype = SOCK_STREAM};
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
     struct addrinfo *found;
 
     if (getaddrinfo(host, port, &hints, &found) != 0)
         return false;
     memcpy(&t->addr, found->ai_addr, found->ai_addrlen);
     t->len = found->ai_addrlen;
-    snprintf(t->host, sizeof(t->host), found->ai_family == AF_INET6 ? "[%.60s]:%.8s" : "%.60s:%.8s",
-             host, port ? port : "0");
+    snprintf(t->host, sizeof(t->host), found->ai_family == AF_INET6 ? "[%.60s]:%.8s" : "%.60s:%.8s", host,
+             port ? port : "0");
     freeaddrinfo(found);
     return true;
 }
@@ -85,8 +84,7 @@ static inline bool target_parse(struct target *t, const char *text)
  * that is of the same family (NULL: to nothing). Returns the descriptor or -1 with errno set;
  * ETIMEDOUT is the deadline.
  */
-static inline int target_connect(const struct target *t, const struct target *from, int type,
-                                 unsigned timeout_s)
+static inline int target_connect(const struct target *t, const struct target *from, int type, unsigned timeout_s)
 {
     struct timeval limit = {.tv_sec = timeout_s};
     int fd = socket(t->addr.ss_family, type | SOCK_CLOEXEC, 0);

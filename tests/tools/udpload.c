@@ -137,8 +137,7 @@ static void receive(struct flow *f, int fd, uint64_t until, bool enough)
 
         if (now >= until || (enough && f->answered == f->sent))
             return;
-        struct timespec left = {(time_t)((until - now) / 1000000000u),
-                                (long)((until - now) % 1000000000u)};
+        struct timespec left = {(time_t)((until - now) / 1000000000u), (long)((until - now) % 1000000000u)};
         if (ppoll(&p, 1, &left, NULL) <= 0)
             continue;
         n = recv(fd, reply, sizeof(reply), MSG_DONTWAIT);
@@ -228,8 +227,7 @@ static void add(struct flow *sum, const struct flow *f)
     for (unsigned i = 0; i < RELEASES_MAX && f->tally[i].count; i++) {
         unsigned k = 0;
 
-        while (k < RELEASES_MAX - 1 && sum->releases[k][0] &&
-               strcmp(sum->releases[k], f->releases[i]) != 0)
+        while (k < RELEASES_MAX - 1 && sum->releases[k][0] && strcmp(sum->releases[k], f->releases[i]) != 0)
             k++;
         memcpy(sum->releases[k], f->releases[i], sizeof(sum->releases[k]));
         if (!sum->tally[k].count || f->tally[i].first_ns < sum->tally[k].first_ns)
@@ -245,8 +243,8 @@ static void print_text(const struct flow *s, uint64_t lost)
     printf("datagrams  %" PRIu64 " sent, %" PRIu64 " answered, %" PRIu64 " lost, %" PRIu64
            " duplicate, longest silence of a steady flow %" PRIu64 " ms\n",
            s->sent, s->answered, lost, s->duplicate, s->silence_ns / 1000000);
-    printf("failed     %" PRIu64 ": %" PRIu64 " refused, %" PRIu64 " wrong\nanswered  ",
-           s->refused + s->wrong, s->refused, s->wrong);
+    printf("failed     %" PRIu64 ": %" PRIu64 " refused, %" PRIu64 " wrong\nanswered  ", s->refused + s->wrong,
+           s->refused, s->wrong);
     for (unsigned i = 0; i < RELEASES_MAX && s->tally[i].count; i++)
         printf("%s %" PRIu64 " by release %s", i ? "," : "", s->tally[i].count, s->releases[i]);
     printf("\n");
@@ -257,34 +255,31 @@ static void print_text(const struct flow *s, uint64_t lost)
 static void print_json(const struct flow *s, uint64_t lost)
 {
     printf("{\"sent\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"failed\":%" PRIu64
-           ",\"refused\":%" PRIu64 ",\"wrong\":%" PRIu64 ",\"duplicate\":%" PRIu64
-           ",\"longest_silence_ms\":%" PRIu64 ",\"releases\":{",
+           ",\"refused\":%" PRIu64 ",\"wrong\":%" PRIu64 ",\"duplicate\":%" PRIu64 ",\"longest_silence_ms\":%" PRIu64
+           ",\"releases\":{",
            s->sent, s->answered, lost, s->refused + s->wrong, s->refused, s->wrong, s->duplicate,
            s->silence_ns / 1000000);
     for (unsigned i = 0; i < RELEASES_MAX && s->tally[i].count; i++)
-        printf("%s\"%s\":{\"answered\":%" PRIu64 ",\"first_s\":%.6f,\"last_s\":%.6f}", i ? "," : "",
-               s->releases[i], s->tally[i].count, since_start(s->tally[i].first_ns),
-               since_start(s->tally[i].last_ns));
+        printf("%s\"%s\":{\"answered\":%" PRIu64 ",\"first_s\":%.6f,\"last_s\":%.6f}", i ? "," : "", s->releases[i],
+               s->tally[i].count, since_start(s->tally[i].first_ns), since_start(s->tally[i].last_ns));
     printf("}}\n");
 }
 
 static void usage(void)
 {
-    fprintf(stderr,
-            "usage: udpload --to ADDRESS:PORT --duration SECONDS [--steady N] [--fresh N]\n"
-            "               [--rate PER_FLOW_AND_SECOND] [--body BYTES] [--timeout MS]\n"
-            "               [--from ADDRESS] [--max-lost N] [--json]\n"
-            "Exits 1 if a reply was wrong, a datagram refused, more than N lost, or none sent.\n");
+    fprintf(stderr, "usage: udpload --to ADDRESS:PORT --duration SECONDS [--steady N] [--fresh N]\n"
+                    "               [--rate PER_FLOW_AND_SECOND] [--body BYTES] [--timeout MS]\n"
+                    "               [--from ADDRESS] [--max-lost N] [--json]\n"
+                    "Exits 1 if a reply was wrong, a datagram refused, more than N lost, or none sent.\n");
     exit(2);
 }
 
 static void parse_arguments(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"to", 1, NULL, 'u'},      {"duration", 1, NULL, 'd'}, {"steady", 1, NULL, 's'},
-        {"fresh", 1, NULL, 'n'},   {"rate", 1, NULL, 'r'},     {"body", 1, NULL, 'b'},
-        {"timeout", 1, NULL, 't'}, {"from", 1, NULL, 'f'},     {"max-lost", 1, NULL, 'l'},
-        {"json", 0, NULL, 'j'},    {NULL, 0, NULL, 0},
+        {"to", 1, NULL, 'u'},       {"duration", 1, NULL, 'd'}, {"steady", 1, NULL, 's'},  {"fresh", 1, NULL, 'n'},
+        {"rate", 1, NULL, 'r'},     {"body", 1, NULL, 'b'},     {"timeout", 1, NULL, 't'}, {"from", 1, NULL, 'f'},
+        {"max-lost", 1, NULL, 'l'}, {"json", 0, NULL, 'j'},     {NULL, 0, NULL, 0},
     };
     int opt;
 
@@ -310,8 +305,8 @@ static void parse_arguments(int argc, char **argv)
         default: usage();
         }
     }
-    if (optind < argc || !load.target.len || !(load.duration_s > 0) || load.body > BODY_MAX ||
-        !(load.rate > 0) || load.steady + load.fresh == 0 || load.steady + load.fresh > 1000)
+    if (optind < argc || !load.target.len || !(load.duration_s > 0) || load.body > BODY_MAX || !(load.rate > 0) ||
+        load.steady + load.fresh == 0 || load.steady + load.fresh > 1000)
         usage();
 }
 

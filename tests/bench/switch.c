@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A switch in the agent (traffic_apply: comparing the states, building, sending, reading the replies) against the least that the
+ * kernel takes for the same change: one netlink batch written by hand that empties a chain and puts one rule into it, on a socket
+ * with the same settings, in a table with the same content. One after the other in turn, so that both see the same machine.
+ */
+#include "traffic/internal.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ROUNDS      2000
+#define FLOOR_TABLE "bluegreen-floor"
+
+static void die(const char *what, const struct error *err)
+{
+    fprintf(stderr, "switch: %s: %s\n", what, err ? err->text : strerror(errno));
+    exit(1);
+}
+
+static double now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+}
+
+/* --- the floor ------------------------------------------------------------------------------------ */
+
+struct bare {
+    int fd;
+    uint32_t sequence;
+    size_t length;
+    unsigned char batch[2048] __attribute__((aligned(4)));
+    struct nlmsghdr *message;
+};
+
+static void bare_message(struct bare *bare, uint16_t type, uint16_t flags, uint8_t family, uint16_t resource)
+{
+    bare->message = (struct nlmsghdr *)(void *)(bare->batch + bare->length);
+    *bare->message = (struct nlmsghdr){.nlmsg_len = NLMSG_LENGTH(sizeof(struct nfgenmsg)),
+                                       .nlmsg_type = type,
+                                       .nlmsg_flags = NLM_F_REQUEST | flags,
+                                       .nlmsg_seq = ++bare->sequence};
+    struct nfgenmsg header = {.nfgen_family = family, .res_id = htons(resource)};
+    memcpy(NLMSG_DATA(bare->message), &header, sizeof header);
+    bare->length += bare->message->nlmsg_len;
+}
+
+static struct nlattr *bare_attribute(struct bare *bare, uint16_t type, const void *data, size_t size)
+{
+    struct nlattr *attribute = (struct nlattr *)(void *)(bare->batch + bare->length);
+    *attribute = (struct nlattr){.nla_len = (uint16_t)(NLA_HDRLEN + size), .nla_type = type};
+    memset(attribute + 1, 0, NLA_ALIGN(size));
+    if (data)
+        memcpy(attribute + 1, data, size);
+    bare->length += NLA_ALIGN(attribute->nla_len);
+    bare->message->nlmsg_len += NLA_ALIGN(attribute->nla_len);
+    return attribute;
+}
+
+static struct nlattr *bare_nest(struct bare *bare, uint16_t type)
+{
+    return bare_attribute(bare, type | NLA_F_NESTED, NULL, 0);
+}
+
+static void bare_close(struct bare *bare, struct nlattr *nest)
+{
+    nest->nla_len = (uint16_t)(bare->batch + bare->length - (unsigned char *)nest);
+}
+
+static void bare_rule(struct bare *bare, const char *zone_chain)
+{
+    uint32_t reg = htonl(NFT_REG_VERDICT), code = htonl((uint32_t)NFT_GOTO);
+    struct nlattr *exprs = bare_nest(bare, NFTA_RULE_EXPRESSIONS), *expr = bare_nest(bare, NFTA_LIST_ELEM);
+    bare_attribute(bare, NFTA_EXPR_NAME, "immediate", sizeof "immediate");
+    struct nlattr *immediate = bare_nest(bare, NFTA_EXPR_DATA);
+    bare_attribute(bare, NFTA_IMMEDIATE_DREG, &reg, sizeof reg);
+    struct nlattr *data = bare_nest(bare, NFTA_IMMEDIATE_DATA), *verdict = bare_nest(bare, NFTA_DATA_VERDICT);
+    bare_attribute(bare, NFTA_VERDICT_CODE, &code, sizeof code);
+    bare_attribute(bare, NFTA_VERDICT_CHAIN, zone_chain, strlen(zone_chain) + 1);
+    struct nlattr *open[] = {verdict, data, immediate, expr, exprs};
+    for (size_t i = 0; i < sizeof open / sizeof *open; i++)
+        bare_close(bare, open[i]);
+}
+
+static void bare_switch(struct bare *bare, const char *zone_chain)
+{
+    static const char table[] = FLOOR_TABLE, chain[] = "app.a1";
+    unsigned char reply[4096] __attribute__((aligned(4)));
+    bare->length = 0;
+    bare_message(bare, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
+    bare_message(bare, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELRULE, 0, NFPROTO_INET, 0);
+    bare_attribute(bare, NFTA_RULE_TABLE, table, sizeof table);
+    bare_attribute(bare, NFTA_RULE_CHAIN, chain, sizeof chain);
+    bare_message(bare, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK,
+                 NFPROTO_INET, 0);
+    bare_attribute(bare, NFTA_RULE_TABLE, table, sizeof table);
+    bare_attribute(bare, NFTA_RULE_CHAIN, chain, sizeof chain);
+    bare_rule(bare, zone_chain);
+    bare_message(bare, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
+    if (send(bare->fd, bare->batch, bare->length, 0) < 0)
+        die("send the bare batch", NULL);
+    if (recv(bare->fd, reply, sizeof reply, 0) < 0)
+        die("receive the bare batch's reply", NULL);
+    const struct nlmsgerr *answer = NLMSG_DATA((struct nlmsghdr *)(void *)reply);
+    if ((errno = -answer->error))
+        die("the bare batch", NULL);
+}
+
+/* The same table under another name. */
+static void make_floor(struct bare *bare, const struct ruleset_state *state)
+{
+    struct ruleset_batch ops = {0};
+    struct nft_batch messages = {0};
+    struct nft_tables tables = {0};
+    struct nft_failure failure;
+    struct nft *nft;
+    struct error err = {0};
+    uint32_t generation;
+    if (nft_open(&nft, &err) || ruleset_diff(NULL, state, &ops, &err) || nft_generation(nft, &generation, &err))
+        die("make the floor's table", &err);
+    for (size_t i = 0; i < ops.count; i++)
+        ops.ops[i].table = FLOOR_TABLE;
+    nft_batch_begin(nft, &messages);
+    nft_build(&ops, &tables, &messages);
+    nft_batch_end(&messages);
+    errno = -nft_commit(nft, &messages, generation, &failure, NULL);
+    if (errno)
+        die("make the floor's table", NULL);
+    ruleset_batch_clear(&ops);
+    nft_batch_clear(&messages);
+    bare->fd = nft_fd(nft); /* lives as long as the program, with the agent's settings */
+    bare->sequence = 1u << 20;
+}
+
+static void remove_floor(struct bare *bare)
+{
+    unsigned char reply[4096];
+    bare->length = 0;
+    bare_message(bare, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
+    bare_message(bare, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE, NLM_F_ACK, NFPROTO_INET, 0);
+    bare_attribute(bare, NFTA_TABLE_NAME, FLOOR_TABLE, sizeof FLOOR_TABLE);
+    bare_message(bare, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
+    if (send(bare->fd, bare->batch, bare->length, 0) < 0 || recv(bare->fd, reply, sizeof reply, 0) < 0)
+        die("remove the floor's table", NULL);
+    close(bare->fd);
+}
+
+/* --- the measurement ------------------------------------------------------------------------------ */
+
+static void fill(struct ruleset_state *state, uint16_t apps, uint16_t ports)
+{
+    prefix_parse("10.128.0.0/9", &state->pools.ipv4);
+    prefix_parse("fd00:b9::/48", &state->pools.ipv6);
+    state->apps = calloc(apps, sizeof *state->apps);
+    for (uint16_t i = 0; i < apps; i++) {
+        struct ruleset_app *app = &state->apps[state->count++];
+        snprintf(app->name, sizeof app->name, "a%u", i + 1u);
+        app->live = BLUE;
+        for (enum colour colour = BLUE; colour < COLOURS; colour++) {
+            struct ruleset_zone *zone = &app->zones[colour];
+            struct zone_addresses addresses;
+            zone->present = true;
+            zone->number = zone_number(i, colour);
+            address_plan(&state->pools, zone->number, &addresses, NULL);
+            zone->service4 = addresses.service4;
+            zone->service6 = addresses.service6;
+            zone->ports = calloc(ports, sizeof *zone->ports);
+            zone->port_count = ports;
+            for (uint16_t j = 0; j < ports; j++)
+                zone->ports[j] = (struct port){
+                    .published = (uint16_t)(1000 + i * ports + j), .target = 8080, .protocol = PROTOCOL_TCP};
+        }
+    }
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void measure(uint16_t apps, uint16_t ports)
+{
+    static double agent[ROUNDS], floor[ROUNDS];
+    struct ruleset_state state = {0};
+    struct bare bare = {0};
+    struct traffic *traffic;
+    struct transaction transaction;
+    struct error err = {0};
+    fill(&state, apps, ports);
+    if (traffic_open(&traffic, &err) || traffic_apply(traffic, &state, &transaction, &err))
+        die("the agent's table", &err);
+    make_floor(&bare, &state);
+    /* The first rounds fill caches. The floor moves the generation on, as another program would: not what is measured. */
+    for (int i = -100; i < ROUNDS; i++) {
+        state.apps[0].live = (int)colour_other((enum colour)state.apps[0].live);
+        traffic->generation = 0;
+        nft_generation(traffic->nft, &traffic->generation, NULL);
+        double begun = now_us();
+        if (traffic_apply(traffic, &state, &transaction, &err))
+            die("switch", &err);
+        double between = now_us();
+        bare_switch(&bare, state.apps[0].live == BLUE ? "zone.a1.blue" : "zone.a1.green");
+        double ended = now_us();
+        if (i >= 0) {
+            agent[i] = between - begun;
+            floor[i] = ended - between;
+        }
+    }
+    qsort(agent, ROUNDS, sizeof *agent, compare);
+    qsort(floor, ROUNDS, sizeof *floor, compare);
+    printf("switch: agent %.1f/%.1f/%.1f us, floor %.1f/%.1f/%.1f us, ratio %.2f (min/median/max of %d; %u apps, %u "
+           "ports each)\n",
+           agent[0], agent[ROUNDS / 2], agent[ROUNDS - 1], floor[0], floor[ROUNDS / 2], floor[ROUNDS - 1],
+           agent[ROUNDS / 2] / floor[ROUNDS / 2], ROUNDS, apps, ports);
+    fflush(stdout);
+    remove_floor(&bare);
+    traffic_remove(traffic, NULL);
+    traffic_close(traffic);
+    ruleset_state_clear(&state);
+}
+
+int main(void)
+{
+    /* Nothing of the machine's own is touched, wherever this is run. */
+    if (unshare(CLONE_NEWNET) < 0)
+        die("make a network namespace (needs root)", NULL);
+    measure(2, 3);
+    measure(2, 64);
+    measure(100, 3);
+    measure(1000, 3);
+    return 0;
+}
