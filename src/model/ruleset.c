@@ -95,8 +95,8 @@ struct ruleset_op *batch_op(struct ruleset_batch *batch, enum ruleset_op_kind ki
     return op;
 }
 
-void batch_base_chain(struct ruleset_batch *batch, const char *table, const char *name, bool nat, enum ruleset_hook hook,
-                      int priority)
+void batch_base_chain(struct ruleset_batch *batch, const char *table, const char *name, bool nat,
+                      enum ruleset_hook hook, int priority)
 {
     struct ruleset_op *op = batch_op(batch, OP_ADD_CHAIN, table, name);
     if (!op)

@@ -5,9 +5,10 @@
 #include "model/ruleset.h"
 
 /* name is cut to what fits; the callers' names are bounded. */
-struct ruleset_op *batch_op(struct ruleset_batch *batch, enum ruleset_op_kind kind, const char *table, const char *name);
-void batch_base_chain(struct ruleset_batch *batch, const char *table, const char *name, bool nat, enum ruleset_hook hook,
-                      int priority);
+struct ruleset_op *batch_op(struct ruleset_batch *batch, enum ruleset_op_kind kind, const char *table,
+                            const char *name);
+void batch_base_chain(struct ruleset_batch *batch, const char *table, const char *name, bool nat,
+                      enum ruleset_hook hook, int priority);
 /* kind: OP_ADD_SET or OP_DELETE_SET. */
 void batch_set(struct ruleset_batch *batch, enum ruleset_op_kind kind, const char *name, enum ruleset_key key,
                enum ruleset_data data);
@@ -22,8 +23,10 @@ void batch_element(struct ruleset_batch *batch, enum ruleset_op_kind kind, const
 void build_fixed(struct ruleset_batch *batch, const struct address_pools *pools);
 void build_guard_rules(struct ruleset_batch *batch, const struct address_pools *pools);
 void build_zone_sets(struct ruleset_batch *batch, const char *app, enum colour colour, const struct ruleset_zone *zone);
-void build_zone_rules(struct ruleset_batch *batch, const char *app, enum colour colour, const struct ruleset_zone *zone);
-void build_zone_sets_gone(struct ruleset_batch *batch, const char *app, enum colour colour, const struct ruleset_zone *zone);
+void build_zone_rules(struct ruleset_batch *batch, const char *app, enum colour colour,
+                      const struct ruleset_zone *zone);
+void build_zone_sets_gone(struct ruleset_batch *batch, const char *app, enum colour colour,
+                          const struct ruleset_zone *zone);
 void build_switch_rule(struct ruleset_batch *batch, const char *app, enum colour colour);
 
 extern const char *const published_names[KEYS];

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define PIECES_MAX 4 /* of one rule of the fixed part */
+#define PIECES_MAX   4 /* of one rule of the fixed part */
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 const char *const published_names[KEYS] = {"published", "published4", "published6"};
@@ -21,7 +21,8 @@ static const char *const key_suffixes[KEYS] = {"", "4", "6"};
 static struct name zone_name(const char *kind, enum ruleset_key key, const char *app, enum colour colour)
 {
     struct name name;
-    snprintf(name.text, sizeof name.text, "%s%s.%.*s.%s", kind, key_suffixes[key], APP_NAME_MAX, app, colour_name(colour));
+    snprintf(name.text, sizeof name.text, "%s%s.%.*s.%s", kind, key_suffixes[key], APP_NAME_MAX, app,
+             colour_name(colour));
     return name;
 }
 
@@ -32,7 +33,8 @@ static struct rule_piece named(enum rule_kind kind, enum ruleset_key key, const 
     return piece;
 }
 
-static void add_rules(struct ruleset_batch *batch, const char *chain, const struct rule_piece rules[][PIECES_MAX], size_t count)
+static void add_rules(struct ruleset_batch *batch, const char *chain, const struct rule_piece rules[][PIECES_MAX],
+                      size_t count)
 {
     for (size_t i = 0; i < count; i++)
         batch_rule(batch, RULESET_TABLE, chain, rules[i], PIECES_MAX);
@@ -145,8 +147,8 @@ static bool zone_moves(const struct ruleset_zone *zone, enum ruleset_key key)
     return false;
 }
 
-static void build_zone_elements(struct ruleset_batch *batch, const char *set, enum ruleset_key key, enum ruleset_data data,
-                                const struct ruleset_zone *zone)
+static void build_zone_elements(struct ruleset_batch *batch, const char *set, enum ruleset_key key,
+                                enum ruleset_data data, const struct ruleset_zone *zone)
 {
     batch_set(batch, OP_ADD_SET, set, key, data);
     for (size_t i = 0; i < zone->port_count; i++) {
@@ -169,7 +171,8 @@ void build_zone_sets(struct ruleset_batch *batch, const char *app, enum colour c
     }
 }
 
-void build_zone_sets_gone(struct ruleset_batch *batch, const char *app, enum colour colour, const struct ruleset_zone *zone)
+void build_zone_sets_gone(struct ruleset_batch *batch, const char *app, enum colour colour,
+                          const struct ruleset_zone *zone)
 {
     for (enum ruleset_key key = 0; key < KEYS; key++) {
         if (zone_has(zone, key))

@@ -107,9 +107,11 @@ static int check_zone(const struct ruleset_app *app, enum colour colour, uint8_t
     const struct ruleset_zone *zone = &app->zones[colour];
     const char *name = colour_name(colour);
     if (!zone->number || zone->number > ZONE_NUMBER_MAX)
-        return error_set(err, EINVAL, "zone %s/%s has number %u, not 1 to %d", app->name, name, zone->number, ZONE_NUMBER_MAX);
+        return error_set(err, EINVAL, "zone %s/%s has number %u, not 1 to %d", app->name, name, zone->number,
+                         ZONE_NUMBER_MAX);
     if (numbers[zone->number / 8] & 1 << zone->number % 8)
-        return error_set(err, EINVAL, "zone %s/%s has number %u, which is another zone's", app->name, name, zone->number);
+        return error_set(err, EINVAL, "zone %s/%s has number %u, which is another zone's", app->name, name,
+                         zone->number);
     numbers[zone->number / 8] |= (uint8_t)(1 << zone->number % 8);
     if ((zone->service4.family && zone->service4.family != 4) || (zone->service6.family && zone->service6.family != 6))
         return error_set(err, EINVAL, "zone %s/%s has an address of the wrong family", app->name, name);
@@ -192,8 +194,8 @@ static int check_zone_unique(const struct ruleset_app *app, const struct ruleset
         for (size_t j = 0; j < i; j++) {
             const struct port *b = &zone->ports[j];
             if (a->protocol == b->protocol && a->published == b->published && address_equal(&a->listen, &b->listen))
-                return error_set(err, EEXIST, "app %s publishes %s port %u twice", app->name, protocol_name(a->protocol),
-                                 a->published);
+                return error_set(err, EEXIST, "app %s publishes %s port %u twice", app->name,
+                                 protocol_name(a->protocol), a->published);
         }
     }
     return 0;
@@ -275,7 +277,9 @@ static void remove_gone(struct ruleset_batch *ops, const struct ruleset_app *old
 
 static void publish(struct ruleset_batch *ops, enum ruleset_op_kind kind, const struct ruleset_element *element)
 {
-    enum ruleset_key key = element->address.family == 4 ? KEY_PORT4 : element->address.family == 6 ? KEY_PORT6 : KEY_PORT;
+    enum ruleset_key key = element->address.family == 4   ? KEY_PORT4
+                           : element->address.family == 6 ? KEY_PORT6
+                                                          : KEY_PORT;
     batch_element(ops, kind, published_names[key], key, DATA_VERDICT, element);
 }
 
@@ -294,7 +298,8 @@ static void publish_missing(struct ruleset_batch *ops, enum ruleset_op_kind kind
 }
 
 /* Calls for each app with what it was and what it is to be, either NULL where there is none. */
-static int merge(struct ruleset_batch *ops, const struct view *from, const struct view *to, bool removing, struct error *err)
+static int merge(struct ruleset_batch *ops, const struct view *from, const struct view *to, bool removing,
+                 struct error *err)
 {
     int status = 0;
     for (size_t i = 0, j = 0; !status && (i < from->count || j < to->count);) {
@@ -333,7 +338,8 @@ static int diff_views(const struct ruleset_state *from, const struct view *was, 
     return merge(ops, was, is, true, err);
 }
 
-int ruleset_diff(const struct ruleset_state *from, const struct ruleset_state *to, struct ruleset_batch *ops, struct error *err)
+int ruleset_diff(const struct ruleset_state *from, const struct ruleset_state *to, struct ruleset_batch *ops,
+                 struct error *err)
 {
     static const struct ruleset_state nothing;
     struct view was = {0}, is = {0};
@@ -346,5 +352,18 @@ int ruleset_diff(const struct ruleset_state *from, const struct ruleset_state *t
         status = error_errno(err, ENOMEM, "describe the rule set");
     view_clear(&was);
     view_clear(&is);
+    return status;
+}
+
+int ruleset_spare(const struct ruleset_state *state, struct ruleset_batch *ops, struct error *err)
+{
+    size_t first = ops->count;
+    int status = ruleset_diff(NULL, state, ops, err);
+    for (size_t i = first; i < ops->count; i++) {
+        ops->ops[i].table = RULESET_SPARE;
+        /* Of two chains with one priority the newer comes first (nf_hook_entries_grow()): this one must come last. */
+        if (ops->ops[i].kind == OP_ADD_CHAIN && ops->ops[i].nat)
+            ops->ops[i].priority++;
+    }
     return status;
 }

@@ -2,11 +2,11 @@
 /* Operations in nft(8)'s language: for tests, for messages about a failed operation, and for people. */
 #include "model/ruleset.h"
 
-static const char *const key_types[KEYS] = {
-    "inet_proto . inet_service", "ipv4_addr . inet_proto . inet_service", "ipv6_addr . inet_proto . inet_service"};
+static const char *const key_types[KEYS] = {"inet_proto . inet_service", "ipv4_addr . inet_proto . inet_service",
+                                            "ipv6_addr . inet_proto . inet_service"};
 
-static const char *const key_selectors[KEYS] = {
-    "meta l4proto . th dport", "ip daddr . meta l4proto . th dport", "ip6 daddr . meta l4proto . th dport"};
+static const char *const key_selectors[KEYS] = {"meta l4proto . th dport", "ip daddr . meta l4proto . th dport",
+                                                "ip6 daddr . meta l4proto . th dport"};
 
 static const char *const hooks[] = {"", "prerouting", "forward", "output", "postrouting"};
 
@@ -50,38 +50,23 @@ static void render_piece(const struct rule_piece *piece, struct text *text)
         [RULE_RETURN] = "return",
     };
     switch (piece->kind) {
-    case RULE_CT_STATE:
-        render_states(piece->bits, text);
-        break;
+    case RULE_CT_STATE: render_states(piece->bits, text); break;
     case RULE_IIF_ZONE:
     case RULE_OIF_ZONE:
         text_addf(text, "meta %s %u", piece->kind == RULE_IIF_ZONE ? "iifgroup" : "oifgroup", RULESET_LINK_GROUP);
         break;
-    case RULE_DADDR_IN:
-        render_prefix(&piece->prefix, text);
-        break;
-    case RULE_VMAP:
-        text_addf(text, "%s vmap @%s", key_selectors[piece->key], piece->name);
-        break;
-    case RULE_IN_SET:
-        text_addf(text, "%s @%s", key_selectors[piece->key], piece->name);
-        break;
+    case RULE_DADDR_IN: render_prefix(&piece->prefix, text); break;
+    case RULE_VMAP: text_addf(text, "%s vmap @%s", key_selectors[piece->key], piece->name); break;
+    case RULE_IN_SET: text_addf(text, "%s @%s", key_selectors[piece->key], piece->name); break;
     case RULE_MARK_ZONE:
         text_addf(text, "ct mark set ct mark & 0x%08x | 0x%08x", ~(RULESET_MARK_ZONE | RULESET_MARK_MOVES),
                   piece->bits << RULESET_MARK_SHIFT);
         break;
-    case RULE_MARK_MOVES:
-        text_addf(text, "ct mark set ct mark | 0x%08x", RULESET_MARK_MOVES);
-        break;
-    case RULE_DNAT:
-        render_dnat(piece, text);
-        break;
+    case RULE_MARK_MOVES: text_addf(text, "ct mark set ct mark | 0x%08x", RULESET_MARK_MOVES); break;
+    case RULE_DNAT: render_dnat(piece, text); break;
     case RULE_JUMP:
-    case RULE_GOTO:
-        text_addf(text, "%s %s", piece->kind == RULE_JUMP ? "jump" : "goto", piece->name);
-        break;
-    default:
-        text_add(text, plain[piece->kind]);
+    case RULE_GOTO: text_addf(text, "%s %s", piece->kind == RULE_JUMP ? "jump" : "goto", piece->name); break;
+    default: text_add(text, plain[piece->kind]);
     }
 }
 
@@ -135,25 +120,13 @@ void ruleset_render_op(const struct ruleset_batch *ops, const struct ruleset_op 
         /* Deleting what is not there would be an error, adding what is there is none. */
         text_addf(text, "add table inet %s\ndelete table inet %s\nadd table inet %s", op->table, op->table, op->table);
         break;
-    case OP_ADD_CHAIN:
-        render_chain(op, text);
-        break;
-    case OP_ADD_SET:
-        render_set(op, text);
-        break;
-    case OP_ADD_RULE:
-        render_rule(ops, op, text);
-        break;
+    case OP_ADD_CHAIN: render_chain(op, text); break;
+    case OP_ADD_SET: render_set(op, text); break;
+    case OP_ADD_RULE: render_rule(ops, op, text); break;
     case OP_ADD_ELEMENTS:
-    case OP_DELETE_ELEMENTS:
-        render_elements(ops, op, text);
-        break;
-    case OP_FLUSH_CHAIN:
-        text_addf(text, "flush chain inet %s %s", op->table, op->name);
-        break;
-    case OP_DELETE_CHAIN:
-        text_addf(text, "delete chain inet %s %s", op->table, op->name);
-        break;
+    case OP_DELETE_ELEMENTS: render_elements(ops, op, text); break;
+    case OP_FLUSH_CHAIN: text_addf(text, "flush chain inet %s %s", op->table, op->name); break;
+    case OP_DELETE_CHAIN: text_addf(text, "delete chain inet %s %s", op->table, op->name); break;
     case OP_DELETE_SET:
         text_addf(text, "delete %s inet %s %s", op->data == DATA_NONE ? "set" : "map", op->table, op->name);
         break;

@@ -158,7 +158,8 @@ static int forget_chosen(struct traffic *traffic, const struct filter *filter,
                          bool (*chosen)(const struct flow *flow, const void *what), const void *what)
 {
     struct doomed doomed = {.chosen = chosen, .what = what};
-    int status = nft_request(traffic->nft, filtered_message(IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_UNSPEC, filter), collect, &doomed);
+    int status =
+        nft_request(traffic->nft, filtered_message(IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_UNSPEC, filter), collect, &doomed);
     /* A table that changes while it is read is the rule, and new entries follow the new rules already. */
     if (status == -EINTR)
         status = 0;
@@ -194,12 +195,14 @@ static bool keeps_udp(const struct traffic *traffic, uint16_t number)
 int traffic_release_flows(struct traffic *traffic, uint16_t zone_number, struct error *err)
 {
     const uint32_t mark = (uint32_t)zone_number << RULESET_MARK_SHIFT;
-    const struct filter moving = {.mark = mark | RULESET_MARK_MOVES, .mark_mask = RULESET_MARK_ZONE | RULESET_MARK_MOVES};
+    const struct filter moving = {.mark = mark | RULESET_MARK_MOVES,
+                                  .mark_mask = RULESET_MARK_ZONE | RULESET_MARK_MOVES};
     const struct filter unreplied = {.mark = mark, .mark_mask = RULESET_MARK_ZONE, .status_mask = IPS_SEEN_REPLY};
     int status = forget(traffic, &moving);
     if (!status)
         /* Deleting cannot choose a protocol (Linux 6.1): UDP that is to stay may never be answered, as in syslog. */
-        status = keeps_udp(traffic, zone_number) ? forget_chosen(traffic, &unreplied, is_tcp, NULL) : forget(traffic, &unreplied);
+        status = keeps_udp(traffic, zone_number) ? forget_chosen(traffic, &unreplied, is_tcp, NULL)
+                                                 : forget(traffic, &unreplied);
     return conntrack_error(err, status, "forget the flows that must leave the old zone");
 }
 
@@ -220,7 +223,8 @@ static bool has_address(const struct ifaddrs *list, const struct address *addres
         const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)list->ifa_addr;
         if (address->family == 4 && list->ifa_addr->sa_family == AF_INET && !memcmp(&four->sin_addr, address->bytes, 4))
             return true;
-        if (address->family == 6 && list->ifa_addr->sa_family == AF_INET6 && !memcmp(&six->sin6_addr, address->bytes, 16))
+        if (address->family == 6 && list->ifa_addr->sa_family == AF_INET6 &&
+            !memcmp(&six->sin6_addr, address->bytes, 16))
             return true;
     }
     return false;
@@ -273,7 +277,8 @@ int traffic_count_udp(struct traffic *traffic, uint16_t zone_number, uint32_t *c
 {
     const struct filter filter = {.mark = (uint32_t)zone_number << RULESET_MARK_SHIFT, .mark_mask = RULESET_MARK_ZONE};
     *count = 0;
-    int status = nft_request(traffic->nft, filtered_message(IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_UNSPEC, &filter), count_udp, count);
+    int status = nft_request(traffic->nft, filtered_message(IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_UNSPEC, &filter),
+                             count_udp, count);
     if (status == -EINTR) /* changed while it was read: a count of a moving thing is as good */
         status = 0;
     return conntrack_error(err, status, "count a zone's UDP flows");

@@ -63,7 +63,8 @@ static bool default_route6(char *line, char name[IF_NAMESIZE])
            strspn(destination, "0") == 32;
 }
 
-static void add_default_routes(struct fw_links *links, const char *path, bool (*parse)(char *line, char name[IF_NAMESIZE]))
+static void add_default_routes(struct fw_links *links, const char *path,
+                               bool (*parse)(char *line, char name[IF_NAMESIZE]))
 {
     CLEANUP_FILE FILE *file = fopen(path, "re");
     char line[256], name[IF_NAMESIZE] = "";
@@ -134,7 +135,8 @@ static bool publishes_udp(const struct ruleset_state *state)
 static bool on_the_way(const struct fw_chain *chain)
 {
     return chain->base && !strcmp(chain->type, "filter") &&
-           (chain->hook == NF_INET_PRE_ROUTING || chain->hook == NF_INET_FORWARD || chain->hook == NF_INET_POST_ROUTING);
+           (chain->hook == NF_INET_PRE_ROUTING || chain->hook == NF_INET_FORWARD ||
+            chain->hook == NF_INET_POST_ROUTING);
 }
 
 static bool translated(const struct fw_chain *chain)
@@ -142,8 +144,8 @@ static bool translated(const struct fw_chain *chain)
     return chain->hook != NF_INET_PRE_ROUTING || chain->priority > DNAT_PRIORITY;
 }
 
-static bool dropped(const struct inspection *inspection, const struct fw_chain *chain, const struct prefix *pool, unsigned what,
-                    struct fw_fate *fate)
+static bool dropped(const struct inspection *inspection, const struct fw_chain *chain, const struct prefix *pool,
+                    unsigned what, struct fw_fate *fate)
 {
     struct fw_packet packet = {.reply = what == REPLIES,
                                .translated = translated(chain),
@@ -197,7 +199,8 @@ static bool has_chain(const struct firewall *firewall, const struct fw_chain *in
 {
     for (size_t i = 0; i < firewall->chain_count; i++) {
         const struct fw_chain *chain = &firewall->chains[i];
-        if (chain->family == in->family && !strcmp(chain->table, in->table) && !strncmp(chain->name, prefix, strlen(prefix)))
+        if (chain->family == in->family && !strcmp(chain->table, in->table) &&
+            !strncmp(chain->name, prefix, strlen(prefix)))
             return true;
     }
     return false;
@@ -209,11 +212,13 @@ static enum maker maker_of(const struct firewall *firewall, const struct fw_chai
     bool classic = chain->family != NFPROTO_INET;
     if (!strcmp(chain->table, "firewalld"))
         return MADE_BY_FIREWALLD;
-    if (classic && chain->hook == NF_INET_FORWARD && (has_chain(firewall, chain, "ufw-") || has_chain(firewall, chain, "ufw6-")))
+    if (classic && chain->hook == NF_INET_FORWARD &&
+        (has_chain(firewall, chain, "ufw-") || has_chain(firewall, chain, "ufw6-")))
         return MADE_BY_UFW;
     if (classic && chain->hook == NF_INET_FORWARD && has_chain(firewall, chain, "DOCKER-USER"))
         return MADE_BY_DOCKER;
-    if (classic && (!strcmp(chain->name, "FORWARD") || !strcmp(chain->name, "PREROUTING") || !strcmp(chain->name, "POSTROUTING")))
+    if (classic &&
+        (!strcmp(chain->name, "FORWARD") || !strcmp(chain->name, "PREROUTING") || !strcmp(chain->name, "POSTROUTING")))
         return MADE_BY_IPTABLES;
     return MADE_BY_SOMEBODY;
 }
@@ -225,7 +230,8 @@ static void mend_ufw(struct text *text, const char *pool, bool six, unsigned los
     if (lost & NEW_UDP)
         text_addf(text, "\n    ufw route allow proto udp to %s", pool);
     if (lost & REPLIES)
-        text_addf(text, "\n    %s -I FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT", six ? "ip6tables" : "iptables");
+        text_addf(text, "\n    %s -I FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT",
+                  six ? "ip6tables" : "iptables");
 }
 
 static void mend_iptables(struct text *text, const struct fw_chain *chain, const char *name, bool six, unsigned lost)
@@ -237,7 +243,8 @@ static void mend_iptables(struct text *text, const struct fw_chain *chain, const
     if (lost & (NEW_TCP | NEW_UDP) && translated(chain))
         text_addf(text, "\n    %s %s-I %s -m conntrack --ctstate DNAT -j ACCEPT", command, table, name);
     else if (lost & (NEW_TCP | NEW_UDP))
-        text_addf(text, "\n    %s %s-I %s -p %s --dport PORT -j ACCEPT    (for each published port)", command, table, name, port);
+        text_addf(text, "\n    %s %s-I %s -p %s --dport PORT -j ACCEPT    (for each published port)", command, table,
+                  name, port);
     text_addf(text, "\n    %s %s-I %s -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT", command, table, name);
 }
 
@@ -250,11 +257,11 @@ static void mend_firewalld(struct text *text, const struct address_pools *pools,
     text_addf(text, "%s --policy bluegreen --add-ingress-zone ANY", command);
     text_addf(text, "%s --policy bluegreen --add-egress-zone ANY", command);
     if (lost4)
-        text_addf(text, "%s --policy bluegreen --add-rich-rule 'rule family=ipv4 destination address=%s accept'", command,
-                  prefix_format(&pools->ipv4, prefix));
+        text_addf(text, "%s --policy bluegreen --add-rich-rule 'rule family=ipv4 destination address=%s accept'",
+                  command, prefix_format(&pools->ipv4, prefix));
     if (lost6)
-        text_addf(text, "%s --policy bluegreen --add-rich-rule 'rule family=ipv6 destination address=%s accept'", command,
-                  prefix_format(&pools->ipv6, prefix));
+        text_addf(text, "%s --policy bluegreen --add-rich-rule 'rule family=ipv6 destination address=%s accept'",
+                  command, prefix_format(&pools->ipv6, prefix));
     text_add(text, "\n    firewall-cmd --reload");
 }
 
@@ -264,13 +271,15 @@ static void mend_nft(struct text *text, const struct fw_chain *chain, unsigned l
     if (lost & (NEW_TCP | NEW_UDP) && translated(chain))
         text_addf(text, "\n    nft insert rule %s %s %s ct status dnat accept", family, chain->table, chain->name);
     else if (lost & (NEW_TCP | NEW_UDP))
-        text_addf(text, "\n    nft insert rule %s %s %s %s dport PORT accept    (for each published port)", family, chain->table,
-                  chain->name, port);
-    text_addf(text, "\n    nft insert rule %s %s %s ct state established,related accept", family, chain->table, chain->name);
+        text_addf(text, "\n    nft insert rule %s %s %s %s dport PORT accept    (for each published port)", family,
+                  chain->table, chain->name, port);
+    text_addf(text, "\n    nft insert rule %s %s %s ct state established,related accept", family, chain->table,
+              chain->name);
 }
 
 /* For one family. */
-static void mend_classic(struct text *text, enum maker maker, const struct fw_chain *chain, const struct prefix *pool, unsigned lost)
+static void mend_classic(struct text *text, enum maker maker, const struct fw_chain *chain, const struct prefix *pool,
+                         unsigned lost)
 {
     char prefix[ADDRESS_TEXT_MAX + 4];
     bool six = pool->address.family == 6;
@@ -280,7 +289,8 @@ static void mend_classic(struct text *text, enum maker maker, const struct fw_ch
         mend_iptables(text, chain, maker == MADE_BY_DOCKER ? "DOCKER-USER" : chain->name, six, lost);
 }
 
-static void mend(struct text *text, const struct inspection *inspection, const struct fw_chain *chain, unsigned lost4, unsigned lost6)
+static void mend(struct text *text, const struct inspection *inspection, const struct fw_chain *chain, unsigned lost4,
+                 unsigned lost6)
 {
     enum maker maker = maker_of(&inspection->firewall, chain);
     if (maker == MADE_BY_FIREWALLD)
@@ -293,15 +303,16 @@ static void mend(struct text *text, const struct inspection *inspection, const s
         mend_classic(text, maker, chain, &inspection->pools->ipv6, lost6);
 }
 
-static void describe(struct text *text, const struct inspection *inspection, const struct fw_chain *chain, unsigned lost,
-                     const struct fw_fate *fate)
+static void describe(struct text *text, const struct inspection *inspection, const struct fw_chain *chain,
+                     unsigned lost, const struct fw_fate *fate)
 {
     static const char *const makers[] = {"ufw", "Docker", "firewalld", "iptables", NULL};
     const char *maker = makers[maker_of(&inspection->firewall, chain)];
-    text_addf(text, "table %s %s, chain %s (hook %s, priority %d", family_name(chain->family), chain->table, chain->name,
-              hook_name(chain->hook), chain->priority);
+    text_addf(text, "table %s %s, chain %s (hook %s, priority %d", family_name(chain->family), chain->table,
+              chain->name, hook_name(chain->hook), chain->priority);
     text_addf(text, maker ? ", made by %s) drops " : ")%s drops ", maker ? maker : "");
-    text_add(text, lost & NEW_TCP ? lost & NEW_UDP ? "new TCP and UDP flows to the zones" : "new TCP connections to the zones"
+    text_add(text, lost & NEW_TCP
+                       ? lost & NEW_UDP ? "new TCP and UDP flows to the zones" : "new TCP connections to the zones"
                    : lost & NEW_UDP ? "new UDP flows to the zones"
                                     : "");
     if (lost & REPLIES)
@@ -326,7 +337,8 @@ static int inspect_chain(const struct inspection *inspection, const struct fw_ch
     return text.failed ? -ENOMEM : words_add(findings, text.data);
 }
 
-int firewall_inspect(struct traffic *traffic, const struct address_pools *pools, struct words *findings, struct error *err)
+int firewall_inspect(struct traffic *traffic, const struct address_pools *pools, struct words *findings,
+                     struct error *err)
 {
     struct inspection inspection = {.pools = pools, .udp = publishes_udp(&traffic->state)};
     int status = find_links(&inspection) ?: find_addresses(&inspection);

@@ -10,27 +10,27 @@
 
 #include <net/if.h>
 
-#define FW_REGISTER_BYTES 64 /* sixteen registers of 4 bytes */
-#define FW_INFO_MAX 176      /* struct xt_conntrack_mtinfo3 has 164 */
+#define FW_REGISTER_BYTES 64  /* sixteen registers of 4 bytes */
+#define FW_INFO_MAX       176 /* struct xt_conntrack_mtinfo3 has 164 */
 
 enum fw_kind {
-    FW_NEUTRAL,   /* neither a condition nor a verdict: counter, log */
-    FW_UNKNOWN,   /* may or may not match, may load anything anywhere */
-    FW_META,      /* load meta key */
-    FW_CT,        /* load ct key */
-    FW_PAYLOAD,   /* load length bytes at base, offset */
-    FW_FIB,       /* load a route look-up: key is the result, base the flags */
-    FW_LOAD,      /* load something that is not known here; may end the rule */
-    FW_CONSTANT,  /* load data */
-    FW_BITWISE,   /* (source & data) ^ more */
-    FW_COMPARE,   /* source, op NFT_CMP_..., data */
-    FW_RANGE,     /* source, op NFT_RANGE_..., data to more */
-    FW_LOOKUP,    /* source in set; inverted; verdict by map if by_verdict, data into a register if not and destination > 0 */
-    FW_VERDICT,   /* verdict */
-    FW_REJECT,    /* drops, whatever it answers */
-    FW_PASS_ON,   /* leaves the rule set with the packet alive, or may: queue, fwd, translation */
-    FW_XT_MATCH,  /* name, revision, data: an iptables match */
-    FW_XT_TARGET  /* name */
+    FW_NEUTRAL,  /* neither a condition nor a verdict: counter, log */
+    FW_UNKNOWN,  /* may or may not match, may load anything anywhere */
+    FW_META,     /* load meta key */
+    FW_CT,       /* load ct key */
+    FW_PAYLOAD,  /* load length bytes at base, offset */
+    FW_FIB,      /* load a route look-up: key is the result, base the flags */
+    FW_LOAD,     /* load something that is not known here; may end the rule */
+    FW_CONSTANT, /* load data */
+    FW_BITWISE,  /* (source & data) ^ more */
+    FW_COMPARE,  /* source, op NFT_CMP_..., data */
+    FW_RANGE,    /* source, op NFT_RANGE_..., data to more */
+    FW_LOOKUP,   /* source in set; inverted; or the verdict by map */
+    FW_VERDICT,  /* verdict */
+    FW_REJECT,   /* drops, whatever it answers */
+    FW_PASS_ON,  /* leaves the rule set with the packet alive, or may: queue, fwd, translation */
+    FW_XT_MATCH, /* name, revision, data: an iptables match */
+    FW_XT_TARGET /* name */
 };
 
 enum fw_verdict { FW_ACCEPT, FW_DROP, FW_RETURN, FW_JUMP, FW_GOTO, FW_CONTINUE };
@@ -69,10 +69,10 @@ struct fw_element {
 };
 
 struct fw_set {
-    uint8_t family; /* NFPROTO_... */
+    uint8_t family;     /* NFPROTO_... */
     char *table, *name; /* owned */
     bool intervals;
-    bool opaque; /* nothing is said about what is in it */
+    bool opaque;                 /* nothing is said about what is in it */
     struct fw_element *elements; /* owned; intervals: by key */
     size_t count;
 };

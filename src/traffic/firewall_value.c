@@ -48,6 +48,7 @@ enum fw_match fw_bits_between(struct fw_bits bits, const uint8_t *lowest, const 
         top[i] = (uint8_t)(bits.value[i] | ~bits.known[i]);
     if ((lowest && memcmp(top, lowest, length) < 0) || (highest && memcmp(bits.value, highest, length) > 0))
         return FW_NO;
-    bool inside = (!lowest || memcmp(bits.value, lowest, length) >= 0) && (!highest || memcmp(top, highest, length) <= 0);
+    bool inside =
+        (!lowest || memcmp(bits.value, lowest, length) >= 0) && (!highest || memcmp(top, highest, length) <= 0);
     return inside ? FW_YES : FW_MAYBE;
 }

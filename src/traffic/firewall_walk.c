@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEPTH_MAX 16   /* NFT_JUMP_STACK_SIZE */
+#define DEPTH_MAX    16 /* NFT_JUMP_STACK_SIZE */
 #define HEADER_BYTES 64 /* more than either IP header that is looked at */
 
 /* Ways in which a chain may end; a set of them. */
@@ -71,7 +71,8 @@ static void set_header(struct walk *walk)
 static void load_payload(struct walk *walk, const struct fw_expr *expr)
 {
     struct fw_bits to = bits_at(walk, expr->destination);
-    if (expr->base == NFT_PAYLOAD_NETWORK_HEADER && expr->offset < HEADER_BYTES && expr->length <= HEADER_BYTES - expr->offset) {
+    if (expr->base == NFT_PAYLOAD_NETWORK_HEADER && expr->offset < HEADER_BYTES &&
+        expr->length <= HEADER_BYTES - expr->offset) {
         memcpy(to.value, walk->header + expr->offset, expr->length);
         memcpy(to.known, walk->header_known + expr->offset, expr->length);
     } else {
@@ -117,17 +118,10 @@ static void load_meta(struct walk *walk, const struct fw_expr *expr)
         load_interface(walk, to, expr->key == NFT_META_IIF || expr->key == NFT_META_IIFNAME,
                        expr->key == NFT_META_IIFNAME || expr->key == NFT_META_OIFNAME);
         break;
-    case NFT_META_NFPROTO:
-        fw_bits_set(to, &family, sizeof family);
-        break;
-    case NFT_META_L4PROTO:
-        fw_bits_set(to, &packet->protocol, sizeof packet->protocol);
-        break;
-    case NFT_META_PROTOCOL:
-        fw_bits_set(to, &ethernet, sizeof ethernet);
-        break;
-    default:
-        fw_bits_unknown(to, sizeof(uint32_t));
+    case NFT_META_NFPROTO: fw_bits_set(to, &family, sizeof family); break;
+    case NFT_META_L4PROTO: fw_bits_set(to, &packet->protocol, sizeof packet->protocol); break;
+    case NFT_META_PROTOCOL: fw_bits_set(to, &ethernet, sizeof ethernet); break;
+    default: fw_bits_unknown(to, sizeof(uint32_t));
     }
 }
 
@@ -139,16 +133,12 @@ static void load_ct(struct walk *walk, const struct fw_expr *expr)
     uint32_t status = packet->translated ? IPS_DST_NAT : 0, sure = IPS_DST_NAT | IPS_EXPECTED;
     uint8_t direction = packet->reply ? IP_CT_DIR_REPLY : IP_CT_DIR_ORIGINAL;
     switch (expr->key) {
-    case NFT_CT_STATE:
-        fw_bits_set(to, &state, sizeof state);
-        break;
+    case NFT_CT_STATE: fw_bits_set(to, &state, sizeof state); break;
     case NFT_CT_STATUS:
         fw_bits_set(to, &status, sizeof status);
         memcpy(to.known, &sure, sizeof sure);
         break;
-    case NFT_CT_DIRECTION:
-        fw_bits_set(to, &direction, sizeof direction);
-        break;
+    case NFT_CT_DIRECTION: fw_bits_set(to, &direction, sizeof direction); break;
     default: /* marks, tuples, labels, counters: at most an address */
         fw_bits_unknown(to, registers_hold(expr->destination, 16) ? 16 : sizeof(uint32_t));
     }
@@ -181,14 +171,11 @@ static enum fw_match match_compare(struct walk *walk, const struct fw_expr *expr
     struct fw_bits from = bits_at(walk, expr->source);
     switch (expr->op) {
     case NFT_CMP_EQ:
-    case NFT_CMP_NEQ:
-        return fw_invert(fw_bits_equal(from, expr->data, expr->length), expr->op == NFT_CMP_NEQ);
+    case NFT_CMP_NEQ: return fw_invert(fw_bits_equal(from, expr->data, expr->length), expr->op == NFT_CMP_NEQ);
     case NFT_CMP_LTE:
-    case NFT_CMP_GT:
-        return fw_invert(fw_bits_between(from, NULL, expr->data, expr->length), expr->op == NFT_CMP_GT);
+    case NFT_CMP_GT: return fw_invert(fw_bits_between(from, NULL, expr->data, expr->length), expr->op == NFT_CMP_GT);
     case NFT_CMP_GTE:
-    case NFT_CMP_LT:
-        return fw_invert(fw_bits_between(from, expr->data, NULL, expr->length), expr->op == NFT_CMP_LT);
+    case NFT_CMP_LT: return fw_invert(fw_bits_between(from, expr->data, NULL, expr->length), expr->op == NFT_CMP_LT);
     }
     return FW_MAYBE;
 }
@@ -205,7 +192,8 @@ static enum fw_match match_interval(struct fw_bits from, const struct fw_set *se
     return fw_both(begun, fw_invert(fw_bits_between(from, next->key, NULL, element->length), true));
 }
 
-static enum fw_match match_element(struct walk *walk, const struct fw_expr *expr, const struct fw_set *set, size_t index)
+static enum fw_match match_element(struct walk *walk, const struct fw_expr *expr, const struct fw_set *set,
+                                   size_t index)
 {
     const struct fw_element *element = &set->elements[index];
     if (element->end || !registers_hold(expr->source, element->length))
@@ -250,26 +238,22 @@ static unsigned take_verdict(struct walk *walk, const struct fw_chain *chain, en
     unsigned ways;
     *next = false;
     switch (verdict) {
-    case FW_ACCEPT:
-        return MAY_PASS;
-    case FW_DROP:
-        return drop(walk, chain);
-    case FW_RETURN:
-        return MAY_FALL_THROUGH;
-    case FW_GOTO:
-        return walk_named(walk, chain, name, depth);
+    case FW_ACCEPT: return MAY_PASS;
+    case FW_DROP: return drop(walk, chain);
+    case FW_RETURN: return MAY_FALL_THROUGH;
+    case FW_GOTO: return walk_named(walk, chain, name, depth);
     case FW_JUMP:
         ways = walk_named(walk, chain, name, depth);
         *next = ways & MAY_FALL_THROUGH;
         return ways & ~(unsigned)MAY_FALL_THROUGH;
-    case FW_CONTINUE:
-        break;
+    case FW_CONTINUE: break;
     }
     *next = true;
     return 0;
 }
 
-static unsigned take_map(struct walk *walk, const struct fw_chain *chain, const struct fw_expr *expr, unsigned depth, bool *next)
+static unsigned take_map(struct walk *walk, const struct fw_chain *chain, const struct fw_expr *expr, unsigned depth,
+                         bool *next)
 {
     const struct fw_set *set = firewall_set(walk->firewall, chain->family, chain->table, expr->name);
     unsigned ways = 0;
@@ -296,70 +280,46 @@ static unsigned take_map(struct walk *walk, const struct fw_chain *chain, const 
 static enum fw_match condition(struct walk *walk, const struct fw_chain *chain, const struct fw_expr *expr)
 {
     switch (expr->kind) {
-    case FW_META:
-        load_meta(walk, expr);
-        return FW_YES;
-    case FW_CT:
-        load_ct(walk, expr);
-        return FW_YES;
-    case FW_PAYLOAD:
-        load_payload(walk, expr);
-        return FW_YES;
-    case FW_FIB:
-        load_fib(walk, expr);
-        return FW_YES;
-    case FW_CONSTANT:
-        fw_bits_set(bits_at(walk, expr->destination), expr->data, expr->length);
-        return FW_YES;
-    case FW_BITWISE:
-        compute_bitwise(walk, expr);
-        return FW_YES;
-    case FW_LOAD:
-        fw_bits_unknown(bits_at(walk, expr->destination), expr->length);
-        return FW_MAYBE;
-    case FW_COMPARE:
-        return match_compare(walk, expr);
+    case FW_META: load_meta(walk, expr); return FW_YES;
+    case FW_CT: load_ct(walk, expr); return FW_YES;
+    case FW_PAYLOAD: load_payload(walk, expr); return FW_YES;
+    case FW_FIB: load_fib(walk, expr); return FW_YES;
+    case FW_CONSTANT: fw_bits_set(bits_at(walk, expr->destination), expr->data, expr->length); return FW_YES;
+    case FW_BITWISE: compute_bitwise(walk, expr); return FW_YES;
+    case FW_LOAD: fw_bits_unknown(bits_at(walk, expr->destination), expr->length); return FW_MAYBE;
+    case FW_COMPARE: return match_compare(walk, expr);
     case FW_RANGE:
         return fw_invert(fw_bits_between(bits_at(walk, expr->source), expr->data, fw_more(expr), expr->length),
                          expr->op == NFT_RANGE_NEQ);
     case FW_LOOKUP:
         return match_lookup(walk, expr, firewall_set(walk->firewall, chain->family, chain->table, expr->name));
-    case FW_XT_MATCH:
-        return fw_xt_match(expr, walk->packet);
+    case FW_XT_MATCH: return fw_xt_match(expr, walk->packet);
     case FW_UNKNOWN:
         fw_bits_unknown(bits_at(walk, 0), FW_REGISTER_BYTES); /* it may have loaded something */
         return FW_MAYBE;
-    default:
-        return FW_YES;
+    default: return FW_YES;
     }
 }
 
 /* Is this piece an end, and which ways does it open? */
-static bool ending(struct walk *walk, const struct fw_chain *chain, const struct fw_expr *expr, unsigned depth, unsigned *ways,
-                   bool *next)
+static bool ending(struct walk *walk, const struct fw_chain *chain, const struct fw_expr *expr, unsigned depth,
+                   unsigned *ways, bool *next)
 {
     *next = false;
     switch (expr->kind) {
-    case FW_VERDICT:
-        *ways = take_verdict(walk, chain, expr->verdict, expr->name, depth, next);
-        return true;
+    case FW_VERDICT: *ways = take_verdict(walk, chain, expr->verdict, expr->name, depth, next); return true;
     case FW_LOOKUP:
         if (!expr->by_verdict)
             return false;
         *ways = take_map(walk, chain, expr, depth, next);
         return true;
-    case FW_REJECT:
-        *ways = drop(walk, chain);
-        return true;
-    case FW_PASS_ON:
-        *ways = MAY_PASS;
-        return true;
+    case FW_REJECT: *ways = drop(walk, chain); return true;
+    case FW_PASS_ON: *ways = MAY_PASS; return true;
     case FW_XT_TARGET:
         *next = fw_xt_target(expr->name) == FW_XT_GOES_ON;
         *ways = *next ? 0 : fw_xt_target(expr->name) == FW_XT_DROPS ? drop(walk, chain) : MAY_PASS;
         return true;
-    default:
-        return false;
+    default: return false;
     }
 }
 
@@ -371,7 +331,8 @@ static bool in_bounds(const struct fw_expr *expr)
 }
 
 /* *next: whether the following rule may be reached. */
-static unsigned walk_rule(struct walk *walk, const struct fw_chain *chain, const struct fw_rule *rule, unsigned depth, bool *next)
+static unsigned walk_rule(struct walk *walk, const struct fw_chain *chain, const struct fw_rule *rule, unsigned depth,
+                          bool *next)
 {
     enum fw_match match = FW_YES;
     *next = true;

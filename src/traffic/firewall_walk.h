@@ -18,17 +18,17 @@ struct fw_links {
 
 /* A packet of a connection from outside to a published port. */
 struct fw_packet {
-    bool reply;             /* from the zone to the client; else the client's first packet */
-    bool translated;        /* destination translation has been done: it is the zone's address */
-    bool routed;            /* the outgoing interface is known */
-    uint8_t protocol;       /* PROTOCOL_TCP, PROTOCOL_UDP */
-    struct prefix pool;     /* the zones' addresses; its family is the packet's */
+    bool reply;         /* from the zone to the client; else the client's first packet */
+    bool translated;    /* destination translation has been done: it is the zone's address */
+    bool routed;        /* the outgoing interface is known */
+    uint8_t protocol;   /* PROTOCOL_TCP, PROTOCOL_UDP */
+    struct prefix pool; /* the zones' addresses; its family is the packet's */
     struct fw_links outside, zones;
 };
 
 struct fw_fate {
-    bool dropped;   /* whatever is not known */
-    bool by_policy; /* else by a rule, in the chain that */
+    bool dropped;      /* whatever is not known */
+    bool by_policy;    /* else by a rule, in the chain that */
     const char *chain; /* names; the firewall's */
 };
 

@@ -37,7 +37,8 @@ static enum fw_match match_conntrack(const struct fw_expr *match, const struct f
     }
     enum fw_match result = flags & ~XT_CONNTRACK_STATE ? FW_MAYBE : FW_YES;
     if (flags & XT_CONNTRACK_STATE)
-        result = fw_both(result, fw_invert(states & state_bits(packet) ? FW_YES : FW_NO, inverted & XT_CONNTRACK_STATE));
+        result =
+            fw_both(result, fw_invert(states & state_bits(packet) ? FW_YES : FW_NO, inverted & XT_CONNTRACK_STATE));
     return result;
 }
 
@@ -102,10 +103,11 @@ enum fw_match fw_xt_match(const struct fw_expr *match, const struct fw_packet *p
 enum fw_xt_end fw_xt_target(const char *name)
 {
     /* The packet goes on to the next rule after these. */
-    static const char *const harmless[] = {"LOG",  "NFLOG", "MARK",  "CONNMARK", "TCPMSS",   "CLASSIFY",    "CHECKSUM", "DSCP",
-                                           "TOS",  "TTL",   "HL",    "SET",      "TRACE",    "AUDIT",       "CT",       "NOTRACK",
-                                           "LED",  "TEE",   "HMARK", "SECMARK",  "IDLETIMER", "CONNSECMARK", "RATEEST",  "TCPOPTSTRIP",
-                                           "ACCOUNT"};
+    static const char *const harmless[] = {"LOG",       "NFLOG",       "MARK",    "CONNMARK",    "TCPMSS",
+                                           "CLASSIFY",  "CHECKSUM",    "DSCP",    "TOS",         "TTL",
+                                           "HL",        "SET",         "TRACE",   "AUDIT",       "CT",
+                                           "NOTRACK",   "LED",         "TEE",     "HMARK",       "SECMARK",
+                                           "IDLETIMER", "CONNSECMARK", "RATEEST", "TCPOPTSTRIP", "ACCOUNT"};
     if (!strcmp(name, "REJECT") || !strcmp(name, "DROP"))
         return FW_XT_DROPS;
     for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)

@@ -9,14 +9,14 @@
 
 struct traffic {
     struct nft *nft;
-    struct watch *watch;        /* NULL where the tables are owned */
+    struct watch *watch; /* NULL where the tables are owned */
     bool owned;
-    bool keeper_known;          /* the keeper is in the kernel as we made it */
-    bool known;                 /* so is the table, and it is as state says */
-    bool applied;               /* state is what was wanted last, even if the table is not known to be so any more */
+    bool keeper_known; /* the keeper is in the kernel as we made it */
+    bool known;        /* so is the table, and it is as state says */
+    bool applied;      /* state is what was wanted last, even if the table is not known to be so any more */
     struct ruleset_state state;
-    uint32_t generation;        /* after our last transaction; 0 = to be asked */
-    struct ruleset_batch ops;   /* both kept for their memory */
+    uint32_t generation;      /* after our last transaction; 0 = to be asked */
+    struct ruleset_batch ops; /* both kept for their memory */
     struct nft_batch messages;
 };
 

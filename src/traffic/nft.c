@@ -121,8 +121,8 @@ static bool batch_reserve(struct nft_batch *batch)
     return !batch->failed;
 }
 
-static struct nlmsghdr *add_message(struct nft_batch *batch, uint16_t type, uint16_t flags, uint8_t family, uint16_t resource,
-                                    uint32_t owner)
+static struct nlmsghdr *add_message(struct nft_batch *batch, uint16_t type, uint16_t flags, uint8_t family,
+                                    uint16_t resource, uint32_t owner)
 {
     if (!batch_reserve(batch))
         return NULL;
@@ -180,7 +180,8 @@ void nft_batch_end(struct nft_batch *batch)
     if (batch->failed)
         return;
     ((struct nlmsghdr *)(void *)(batch->data + batch->last))->nlmsg_flags |= NLM_F_ACK;
-    struct nlmsghdr *message = add_message(batch, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES, NFT_OWNER_NONE);
+    struct nlmsghdr *message =
+        add_message(batch, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES, NFT_OWNER_NONE);
     if (message)
         nft_batch_done(batch, message);
 }
@@ -223,8 +224,8 @@ static void describe_failure(const struct nlmsghdr *message, struct nft_failure 
     const struct nlattr *words = attributes[NLMSGERR_ATTR_MSG], *where = attributes[NLMSGERR_ATTR_OFFS];
     size_t used = 0;
     if (words)
-        used = (size_t)snprintf(failure->detail, sizeof failure->detail, "%.*s", (int)strnlen(nla_data(words), (size_t)nla_len(words)),
-                                (const char *)nla_data(words));
+        used = (size_t)snprintf(failure->detail, sizeof failure->detail, "%.*s",
+                                (int)strnlen(nla_data(words), (size_t)nla_len(words)), (const char *)nla_data(words));
     if (where && nla_len(where) == sizeof(uint32_t) && used < sizeof failure->detail)
         snprintf(failure->detail + used, sizeof failure->detail - used, "%sat byte %u of the message", used ? ", " : "",
                  nla_get_u32(where));
@@ -339,10 +340,13 @@ static int take_reply(struct nlmsghdr *message, uint32_t sequence, nft_reply *re
     if (message->nlmsg_flags & NLM_F_DUMP_INTR)
         *interrupted = -EINTR;
     if (message->nlmsg_type == NLMSG_DONE) /* with the status of the dump */
-        return message->nlmsg_len < NLMSG_LENGTH(sizeof(int)) || *(int *)NLMSG_DATA(message) > 0 ? 0 : *(int *)NLMSG_DATA(message);
+        return message->nlmsg_len < NLMSG_LENGTH(sizeof(int)) || *(int *)NLMSG_DATA(message) > 0
+                   ? 0
+                   : *(int *)NLMSG_DATA(message);
     if (message->nlmsg_type == NLMSG_ERROR)
-        return message->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr)) ? -EPROTO
-                                                                          : ((struct nlmsgerr *)NLMSG_DATA(message))->error;
+        return message->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr))
+                   ? -EPROTO
+                   : ((struct nlmsgerr *)NLMSG_DATA(message))->error;
     int status = reply ? reply(context, message) : 0;
     return status ?: 1;
 }
@@ -394,9 +398,11 @@ static int read_generation(void *context, struct nlmsghdr *message)
 
 int nft_generation(struct nft *nft, uint32_t *generation, struct error *err)
 {
-    int status = nft_request(nft, nft_message(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETGEN, 0, AF_UNSPEC), read_generation, generation);
+    int status =
+        nft_request(nft, nft_message(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETGEN, 0, AF_UNSPEC), read_generation, generation);
     if (status == -EINVAL || status == -EOPNOTSUPP)
-        return error_set(err, -status, "read the rule set's generation: this kernel has no nf_tables (modprobe nf_tables)");
+        return error_set(err, -status,
+                         "read the rule set's generation: this kernel has no nf_tables (modprobe nf_tables)");
     if (status == -EPERM)
         return error_errno(err, EPERM, "read the rule set's generation (needs root, or the capability NET_ADMIN)");
     return status ? error_errno(err, -status, "read the rule set's generation") : 0;

@@ -17,14 +17,15 @@
 #include <stdint.h>
 
 /* Linux 5.12 and 6.9; newer than the headers of Debian 12. */
-#define NFT_OWNER 0x2u
+#define NFT_OWNER   0x2u
 #define NFT_PERSIST 0x4u
 
 struct nft;
 
 int nft_open(struct nft **nft, struct error *err);
 void nft_close(struct nft *nft); /* NULL is fine */
-uint32_t nft_port(const struct nft *nft); /* netlink port id: the owner of what this socket owns, the sender of what it changes */
+uint32_t nft_port(
+    const struct nft *nft); /* netlink port id: the owner of what this socket owns, the sender of what it changes */
 int nft_fd(const struct nft *nft);
 
 /* The messages of one transaction. Zero-initialise; nft_batch_begin keeps the memory. */
@@ -38,7 +39,7 @@ struct nft_batch {
     bool failed; /* memory ran out */
 };
 
-#define NFT_OWNER_NONE UINT32_MAX /* the frame's messages belong to no operation */
+#define NFT_OWNER_NONE   UINT32_MAX   /* the frame's messages belong to no operation */
 #define NFT_MESSAGE_ROOM (128u << 10) /* what a caller may write behind the header: a nested list holds 64 KiB */
 
 void nft_batch_clear(struct nft_batch *batch);
@@ -49,7 +50,7 @@ void nft_batch_done(struct nft_batch *batch, const struct nlmsghdr *message);
 void nft_batch_end(struct nft_batch *batch);
 
 struct nft_failure {
-    uint32_t owner; /* of the message that failed, or NFT_OWNER_NONE */
+    uint32_t owner;   /* of the message that failed, or NFT_OWNER_NONE */
     char detail[160]; /* the kernel's own words and where in the message, or "" */
 };
 

@@ -157,8 +157,8 @@ static void describe_set(struct nftnl_set *set, const struct builder *builder)
 static void build_set(const struct builder *builder)
 {
     bool adding = builder->op->kind == OP_ADD_SET;
-    struct nlmsghdr *message =
-        nft_batch_add(builder->batch, adding ? NFT_MSG_NEWSET : NFT_MSG_DELSET, adding ? NLM_F_CREATE : 0, builder->owner);
+    struct nlmsghdr *message = nft_batch_add(builder->batch, adding ? NFT_MSG_NEWSET : NFT_MSG_DELSET,
+                                             adding ? NLM_F_CREATE : 0, builder->owner);
     struct nftnl_set *set = message ? name_set(builder) : NULL;
     if (!set)
         return;
@@ -214,7 +214,8 @@ static void build_elements(const struct builder *builder, size_t first, size_t c
     if (!set)
         return;
     for (size_t i = 0; i < count; i++)
-        builder->batch->failed |= !add_element(set, builder->op, &builder->ops->elements[builder->op->first + first + i]);
+        builder->batch->failed |=
+            !add_element(set, builder->op, &builder->ops->elements[builder->op->first + first + i]);
     nftnl_set_elems_nlmsg_build_payload(message, set);
     nftnl_set_free(set);
     nft_batch_done(builder->batch, message);
@@ -228,30 +229,27 @@ static void build_all_elements(const struct builder *builder)
     }
 }
 
+static void build_replacement(const struct builder *builder, const struct nft_tables *tables)
+{
+    const char *name = builder->op->table;
+    bool keeper = !strcmp(name, RULESET_KEEPER), spare = !strcmp(name, RULESET_SPARE);
+    if (keeper ? tables->keeper_there : spare ? tables->spare_there : tables->table_there)
+        nft_build_delete_table(builder->batch, name, builder->owner);
+    nft_build_table(builder->batch, name, tables->flags, builder->owner);
+}
+
 static void build_op(const struct builder *builder, const struct nft_tables *tables)
 {
     switch (builder->op->kind) {
-    case OP_REPLACE_TABLE:
-        if (strcmp(builder->op->table, RULESET_KEEPER) ? tables->table_there : tables->keeper_there)
-            nft_build_delete_table(builder->batch, builder->op->table, builder->owner);
-        nft_build_table(builder->batch, builder->op->table, tables->flags, builder->owner);
-        break;
+    case OP_REPLACE_TABLE: build_replacement(builder, tables); break;
     case OP_ADD_CHAIN:
-    case OP_DELETE_CHAIN:
-        build_chain(builder);
-        break;
+    case OP_DELETE_CHAIN: build_chain(builder); break;
     case OP_ADD_SET:
-    case OP_DELETE_SET:
-        build_set(builder);
-        break;
+    case OP_DELETE_SET: build_set(builder); break;
     case OP_ADD_RULE:
-    case OP_FLUSH_CHAIN:
-        build_rule(builder);
-        break;
+    case OP_FLUSH_CHAIN: build_rule(builder); break;
     case OP_ADD_ELEMENTS:
-    case OP_DELETE_ELEMENTS:
-        build_all_elements(builder);
-        break;
+    case OP_DELETE_ELEMENTS: build_all_elements(builder); break;
     }
 }
 

@@ -7,8 +7,8 @@
 
 /* What a replacement has to know of the kernel's present tables. */
 struct nft_tables {
-    bool table_there, keeper_there; /* to be deleted first */
-    uint32_t flags;                 /* of the new ones: NFT_OWNER | NFT_PERSIST or 0 */
+    bool table_there, keeper_there, spare_there; /* to be deleted first */
+    uint32_t flags;                              /* of the new ones: NFT_OWNER | NFT_PERSIST or 0 */
 };
 
 /* Appends the messages between nft_batch_begin and nft_batch_end. A message's owner is the operation's index. Memory:

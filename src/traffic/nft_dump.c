@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ATTEMPTS 5         /* somebody may be changing what we read */
+#define ATTEMPTS     5     /* somebody may be changing what we read */
 #define ELEMENTS_MAX 20000 /* lists of addresses to block have more; whether we are in one is not ours to say */
 
 static void *append(void *array, size_t *count, size_t size)
@@ -34,7 +34,8 @@ static void *append(void *array, size_t *count, size_t size)
 
 static bool ours(uint8_t family, const char *table)
 {
-    return family == NFPROTO_INET && (!strcmp(table, RULESET_TABLE) || !strcmp(table, RULESET_KEEPER));
+    return family == NFPROTO_INET &&
+           (!strcmp(table, RULESET_TABLE) || !strcmp(table, RULESET_KEEPER) || !strcmp(table, RULESET_SPARE));
 }
 
 static bool for_ip(uint8_t family)
@@ -82,7 +83,8 @@ static int take_chain(void *context, struct nlmsghdr *message)
 static bool on_the_way(const struct fw_chain *chain)
 {
     return chain->base && !strcmp(chain->type, "filter") &&
-           (chain->hook == NF_INET_PRE_ROUTING || chain->hook == NF_INET_FORWARD || chain->hook == NF_INET_POST_ROUTING);
+           (chain->hook == NF_INET_PRE_ROUTING || chain->hook == NF_INET_FORWARD ||
+            chain->hook == NF_INET_POST_ROUTING);
 }
 
 /* Is this the first such chain of its table? */
@@ -144,7 +146,8 @@ static int take_set(void *context, struct nlmsghdr *message)
             to->family = ((struct nfgenmsg *)NLMSG_DATA(message))->nfgen_family;
             to->table = strdup(nftnl_set_get_str(set, NFTNL_SET_TABLE));
             to->name = strdup(nftnl_set_get_str(set, NFTNL_SET_NAME));
-            to->intervals = nftnl_set_is_set(set, NFTNL_SET_FLAGS) && nftnl_set_get_u32(set, NFTNL_SET_FLAGS) & NFT_SET_INTERVAL;
+            to->intervals =
+                nftnl_set_is_set(set, NFTNL_SET_FLAGS) && nftnl_set_get_u32(set, NFTNL_SET_FLAGS) & NFT_SET_INTERVAL;
         }
         status = to && to->table && to->name ? 0 : -ENOMEM;
     }
@@ -155,10 +158,12 @@ static int take_set(void *context, struct nlmsghdr *message)
 static int fill_element(struct fw_element *to, struct nftnl_set_elem *element)
 {
     uint32_t length = 0;
-    const void *key =
-        nftnl_set_elem_is_set(element, NFTNL_SET_ELEM_KEY) ? nftnl_set_elem_get(element, NFTNL_SET_ELEM_KEY, &length) : NULL;
+    const void *key = nftnl_set_elem_is_set(element, NFTNL_SET_ELEM_KEY)
+                          ? nftnl_set_elem_get(element, NFTNL_SET_ELEM_KEY, &length)
+                          : NULL;
     to->opaque = !key || length > sizeof to->key || nftnl_set_elem_is_set(element, NFTNL_SET_ELEM_KEY_END) ||
-                 nftnl_set_elem_is_set(element, NFTNL_SET_ELEM_EXPR) || nftnl_set_elem_is_set(element, NFTNL_SET_ELEM_EXPRESSIONS);
+                 nftnl_set_elem_is_set(element, NFTNL_SET_ELEM_EXPR) ||
+                 nftnl_set_elem_is_set(element, NFTNL_SET_ELEM_EXPRESSIONS);
     if (key && length <= sizeof to->key) {
         memcpy(to->key, key, length);
         to->length = (uint8_t)length;
@@ -219,8 +224,9 @@ static struct nl_msg *request_of(uint8_t type, uint8_t family, const char *table
 
 static int dump_elements(struct nft *nft, struct fw_set *set)
 {
-    int status = nft_request(nft, request_of(NFT_MSG_GETSETELEM, set->family, set->table, NFTA_SET_ELEM_LIST_SET, set->name),
-                             take_elements, set);
+    int status =
+        nft_request(nft, request_of(NFT_MSG_GETSETELEM, set->family, set->table, NFTA_SET_ELEM_LIST_SET, set->name),
+                    take_elements, set);
     if (set->intervals)
         qsort(set->elements, set->count, sizeof *set->elements, compare_elements);
     return status;
@@ -229,7 +235,8 @@ static int dump_elements(struct nft *nft, struct fw_set *set)
 static int dump_table(struct nft *nft, struct firewall *firewall, const struct fw_chain *chain)
 {
     size_t first = firewall->set_count;
-    int status = nft_request(nft, request_of(NFT_MSG_GETRULE, chain->family, chain->table, 0, NULL), take_rule, firewall);
+    int status =
+        nft_request(nft, request_of(NFT_MSG_GETRULE, chain->family, chain->table, 0, NULL), take_rule, firewall);
     if (!status)
         status = nft_request(nft, request_of(NFT_MSG_GETSET, chain->family, chain->table, 0, NULL), take_set, firewall);
     for (size_t i = first; i < firewall->set_count && !status; i++)

@@ -11,21 +11,14 @@
 enum fw_verdict nft_dump_verdict(uint32_t code)
 {
     switch ((int)code) {
-    case NF_ACCEPT:
-        return FW_ACCEPT;
-    case NF_DROP:
-        return FW_DROP;
-    case NFT_RETURN:
-        return FW_RETURN;
-    case NFT_JUMP:
-        return FW_JUMP;
-    case NFT_GOTO:
-        return FW_GOTO;
+    case NF_ACCEPT: return FW_ACCEPT;
+    case NF_DROP: return FW_DROP;
+    case NFT_RETURN: return FW_RETURN;
+    case NFT_JUMP: return FW_JUMP;
+    case NFT_GOTO: return FW_GOTO;
     case NFT_CONTINUE:
-    case NFT_BREAK:
-        return FW_CONTINUE;
-    default: /* NF_QUEUE and NF_STOLEN: somebody has it who may let it through */
-        return FW_ACCEPT;
+    case NFT_BREAK: return FW_CONTINUE;
+    default: /* NF_QUEUE and NF_STOLEN: somebody has it who may let it through */ return FW_ACCEPT;
     }
 }
 
@@ -107,9 +100,11 @@ static int dump_bitwise(struct nftnl_expr *expr, struct fw_expr *to)
     to->kind = FW_BITWISE;
     to->source = register_offset(expr, NFTNL_EXPR_BITWISE_SREG);
     to->destination = register_offset(expr, NFTNL_EXPR_BITWISE_DREG);
-    uint32_t op = nftnl_expr_is_set(expr, NFTNL_EXPR_BITWISE_OP) ? nftnl_expr_get_u32(expr, NFTNL_EXPR_BITWISE_OP) : NFT_BITWISE_BOOL;
+    uint32_t op = nftnl_expr_is_set(expr, NFTNL_EXPR_BITWISE_OP) ? nftnl_expr_get_u32(expr, NFTNL_EXPR_BITWISE_OP)
+                                                                 : NFT_BITWISE_BOOL;
     if (op != NFT_BITWISE_BOOL || !copy_data(expr, NFTNL_EXPR_BITWISE_MASK, to->data, FW_REGISTER_BYTES, &mask) ||
-        !copy_data(expr, NFTNL_EXPR_BITWISE_XOR, to->data + FW_REGISTER_BYTES, FW_REGISTER_BYTES, &xor) || mask != xor) {
+        !copy_data(expr, NFTNL_EXPR_BITWISE_XOR, to->data + FW_REGISTER_BYTES, FW_REGISTER_BYTES, &xor) ||
+        mask != xor) {
         to->kind = FW_LOAD; /* a shift, or between registers */
         to->length = (uint8_t)nftnl_expr_get_u32(expr, NFTNL_EXPR_BITWISE_LEN);
         return 0;
@@ -135,7 +130,8 @@ static int dump_range(struct nftnl_expr *expr, struct fw_expr *to)
     to->op = nftnl_expr_get_u32(expr, NFTNL_EXPR_RANGE_OP);
     to->source = register_offset(expr, NFTNL_EXPR_RANGE_SREG);
     if (!copy_data(expr, NFTNL_EXPR_RANGE_FROM_DATA, to->data, FW_REGISTER_BYTES, &from) ||
-        !copy_data(expr, NFTNL_EXPR_RANGE_TO_DATA, to->data + FW_REGISTER_BYTES, FW_REGISTER_BYTES, &until) || from != until)
+        !copy_data(expr, NFTNL_EXPR_RANGE_TO_DATA, to->data + FW_REGISTER_BYTES, FW_REGISTER_BYTES, &until) ||
+        from != until)
         to->kind = FW_UNKNOWN;
     to->length = from;
     return 0;
@@ -188,14 +184,15 @@ int nft_dump_expr(struct nftnl_expr *expr, struct fw_expr *to)
     static const struct {
         const char *name;
         int (*dump)(struct nftnl_expr *expr, struct fw_expr *to);
-    } dumpers[] = {{"meta", dump_meta},       {"ct", dump_ct},           {"payload", dump_payload},     {"fib", dump_fib},
-                   {"bitwise", dump_bitwise}, {"cmp", dump_compare},     {"range", dump_range},         {"lookup", dump_lookup},
-                   {"match", dump_match},     {"target", dump_target},   {"immediate", dump_immediate}};
+    } dumpers[] = {
+        {"meta", dump_meta},       {"ct", dump_ct},         {"payload", dump_payload},    {"fib", dump_fib},
+        {"bitwise", dump_bitwise}, {"cmp", dump_compare},   {"range", dump_range},        {"lookup", dump_lookup},
+        {"match", dump_match},     {"target", dump_target}, {"immediate", dump_immediate}};
     static const struct {
         const char *name;
         enum fw_kind kind;
-    } others[] = {{"counter", FW_NEUTRAL}, {"log", FW_NEUTRAL},     {"last", FW_NEUTRAL},      {"notrack", FW_NEUTRAL},
-                  {"dup", FW_NEUTRAL},     {"reject", FW_REJECT},   {"queue", FW_PASS_ON},     {"fwd", FW_PASS_ON},
+    } others[] = {{"counter", FW_NEUTRAL}, {"log", FW_NEUTRAL},     {"last", FW_NEUTRAL},  {"notrack", FW_NEUTRAL},
+                  {"dup", FW_NEUTRAL},     {"reject", FW_REJECT},   {"queue", FW_PASS_ON}, {"fwd", FW_PASS_ON},
                   {"tproxy", FW_PASS_ON},  {"synproxy", FW_PASS_ON}};
     const char *name = nftnl_expr_get_str(expr, NFTNL_EXPR_NAME);
     for (size_t i = 0; i < sizeof dumpers / sizeof *dumpers; i++)

@@ -91,7 +91,7 @@ static void compare_u32(struct writer *writer, enum nft_cmp_ops op, uint32_t val
 }
 
 /* Register 1 becomes (register 1 & mask) ^ xor. */
-static void bitwise(struct writer *writer, const void *mask, const void *xor, size_t size)
+static void bitwise(struct writer *writer, const void *mask, const void * xor, size_t size)
 {
     struct nftnl_expr *expr = start(writer, "bitwise");
     set_u32(expr, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
@@ -223,35 +223,16 @@ static void write_statement(struct writer *writer, const struct rule_piece *piec
     case RULE_MARK_ZONE:
         set_mark(writer, ~(RULESET_MARK_ZONE | RULESET_MARK_MOVES), piece->bits << RULESET_MARK_SHIFT);
         break;
-    case RULE_MARK_MOVES:
-        set_mark(writer, ~RULESET_MARK_MOVES, RULESET_MARK_MOVES);
-        break;
-    case RULE_DNAT:
-        translate(writer, piece);
-        break;
-    case RULE_MASQUERADE:
-        start(writer, "masq");
-        break;
-    case RULE_COUNTER:
-        start(writer, "counter");
-        break;
-    case RULE_ACCEPT:
-        verdict(writer, NF_ACCEPT, NULL);
-        break;
-    case RULE_DROP:
-        verdict(writer, NF_DROP, NULL);
-        break;
-    case RULE_RETURN:
-        verdict(writer, NFT_RETURN, NULL);
-        break;
-    case RULE_JUMP:
-        verdict(writer, NFT_JUMP, piece->name);
-        break;
-    case RULE_GOTO:
-        verdict(writer, NFT_GOTO, piece->name);
-        break;
-    default: /* RULE_END is in no rule, the conditions are dealt with */
-        writer->failed = true;
+    case RULE_MARK_MOVES: set_mark(writer, ~RULESET_MARK_MOVES, RULESET_MARK_MOVES); break;
+    case RULE_DNAT: translate(writer, piece); break;
+    case RULE_MASQUERADE: start(writer, "masq"); break;
+    case RULE_COUNTER: start(writer, "counter"); break;
+    case RULE_ACCEPT: verdict(writer, NF_ACCEPT, NULL); break;
+    case RULE_DROP: verdict(writer, NF_DROP, NULL); break;
+    case RULE_RETURN: verdict(writer, NFT_RETURN, NULL); break;
+    case RULE_JUMP: verdict(writer, NFT_JUMP, piece->name); break;
+    case RULE_GOTO: verdict(writer, NFT_GOTO, piece->name); break;
+    default: /* RULE_END is in no rule, the conditions are dealt with */ writer->failed = true;
     }
 }
 
@@ -259,41 +240,18 @@ int nft_expr_add(struct nftnl_rule *rule, const struct rule_piece *piece)
 {
     struct writer writer = {.rule = rule};
     switch (piece->kind) {
-    case RULE_CT_STATE:
-        one_of_bits(&writer, NFT_CT_STATE, piece->bits);
-        break;
-    case RULE_CT_DNAT:
-        one_of_bits(&writer, NFT_CT_STATUS, IPS_DST_NAT);
-        break;
-    case RULE_IIF_ZONE:
-        match_meta(&writer, NFT_META_IIFGROUP, NFT_CMP_EQ, RULESET_LINK_GROUP);
-        break;
-    case RULE_OIF_ZONE:
-        match_meta(&writer, NFT_META_OIFGROUP, NFT_CMP_EQ, RULESET_LINK_GROUP);
-        break;
-    case RULE_IIF_LOOPBACK:
-        match_meta(&writer, NFT_META_IIF, NFT_CMP_EQ, LOOPBACK_IFINDEX);
-        break;
-    case RULE_OIF_ELSEWHERE:
-        match_meta(&writer, NFT_META_OIF, NFT_CMP_NEQ, LOOPBACK_IFINDEX);
-        break;
-    case RULE_DADDR_IN:
-        match_prefix(&writer, &piece->prefix);
-        break;
-    case RULE_DADDR_LOCAL:
-        match_fib(&writer, NFTA_FIB_F_DADDR);
-        break;
-    case RULE_SADDR_LOCAL:
-        match_fib(&writer, NFTA_FIB_F_SADDR);
-        break;
-    case RULE_VMAP:
-        match_key(&writer, piece, NFT_REG_VERDICT);
-        break;
-    case RULE_IN_SET:
-        match_key(&writer, piece, UINT32_MAX);
-        break;
-    default:
-        write_statement(&writer, piece);
+    case RULE_CT_STATE: one_of_bits(&writer, NFT_CT_STATE, piece->bits); break;
+    case RULE_CT_DNAT: one_of_bits(&writer, NFT_CT_STATUS, IPS_DST_NAT); break;
+    case RULE_IIF_ZONE: match_meta(&writer, NFT_META_IIFGROUP, NFT_CMP_EQ, RULESET_LINK_GROUP); break;
+    case RULE_OIF_ZONE: match_meta(&writer, NFT_META_OIFGROUP, NFT_CMP_EQ, RULESET_LINK_GROUP); break;
+    case RULE_IIF_LOOPBACK: match_meta(&writer, NFT_META_IIF, NFT_CMP_EQ, LOOPBACK_IFINDEX); break;
+    case RULE_OIF_ELSEWHERE: match_meta(&writer, NFT_META_OIF, NFT_CMP_NEQ, LOOPBACK_IFINDEX); break;
+    case RULE_DADDR_IN: match_prefix(&writer, &piece->prefix); break;
+    case RULE_DADDR_LOCAL: match_fib(&writer, NFTA_FIB_F_DADDR); break;
+    case RULE_SADDR_LOCAL: match_fib(&writer, NFTA_FIB_F_SADDR); break;
+    case RULE_VMAP: match_key(&writer, piece, NFT_REG_VERDICT); break;
+    case RULE_IN_SET: match_key(&writer, piece, UINT32_MAX); break;
+    default: write_statement(&writer, piece);
     }
     return writer.failed ? -ENOMEM : 0;
 }

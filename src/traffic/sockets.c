@@ -25,15 +25,15 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define STATE(name) (1u << (name))
+#define STATE(name)      (1u << (name))
 #define TCP_NEW_SYN_RECV 12 /* net/tcp_states.h; how handshakes are listed since 4.4 */
-#define COUNTED_STATES                                                                                                 \
-    (STATE(TCP_ESTABLISHED) | STATE(TCP_SYN_RECV) | STATE(TCP_NEW_SYN_RECV) | STATE(TCP_FIN_WAIT1) |                   \
+#define COUNTED_STATES                                                                               \
+    (STATE(TCP_ESTABLISHED) | STATE(TCP_SYN_RECV) | STATE(TCP_NEW_SYN_RECV) | STATE(TCP_FIN_WAIT1) | \
      STATE(TCP_CLOSE_WAIT) | STATE(TCP_LAST_ACK) | STATE(TCP_CLOSING))
 
 /* One port is two operations of comparing and one of jumping, as struct inet_diag_bc_op of 4 bytes. */
 #define OPS_PER_PORT 3
-#define OPS_MAX (OPS_PER_PORT * SERVICE_PORTS_MAX)
+#define OPS_MAX      (OPS_PER_PORT * SERVICE_PORTS_MAX)
 
 struct query {
     struct nlmsghdr header;
@@ -69,7 +69,8 @@ typedef int each_socket(void *context, const struct inet_diag_msg *socket);
 struct listing {
     int fd;
     uint32_t sequence;
-    unsigned char reply[32u << 10] __attribute__((aligned(NLMSG_ALIGNTO))); /* af_netlink.c: a dump's piece is at most this */
+    unsigned char reply[32u << 10]
+        __attribute__((aligned(NLMSG_ALIGNTO))); /* af_netlink.c: a dump's piece is at most this */
 };
 
 /* The next datagram's length. The kernel answers inside the send and each receive: there is nothing to wait for. */
@@ -108,8 +109,9 @@ static int take(const struct nlmsghdr *message, uint32_t sequence, each_socket *
     if (message->nlmsg_type == NLMSG_DONE)
         return 0;
     if (message->nlmsg_type == NLMSG_ERROR)
-        return message->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr)) ? -EPROTO
-                                                                          : ((struct nlmsgerr *)NLMSG_DATA(message))->error;
+        return message->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr))
+                   ? -EPROTO
+                   : ((struct nlmsgerr *)NLMSG_DATA(message))->error;
     if (message->nlmsg_len < NLMSG_LENGTH(sizeof(struct inet_diag_msg)))
         return -EPROTO;
     const struct inet_diag_msg *socket = NLMSG_DATA(message);
@@ -131,10 +133,11 @@ static int read_sockets(struct listing *listing, each_socket *each, void *contex
     return status;
 }
 
-static int list_family(struct listing *listing, uint8_t family, const struct port *ports, size_t count, each_socket *each,
-                       void *context)
+static int list_family(struct listing *listing, uint8_t family, const struct port *ports, size_t count,
+                       each_socket *each, void *context)
 {
-    struct query query = {.request = {.sdiag_family = family, .sdiag_protocol = IPPROTO_TCP, .idiag_states = COUNTED_STATES}};
+    struct query query = {
+        .request = {.sdiag_family = family, .sdiag_protocol = IPPROTO_TCP, .idiag_states = COUNTED_STATES}};
     size_t filter = write_filter(query.ops, ports, count) * sizeof *query.ops;
     if (!filter)
         return 0;

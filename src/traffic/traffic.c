@@ -45,13 +45,16 @@ static int find_table(struct traffic *traffic, const char *name, struct table_no
         request = NULL;
     }
     int status = nft_request(traffic->nft, request, read_table, now);
+    if (status == -EPERM)
+        return error_errno(err, EPERM, "look for table inet %s (needs root, or the capability NET_ADMIN)", name);
     if (status && status != -ENOENT)
         return error_errno(err, -status, "look for table inet %s", name);
     if (now->owner && now->owner != nft_port(traffic->nft))
-        return error_set(err, EBUSY,
-                         "table inet %s belongs to another running process (netlink port %u): is another bluegreend at work in "
-                         "this network namespace?",
-                         name, now->owner);
+        return error_set(
+            err, EBUSY,
+            "table inet %s belongs to another running process (netlink port %u): is another bluegreend at work in "
+            "this network namespace?",
+            name, now->owner);
     return 0;
 }
 
@@ -85,16 +88,19 @@ static uint32_t flags_wanted(const struct traffic *traffic)
 /* What a replacement has to delete. */
 static int look(struct traffic *traffic, struct nft_tables *tables, struct error *err)
 {
-    struct table_now table = {0}, keeper = {0};
+    struct table_now table = {0}, keeper = {0}, spare = {0};
     *tables = (struct nft_tables){.flags = flags_wanted(traffic)};
     if (traffic->known && traffic->keeper_known)
         return 0;
-    int status = find_table(traffic, RULESET_TABLE, &table, err) ?: find_table(traffic, RULESET_KEEPER, &keeper, err);
+    int status = find_table(traffic, RULESET_TABLE, &table, err) ?: find_table(traffic, RULESET_KEEPER, &keeper, err)
+                                                                 ?: find_table(traffic, RULESET_SPARE, &spare, err);
     tables->table_there = table.there;
     tables->keeper_there = keeper.there;
+    tables->spare_there = spare.there;
     return status;
 }
 
+/* What stands between begin and end of traffic->messages, as one transaction. */
 static int commit(struct traffic *traffic, struct transaction *transaction, struct nft_failure *failure)
 {
     uint32_t before = traffic->generation;
@@ -106,18 +112,76 @@ static int commit(struct traffic *traffic, struct transaction *transaction, stru
     return status;
 }
 
+/* Sends traffic->ops. */
+static int commit_ops(struct traffic *traffic, const struct nft_tables *tables, struct transaction *transaction,
+                      struct error *err)
+{
+    struct nft_failure failure;
+    nft_batch_begin(traffic->nft, &traffic->messages);
+    nft_build(&traffic->ops, tables, &traffic->messages);
+    nft_batch_end(&traffic->messages);
+    int status = commit(traffic, transaction, &failure);
+    return status ? explain(traffic, status, &failure, err) : 0;
+}
+
+/* Puts the spare table beside the one that is about to be replaced (ruleset_spare() says why). */
+static int add_spare(struct traffic *traffic, const struct ruleset_state *to, const struct nft_tables *tables,
+                     struct error *err)
+{
+    struct transaction transaction;
+    struct nft_tables spare = *tables;
+    /* Owned without PERSIST it goes away by itself, should the agent die now. */
+    spare.flags &= NFT_OWNER;
+    ruleset_batch_reset(&traffic->ops);
+    return ruleset_spare(to, &traffic->ops, err) ?: commit_ops(traffic, &spare, &transaction, err);
+}
+
+/* Whatever of these there is, in one transaction. */
+static int delete_tables(struct traffic *traffic, const char *const names[], size_t count, struct error *err)
+{
+    struct nft_failure failure;
+    struct transaction transaction;
+    int status = -ERESTART;
+    for (int i = 0; i < ATTEMPTS && status == -ERESTART; i++) {
+        bool any = false;
+        status = nft_generation(traffic->nft, &traffic->generation, err);
+        nft_batch_begin(traffic->nft, &traffic->messages);
+        for (size_t j = 0; j < count && !status; j++) {
+            struct table_now now;
+            status = find_table(traffic, names[j], &now, err);
+            if (!status && now.there)
+                nft_build_delete_table(&traffic->messages, names[j], NFT_OWNER_NONE);
+            any |= now.there;
+        }
+        if (status || !any)
+            return status;
+        nft_batch_end(&traffic->messages);
+        status = commit(traffic, &transaction, &failure);
+    }
+    return status ? error_errno(err, -status, "remove table inet %s", names[0]) : 0;
+}
+
+static int delete_spare(struct traffic *traffic, struct error *err)
+{
+    static const char *const spare[] = {RULESET_SPARE};
+    return delete_tables(traffic, spare, 1, err);
+}
+
+static int describe(struct traffic *traffic, const struct ruleset_state *to, struct error *err)
+{
+    ruleset_batch_reset(&traffic->ops);
+    int status = traffic->keeper_known ? 0 : ruleset_keeper(&traffic->ops, err);
+    return status || !to ? status : ruleset_diff(traffic->known ? &traffic->state : NULL, to, &traffic->ops, err);
+}
+
 /* to NULL: only the keeper. One attempt; *sent tells whether it is the kernel that refused. */
 static int attempt(struct traffic *traffic, const struct ruleset_state *to, struct transaction *transaction, bool *sent,
                    struct error *err)
 {
     struct nft_tables tables;
-    struct nft_failure failure;
     *sent = false;
     *transaction = (struct transaction){0};
-    ruleset_batch_reset(&traffic->ops);
-    int status = traffic->keeper_known ? 0 : ruleset_keeper(&traffic->ops, err);
-    if (!status && to)
-        status = ruleset_diff(traffic->known ? &traffic->state : NULL, to, &traffic->ops, err);
+    int status = describe(traffic, to, err);
     if (status || !traffic->ops.count)
         return status;
     /* First the generation, then a look: what changes in between makes the generation stale. */
@@ -126,12 +190,17 @@ static int attempt(struct traffic *traffic, const struct ruleset_state *to, stru
         status = look(traffic, &tables, err);
     if (status)
         return status;
-    nft_batch_begin(traffic->nft, &traffic->messages);
-    nft_build(&traffic->ops, &tables, &traffic->messages);
-    nft_batch_end(&traffic->messages);
     *sent = true;
-    status = commit(traffic, transaction, &failure);
-    return status ? explain(traffic, status, &failure, err) : 0;
+    bool guarded = to && !traffic->known && tables.table_there;
+    if (guarded)
+        status = add_spare(traffic, to, &tables, err) ?: describe(traffic, to, err);
+    if (!status)
+        status = commit_ops(traffic, &tables, transaction, err);
+    if (!guarded)
+        return status;
+    /* Should this fail, the next attempt finds the table replaced and the spare one there, and does both again. */
+    int left = delete_spare(traffic, status ? NULL : err);
+    return status ?: left;
 }
 
 static void forget_if_touched(struct traffic *traffic)
@@ -167,19 +236,19 @@ static int adopt(struct traffic *traffic, struct error *err)
 {
     struct table_now now;
     struct nft_failure failure;
+    struct transaction transaction;
     int status = -ERESTART;
     for (int i = 0; i < ATTEMPTS && status == -ERESTART; i++) {
-        uint32_t generation;
-        status = nft_generation(traffic->nft, &generation, err) ?: find_table(traffic, RULESET_TABLE, &now, err);
+        status =
+            nft_generation(traffic->nft, &traffic->generation, err) ?: find_table(traffic, RULESET_TABLE, &now, err);
         /* A table without PERSIST cannot become ours; the first traffic_apply puts a new one in its place. */
         if (status || !now.there || now.owner || !(now.flags & NFT_PERSIST))
             return status;
         nft_batch_begin(traffic->nft, &traffic->messages);
         nft_build_table(&traffic->messages, RULESET_TABLE, flags_wanted(traffic), NFT_OWNER_NONE);
         nft_batch_end(&traffic->messages);
-        status = nft_commit(traffic->nft, &traffic->messages, generation, &failure, NULL);
+        status = commit(traffic, &transaction, &failure);
     }
-    traffic->generation = 0;
     return status ? error_errno(err, -status, "adopt table inet %s", RULESET_TABLE) : 0;
 }
 
@@ -187,8 +256,9 @@ static int take(struct traffic *traffic, bool may_own, struct error *err)
 {
     struct table_now now;
     struct transaction transaction;
-    /* Refuse before anything is changed if another agent is at work. */
-    int status = find_table(traffic, RULESET_TABLE, &now, err);
+    /* Refuse before anything is changed if another agent is at work; then remove what one left that was killed while
+     * it replaced the table. */
+    int status = find_table(traffic, RULESET_TABLE, &now, err) ?: delete_spare(traffic, err);
     if (status)
         return status;
     if (may_own) {
@@ -240,7 +310,8 @@ bool traffic_owned(const struct traffic *traffic)
     return traffic->owned;
 }
 
-int traffic_apply(struct traffic *traffic, const struct ruleset_state *state, struct transaction *transaction, struct error *err)
+int traffic_apply(struct traffic *traffic, const struct ruleset_state *state, struct transaction *transaction,
+                  struct error *err)
 {
     struct ruleset_state copy;
     struct transaction own;
@@ -259,30 +330,12 @@ int traffic_apply(struct traffic *traffic, const struct ruleset_state *state, st
 
 int traffic_remove(struct traffic *traffic, struct error *err)
 {
-    struct table_now table, keeper;
-    struct nft_failure failure;
-    int status = -ERESTART;
-    for (int i = 0; i < ATTEMPTS && status == -ERESTART; i++) {
-        uint32_t generation;
-        status = nft_generation(traffic->nft, &generation, err) ?: find_table(traffic, RULESET_TABLE, &table, err)
-                                                               ?: find_table(traffic, RULESET_KEEPER, &keeper, err);
-        if (status)
-            return status;
-        if (!table.there && !keeper.there)
-            break;
-        nft_batch_begin(traffic->nft, &traffic->messages);
-        if (table.there)
-            nft_build_delete_table(&traffic->messages, RULESET_TABLE, NFT_OWNER_NONE);
-        if (keeper.there)
-            nft_build_delete_table(&traffic->messages, RULESET_KEEPER, NFT_OWNER_NONE);
-        nft_batch_end(&traffic->messages);
-        status = nft_commit(traffic->nft, &traffic->messages, generation, &failure, NULL);
-    }
+    static const char *const tables[] = {RULESET_TABLE, RULESET_KEEPER, RULESET_SPARE};
+    int status = delete_tables(traffic, tables, sizeof tables / sizeof *tables, err);
     if (status)
-        return error_errno(err, -status, "remove tables inet %s and inet %s", RULESET_TABLE, RULESET_KEEPER);
+        return status;
     ruleset_state_clear(&traffic->state);
     traffic->known = traffic->keeper_known = traffic->applied = false;
-    traffic->generation = 0;
     return 0;
 }
 

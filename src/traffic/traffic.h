@@ -23,9 +23,11 @@ int traffic_open(struct traffic **traffic, struct error *err);
 /* Leaves the table in the kernel. */
 void traffic_close(struct traffic *traffic);
 bool traffic_owned(const struct traffic *traffic);
-/* Brings the kernel to this state. The first call after open replaces the whole table in one transaction, later ones
- * send the difference. On failure the kernel is as before. state is copied. */
-int traffic_apply(struct traffic *traffic, const struct ruleset_state *state, struct transaction *transaction, struct error *err);
+/* Brings the kernel to this state. The first call after open replaces the whole table (one transaction, which
+ * *transaction is about, between two that add and remove a spare table where there was one), later ones send the
+ * difference. On failure the kernel is as before. state is copied. transaction may be NULL. */
+int traffic_apply(struct traffic *traffic, const struct ruleset_state *state, struct transaction *transaction,
+                  struct error *err);
 /* What the kernel's rule set has live for this app at this moment, before or after the first apply: *live is enum
  * colour, or -1 if the table, the app's chain or its goto is not there. For recovery: the journal may not have heard
  * of the last switch. */
@@ -52,4 +54,5 @@ int sockets_destroy(int diag_fd, const struct port *ports, size_t count, uint32_
 
 /* Base chains of others that would drop forwarded packets to the zones. Adds to findings, for each, what it is and
  * the line that mends it. */
-int firewall_inspect(struct traffic *traffic, const struct address_pools *pools, struct words *findings, struct error *err);
+int firewall_inspect(struct traffic *traffic, const struct address_pools *pools, struct words *findings,
+                     struct error *err);

@@ -19,8 +19,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define RECEIVE_SIZE (64u << 10) /* announcements are sent in pages */
-#define SOCKET_BUFFER (4 << 20)  /* a reload of somebody's with ten thousand rules */
+#define RECEIVE_SIZE  (64u << 10) /* announcements are sent in pages */
+#define SOCKET_BUFFER (4 << 20)   /* a reload of somebody's with ten thousand rules */
 
 struct watch {
     struct nl_sock *socket;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A switch in the agent (traffic_apply: comparing the states, building, sending, reading the replies) against the least that the
- * kernel takes for the same change: one netlink batch written by hand that empties a chain and puts one rule into it, on a socket
- * with the same settings, in a table with the same content. One after the other in turn, so that both see the same machine.
+ * A switch in the agent (traffic_apply: comparing the states, building, sending, reading the replies) against the
+ * least that the kernel takes for the same change: one netlink batch written by hand that empties a chain and puts one
+ * rule into it, on a socket with the same settings, in a table with the same content. One after the other in turn, so
+ * that both see the same machine.
  */
 #include "traffic/internal.h"
 
@@ -203,7 +204,8 @@ static void measure(uint16_t apps, uint16_t ports)
     if (traffic_open(&traffic, &err) || traffic_apply(traffic, &state, &transaction, &err))
         die("the agent's table", &err);
     make_floor(&bare, &state);
-    /* The first rounds fill caches. The floor moves the generation on, as another program would: not what is measured. */
+    /* The first rounds fill caches. The floor moves the generation on, as another program would: that the agent would
+     * have to ask for it again is not what is measured. */
     for (int i = -100; i < ROUNDS; i++) {
         state.apps[0].live = (int)colour_other((enum colour)state.apps[0].live);
         traffic->generation = 0;

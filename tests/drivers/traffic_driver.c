@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The traffic module by hand: commands on stdin, one a line, each answered by one line "ok ..." or "error ..." (render and
- * inspect print more lines before it). Arguments are separated by blanks.
+ * The traffic module by hand: commands on stdin, one a line, each answered by one line "ok ..." or "error ..." (render
+ * and inspect print more lines before it). Arguments are separated by blanks.
  *
  *   open | open-unowned | close          take the tables, leave them
  *   pools IPV4 IPV6
@@ -17,7 +17,7 @@
  *   release NUMBER | release-ports APP COLOUR | count-udp NUMBER
  *   sockets COUNT|DESTROY NETNS APP COLOUR
  *   inspect
- *   rcvbuf BYTES                         shrinks the netlink socket's receive buffer
+ *   flood BYTES                          shrinks the netlink socket's receive buffer and fills it with unread replies
  */
 #include "base/cleanup.h"
 #include "model/grammar.h"
@@ -25,6 +25,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -194,6 +196,22 @@ static int command_inspect(struct error *err)
     return status ?: 1;
 }
 
+static int command_flood(char **words)
+{
+    int size = atoi(words[1]);
+    if (setsockopt(nft_fd(traffic->nft), SOL_SOCKET, SO_RCVBUF, &size, sizeof size) < 0)
+        return -errno;
+    for (int i = 0; i < 20; i++) {
+        struct nl_msg *request = nft_message(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETGEN, 0, AF_UNSPEC);
+        struct nlmsghdr *header = nlmsg_hdr(request);
+        ssize_t sent = send(nft_fd(traffic->nft), header, header->nlmsg_len, 0);
+        nlmsg_free(request);
+        if (sent < 0)
+            return -errno;
+    }
+    return 0;
+}
+
 static int command_watch(void)
 {
     struct pollfd waiting = {.fd = traffic_watch_fd(traffic), .events = POLLIN};
@@ -248,10 +266,8 @@ static int run_on_traffic(char **words, struct error *err)
         return command_count_udp(words, err);
     if (!strcmp(command, "inspect"))
         return command_inspect(err);
-    if (!strcmp(command, "rcvbuf")) {
-        int size = atoi(words[1]);
-        return setsockopt(nft_fd(traffic->nft), SOL_SOCKET, SO_RCVBUF, &size, sizeof size) < 0 ? -errno : 0;
-    }
+    if (!strcmp(command, "flood"))
+        return command_flood(words);
     return error_set(err, EINVAL, "unknown command %s", command);
 }
 
