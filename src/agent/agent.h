@@ -100,7 +100,7 @@ struct client {
     uint64_t id;
     uid_t uid;
     bool may_operate;
-    char who[WIRE_WHO_MAX + 1];
+    char who[WIRE_WHO_MAX + 1]; /* "" until client_name was asked */
 };
 
 struct role {
@@ -123,6 +123,7 @@ struct agent {
     struct list apps, requests, clients;
     int listen_fd;
     struct loop_source *listen_source, *watch_source;
+    struct loop_timer *listen_timer; /* armed while no connection can be accepted */
     uint64_t last_client_id;
     gid_t operator_gid;
     bool have_operator_gid;
@@ -228,6 +229,9 @@ void clients_close(struct agent *agent);
 void client_send(struct agent *agent, void *message, uint64_t client, uint64_t request, enum wire_type type,
                  size_t length);
 struct client *client_find(struct agent *agent, uint64_t id);
+/* "alice (uid 1000)" for who may operate, "uid 1001" for others: looking a name up may take a name server's time, and
+ * only those who could stop everything anyway may cost it. */
+const char *client_name(struct client *client);
 void status_fill(struct app *app, struct wire_status *status);
 void status_history(const struct record *record, struct wire_history *entry);
 

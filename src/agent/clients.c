@@ -28,6 +28,7 @@ enum {
     CLIENTS_MAX = 96,
     CLIENTS_PER_USER_MAX = 48,
     GROUPS_MAX = 256, /* supplementary groups looked at; Linux allows 65536, nobody has them */
+    LISTEN_PAUSE_MS = 200,
     RESPAWN_MS = 100,
     RESPAWN_MAX_SHIFT = 7, /* 100 ms doubled up to 12.8 s */
     API_END_MS = 1000,     /* what the role may take to pass on the last answers when the agent ends */
@@ -69,11 +70,17 @@ static bool in_operator_group(struct agent *agent, int fd, gid_t primary)
     return false;
 }
 
-static void describe_user(uid_t uid, char who[WIRE_WHO_MAX + 1])
+const char *client_name(struct client *client)
 {
-    const struct passwd *entry = getpwuid(uid);
-    snprintf(who, WIRE_WHO_MAX + 1, "%.40s (uid %u)", entry ? entry->pw_name : "?", uid);
-    text_sanitise(who);
+    if (client->who[0])
+        return client->who;
+    const struct passwd *entry = client->may_operate ? getpwuid(client->uid) : NULL;
+    if (entry)
+        snprintf(client->who, sizeof client->who, "%.40s (uid %u)", entry->pw_name, client->uid);
+    else
+        snprintf(client->who, sizeof client->who, "uid %u", client->uid);
+    text_sanitise(client->who);
+    return client->who;
 }
 
 static bool too_many(struct agent *agent, uid_t uid)
@@ -99,10 +106,22 @@ static struct client *client_new(struct agent *agent, int fd, pid_t *pid)
         return NULL;
     *client = (struct client){.id = ++agent->last_client_id, .uid = peer.uid};
     client->may_operate = peer.uid == 0 || in_operator_group(agent, fd, peer.gid);
-    describe_user(peer.uid, client->who);
     list_append(&agent->clients, &client->link);
     *pid = peer.pid;
     return client;
+}
+
+/* Who cannot be accepted now stays in the queue; without a pause the loop would spin on it. */
+static void pause_listening(struct agent *agent)
+{
+    log_warning("a connection cannot be accepted: %s; trying again in %d ms", strerror(errno), LISTEN_PAUSE_MS);
+    loop_set_events(agent->listen_source, 0);
+    loop_timer_arm(agent->listen_timer, LISTEN_PAUSE_MS);
+}
+
+static void on_listen_timer(void *context)
+{
+    loop_set_events(((struct agent *)context)->listen_source, EPOLLIN);
 }
 
 static void on_connection(void *context, int listen_fd, uint32_t events)
@@ -110,8 +129,11 @@ static void on_connection(void *context, int listen_fd, uint32_t events)
     struct agent *agent = context;
     (void)events;
     CLEANUP_FD int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0)
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            pause_listening(agent);
         return;
+    }
     pid_t pid = 0;
     struct client *client = agent->api.process.pid ? client_new(agent, fd, &pid) : NULL;
     if (!client) {
@@ -303,7 +325,8 @@ int clients_open(struct agent *agent, struct error *err)
     if (result < 0)
         return result;
     agent->api.respawn_timer = loop_timer_new(agent->loop, on_respawn, agent);
-    if (!agent->api.respawn_timer)
+    agent->listen_timer = loop_timer_new(agent->loop, on_listen_timer, agent);
+    if (!agent->api.respawn_timer || !agent->listen_timer)
         return error_errno(err, ENOMEM, "start the api role");
     result = start_api(agent, err);
     if (result < 0)
@@ -326,5 +349,6 @@ void clients_close(struct agent *agent)
         waitpid(pid, NULL, 0);
     }
     loop_timer_free(agent->api.respawn_timer);
+    loop_timer_free(agent->listen_timer);
     close_fd(&agent->listen_fd);
 }

@@ -37,6 +37,12 @@ static int take_service(struct agent *agent, struct service **service, struct te
     int result = app_get(agent, (*service)->name, &app, err);
     if (result < 0)
         return result;
+    if (operation_running(app) && plan_undoes_staging(app->operation.verb)) {
+        text_addf(notes,
+                  "%s%s: is being deployed as its file was when that began; what is new waits for the next release",
+                  notes->length ? "\n" : "", app->name);
+        return 0;
+    }
     for (int colour = 0; colour < COLOURS; colour++)
         note_zone(&app->zones[colour], *service, notes);
     service_free(app->service);

@@ -15,7 +15,7 @@ enum { HISTORY_DEFAULT = 50, HISTORY_MAX = 1000 };
 struct asked {
     struct agent *agent;
     const struct wire_request *request;
-    const struct client *client;
+    struct client *client;
 };
 
 void reply_end(struct agent *agent, uint64_t client, uint64_t id, enum wire_result result, const char *text)
@@ -218,7 +218,7 @@ static void begin(const struct asked *asked, struct app *app)
     }
     const char *release = request->release[0] ? request->release : zone_of(app, target)->release;
     if (operation_begin(app, (enum wire_verb)request->verb, target, release, request->flags & WIRE_FORCE,
-                        asked->client->who, &err) < 0) {
+                        client_name(asked->client), &err) < 0) {
         answer(asked, RESULT_REFUSED, err.text);
         return;
     }
@@ -300,7 +300,7 @@ static void abort_operation(const struct asked *asked, struct app *app)
 {
     char reason[WIRE_TEXT_MAX], text[WIRE_TEXT_MAX];
     enum step step = operation_step(app);
-    snprintf(reason, sizeof reason, "aborted by %s in step %s", asked->client->who, step_name(step));
+    snprintf(reason, sizeof reason, "aborted by %s in step %s", client_name(asked->client), step_name(step));
     snprintf(text, sizeof text, "%s %s %s was aborted in step %s", verb_name(app->operation.verb), app->name,
              app->operation.release, step_name(step));
     if (operation_event(app, EVENT_ABORT, reason) < 0)
@@ -398,7 +398,7 @@ static void dispatch(const struct asked *asked)
 void request_handle(struct agent *agent, const struct wire_request *request, size_t length)
 {
     struct error err = {0};
-    const struct client *client = client_find(agent, request->header.client);
+    struct client *client = client_find(agent, request->header.client);
     if (!client) { /* gone meanwhile, or made up: nobody to answer */
         log_debug("a request of client %llu, who is not there", (unsigned long long)request->header.client);
         return;
@@ -410,7 +410,7 @@ void request_handle(struct agent *agent, const struct wire_request *request, siz
     }
     if (verb_changes((enum wire_verb)request->verb) && !client->may_operate) {
         char text[WIRE_TEXT_MAX];
-        snprintf(text, sizeof text, "%s may look but not %s; only root and members of group %s may", client->who,
+        snprintf(text, sizeof text, "%s may look but not %s; only root and members of group %s may", client_name(client),
                  verb_name((enum wire_verb)request->verb), agent->conf.group);
         answer(&asked, RESULT_NOT_ALLOWED, text);
         return;

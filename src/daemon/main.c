@@ -3,6 +3,7 @@
 #include "agent/run.h"
 #include "api/api.h"
 #include "base/text.h"
+#include "os/limits.h"
 #include "os/log.h"
 #include "os/process.h"
 
@@ -157,6 +158,7 @@ int main(int argc, char *argv[])
         return agent_check(&options, argv + optind, argc - optind) < 0 ? EXIT_USAGE : EXIT_SUCCESS;
     if (require_root() < 0)
         return EXIT_FAILURE;
+    limits_raise_files();
     struct error err = {0};
     int result = arguments.mode == MODE_TEARDOWN ? agent_teardown(&options, &err) : agent_run(&options, &err);
     if (result < 0)

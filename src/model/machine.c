@@ -126,7 +126,7 @@ static const char *const step_names[STEPS] = {
 static const char *const event_names[STEP_EVENTS] = { "done", "failed", "good", "bad", "expired", "lost", "abort" };
 static const char *const move_names[] = { ".", "next", "fail", "refuse" };
 static const char *const action_names[] = {
-    "probe-off", "drain-off", "tear-down", "rebuild", "probe-on", "drain-on", "record", "alarm",
+    "probe-off", "drain-off", "alarm", "record", "rebuild", "probe-on", "drain-on", "tear-down",
 };
 /* clang-format on */
 

@@ -27,16 +27,16 @@ enum zone_change {
     ZONE_CHANGES
 };
 
-/* Actions, performed from the lowest bit up. */
+/* Actions, performed in this order. */
 enum zone_action {
     ACTION_PROBE_OFF = 1 << 0, /* forget the verdict, no further probes */
     ACTION_DRAIN_OFF = 1 << 1, /* stop counting, leave the connections */
-    ACTION_TEAR_DOWN = 1 << 2, /* stop the app gracefully, then remove every trace but the log */
-    ACTION_REBUILD = 1 << 3,   /* same configuration and release, again */
-    ACTION_PROBE_ON = 1 << 4,  /* probe from now on */
-    ACTION_DRAIN_ON = 1 << 5,  /* count its connections until they end or are cut */
-    ACTION_RECORD = 1 << 6,    /* the journal must know */
-    ACTION_ALARM = 1 << 7,     /* say it loudly */
+    ACTION_ALARM = 1 << 2,     /* say it loudly */
+    ACTION_RECORD = 1 << 3,    /* the journal must know */
+    ACTION_REBUILD = 1 << 4,   /* same configuration and release, again */
+    ACTION_PROBE_ON = 1 << 5,  /* probe from now on */
+    ACTION_DRAIN_ON = 1 << 6,  /* count its connections until they end or are cut */
+    ACTION_TEAR_DOWN = 1 << 7, /* stop the app gracefully, then remove every trace but the log */
 };
 
 struct zone_cell {

@@ -3,6 +3,7 @@
 #include "os/process.h"
 
 #include "base/cleanup.h"
+#include "os/limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,6 +57,7 @@ static void execute_role(char *const argv[], const char *const environment[], in
         dup2(null_fd, 0) >= 0 && dup2(null_fd, 1) >= 0 && dup2(channel, 3) >= 0 &&
         syscall(SYS_close_range, 4u, ~0u, 1u << 2 /* CLOEXEC */) == 0) {
         reset_signals();
+        limits_restore_files();
         execve(argv[0], argv, (char *const *)environment);
     }
     int code = errno;

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "model/shim_protocol.h"
+#include "os/limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -66,6 +67,7 @@ static _Noreturn void become_shim(const struct shim_launch *launch, int error_pi
         failure.step = STEP_DESCRIPTORS;
         if (arrange_descriptors(launch, &error_pipe) == 0) {
             failure.step = STEP_SESSION;
+            limits_restore_files();
             if (setsid() >= 0 && reset_signals() == 0) {
                 failure.step = STEP_EXEC;
                 execve(launch->executable, arguments, environment);

@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <linux/netlink.h>
+#include <netinet/in.h>
+#include <string.h>
 #include <sys/socket.h>
 
 /* What the thread in the new namespace does. */
@@ -57,6 +59,15 @@ int network_open(const char *name, struct network *network, struct error *err)
         return result;
     network->diag = netns_socket(network->netns, AF_NETLINK, SOCK_DGRAM, NETLINK_SOCK_DIAG, err);
     return network->diag < 0 ? network->diag : 0;
+}
+
+/* Only an address of its own can be bound to. */
+bool network_has_addresses(const struct network *network, const struct zone_addresses *addresses)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    CLEANUP_FD int fd = netns_socket(network->netns, AF_INET, SOCK_DGRAM, 0, NULL);
+    memcpy(&address.sin_addr, addresses->service4.bytes, sizeof address.sin_addr);
+    return fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0;
 }
 
 void network_close(struct network *network)

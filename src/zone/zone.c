@@ -355,6 +355,8 @@ static int adopt(struct zone *zone, struct error *err)
         result = network_open(name, &zone->network, err);
     if (result == 0 && !link_exists(zone->id.number))
         result = error_set(err, ENOENT, "its link bg%u is gone", zone->id.number);
+    if (result == 0 && !network_has_addresses(&zone->network, &zone->addresses))
+        result = error_set(err, ENOENT, "its addresses are not those of the configured pools any more");
     return result == 0 ? find_cgroup(zone, err) : result;
 }
 

@@ -22,9 +22,9 @@ static bool has_kernel_side(enum zone_state state)
     return false;
 }
 
-/* The whole zone table, row by row: what is written here by hand must be what the code has. ! impossible, = stays with
- * no action, else the next state and the actions' letters: p probe-off, d drain-off, t tear-down, b rebuild, P probe-on,
- * D drain-on, r record, a alarm. */
+/* The whole zone table, row by row: what is written here by hand must be what the code has. ! impossible, = stays
+ * with no action, else the next state and the actions' letters: p probe-off, d drain-off, a alarm, r record,
+ * b rebuild, P probe-on, D drain-on, t tear-down. */
 /* clang-format off */
 static const char *const expected_zones[ZONE_STATES][ZONE_CHANGES] = {
     /* stage, started, pass, fail, break, gain,
@@ -34,36 +34,36 @@ static const char *const expected_zones[ZONE_STATES][ZONE_CHANGES] = {
         "!", "!", "=", "=", "=", "=",
     },
     [ZONE_STAGING] = {
-        "!", "starting P", "!", "!", "failed ptr", "!",
-        "!", "!", "absent ptr", "!", "absent ptr", "failed ptr",
+        "!", "starting P", "!", "!", "failed prt", "!",
+        "!", "!", "absent prt", "!", "absent prt", "failed prt",
     },
     [ZONE_STARTING] = {
-        "!", "!", "healthy r", "=", "failed ptr", "!",
-        "!", "!", "absent ptr", "!", "absent ptr", "failed ptr",
+        "!", "!", "healthy r", "=", "failed prt", "!",
+        "!", "!", "absent prt", "!", "absent prt", "failed prt",
     },
     [ZONE_HEALTHY] = {
-        "!", "!", "=", "unhealthy", "failed ptr", "live r",
-        "!", "!", "absent ptr", "!", "absent ptr", "failed ptra",
+        "!", "!", "=", "unhealthy", "failed prt", "live r",
+        "!", "!", "absent prt", "!", "absent prt", "failed part",
     },
     [ZONE_UNHEALTHY] = {
-        "!", "!", "healthy", "=", "failed ptr", "live r",
-        "!", "!", "absent ptr", "!", "absent ptr", "failed ptra",
+        "!", "!", "healthy", "=", "failed prt", "live r",
+        "!", "!", "absent prt", "!", "absent prt", "failed part",
     },
     [ZONE_LIVE] = {
         "!", "=", "=", "live a", "!", "!",
-        "draining Dr", "!", "stopped ptr", "live pbPra", "absent ptr", "live pbPra",
+        "draining rD", "!", "stopped prt", "live parbP", "absent prt", "live parbP",
     },
     [ZONE_DRAINING] = {
         "!", "=", "=", "=", "!", "live dr",
-        "!", "standby dr", "stopped pdtr", "standby pdbPra", "absent pdtr", "standby pdbPra",
+        "!", "standby dr", "stopped pdrt", "standby pdarbP", "absent pdrt", "standby pdarbP",
     },
     [ZONE_STANDBY] = {
         "!", "=", "=", "standby a", "!", "live r",
-        "!", "=", "stopped ptr", "standby pbPra", "absent ptr", "standby pbPra",
+        "!", "=", "stopped prt", "standby parbP", "absent prt", "standby parbP",
     },
     [ZONE_FROZEN] = {
         "!", "!", "!", "!", "!", "!",
-        "!", "=", "stopped ptr", "standby pbPra", "absent ptr", "standby pbPra",
+        "!", "=", "stopped prt", "standby parbP", "absent prt", "standby parbP",
     },
     [ZONE_FAILED] = {
         "staging r", "!", "!", "!", "=", "!",
@@ -71,14 +71,14 @@ static const char *const expected_zones[ZONE_STATES][ZONE_CHANGES] = {
     },
     [ZONE_STOPPED] = {
         "!", "!", "!", "!", "=", "!",
-        "!", "!", "=", "standby bPr", "absent r", "=",
+        "!", "!", "=", "standby rbP", "absent r", "=",
     },
 };
 /* clang-format on */
 
 static void describe(enum zone_state state, struct zone_cell cell, char *text)
 {
-    static const char letters[] = "pdtbPDra";
+    static const char letters[] = "pdarbPDt";
     if (cell.impossible) {
         strcpy(text, "!");
         return;

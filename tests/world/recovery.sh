@@ -241,6 +241,29 @@ test_a_torn_journal_tail_is_cut_off_and_a_bad_line_refused() {
     expect_eq v1 "$(release_seen)"
 }
 
+test_changed_pools_move_running_zones_at_the_next_start() {
+    ready_web
+    bg deploy web v1
+    bg deploy web v2
+    bg drain web
+    printf '[agent]\ninstance = world\n[network]\nipv4 = 10.202.0.0/16\n' | agent_conf
+    agent_stop
+    agent_start
+    wait_for 10 answers v2
+    expect_match '^10.202.' "$(status_of '.zones.green.addresses[0]')"
+    wait_for 10 bg rollback web
+    wait_for 10 answers v1
+}
+
+test_many_descriptors_are_allowed_to_the_agent_and_not_to_the_app() {
+    ready_web
+    bg deploy web v1
+    local soft hard
+    soft=$(ulimit -Sn) hard=$(ulimit -Hn)
+    expect_eq "$hard" "$(awk '/^Max open files/ { print $4 }' "/proc/$(agent_pid)/limits")" "the agent's soft limit"
+    expect_eq "$soft" "$(awk '/^Max open files/ { print $4 }' "/proc/$(status_of .zones.blue.pid)/limits")" "the app's"
+}
+
 test_others_cannot_flush_the_rules() {
     ready_web
     bg deploy web v1

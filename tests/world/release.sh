@@ -246,7 +246,7 @@ test_stop_start_and_remove() {
 test_only_operators_may_change_anything() {
     ready_web
     expect_status 1 as_user nosy "$BUILD/bluegreen" --socket "$WORLD/run/control.sock" deploy web v1
-    expect_match 'nosy' "$OUTPUT"
+    expect_match 'uid [0-9]+ may look but not deploy' "$OUTPUT"
     expect_match 'group bluegreen' "$OUTPUT"
     expect_status 0 as_user nosy "$BUILD/bluegreen" --socket "$WORLD/run/control.sock" status web
     expect_status 0 as_user oper "$BUILD/bluegreen" --socket "$WORLD/run/control.sock" deploy web v1
