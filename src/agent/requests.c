@@ -410,8 +410,8 @@ void request_handle(struct agent *agent, const struct wire_request *request, siz
     }
     if (verb_changes((enum wire_verb)request->verb) && !client->may_operate) {
         char text[WIRE_TEXT_MAX];
-        snprintf(text, sizeof text, "%s may look but not %s; only root and members of group %s may", client_name(client),
-                 verb_name((enum wire_verb)request->verb), agent->conf.group);
+        snprintf(text, sizeof text, "%s may look but not %s; only root and members of group %s may",
+                 client_name(client), verb_name((enum wire_verb)request->verb), agent->conf.group);
         answer(&asked, RESULT_NOT_ALLOWED, text);
         return;
     }

@@ -49,11 +49,15 @@ static int arrange_descriptors(const struct shim_launch *launch, int *error_pipe
     return close_range(SHIM_FD_LOG_DIRECTORY + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 }
 
+/* CLEAR_SIGHAND leaves what is ignored: SIGPIPE is by the agent, others may be by whoever started it (nohup). glibc
+ * would not touch the two signals that it keeps for itself, so the kernel is asked. */
 static int reset_signals(void)
 {
     sigset_t none;
     sigemptyset(&none);
-    signal(SIGPIPE, SIG_DFL); /* CLEAR_SIGHAND leaves what is ignored */
+    const unsigned long default_action[4] = {0}; /* struct kernel_sigaction: handler SIG_DFL, nothing else */
+    for (int number = 1; number < NSIG; number++)
+        syscall(SYS_rt_sigaction, number, default_action, NULL, (size_t)(_NSIG / 8)); /* EINVAL for KILL and STOP */
     return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 

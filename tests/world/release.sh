@@ -144,7 +144,7 @@ test_drain_counts_and_cuts_with_a_reset() {
     expect_eq 1 "$(status_of .zones.blue.connections.tcp)"
     bg deploy web v2 --json >"$WORLD/deploy.json"
     tail -n 1 "$WORLD/deploy.json" | json '.cut == 1' || fail "receipt: $(tail -n 1 "$WORLD/deploy.json")"
-    wait $held || :
+    wait "$held" || :
     expect_match 'closed reset' "$(cat "$WORLD/held")"
 }
 
@@ -193,7 +193,7 @@ test_rollback_during_the_drain_makes_the_old_zone_live_again() {
     expect_eq v1 "$(release_seen "$URL4")"
     expect_eq live "$(status_of .zones.blue.state)"
     expect_no_match closed "$(cat "$WORLD/held")" "the connection that was draining"
-    wait $first && fail "the deploy that was rolled back ended well"
+    wait "$first" && fail "the deploy that was rolled back ended well"
     expect_match 'switched back' "$(cat "$WORLD/first")"
 }
 
@@ -289,8 +289,8 @@ test_udp_moves_or_keeps_as_configured() {
     sleep 1
     bg stage web v2
     bg switch web >/dev/null &
-    wait $move || fail "moving: $(cat "$WORLD/move")"
-    wait $keep || fail "pinned: $(cat "$WORLD/keep")"
+    wait "$move" || fail "moving: $(cat "$WORLD/move")"
+    wait "$keep" || fail "pinned: $(cat "$WORLD/keep")"
     json '.releases.v2 != null' <"$WORLD/move" || fail "steady UDP did not move: $(cat "$WORLD/move")"
     json '.releases.v2 == null' <"$WORLD/keep" || fail "pinned UDP moved: $(cat "$WORLD/keep")"
 }

@@ -216,7 +216,7 @@ EOS
     sleep 0.3
     expect_eq "" "$(grep -v '^-- nameserver 192.0.2.53 search example.net$' "$LOG")" "resolv.conf, seen over time"
     local hosts
-    hosts=$(nsenter -t "$APP" -m cat /etc/hosts)
+    hosts=$(cat "/proc/$APP/root/etc/hosts")
     expect_match '^127.0.0.1 localhost' "$hosts" "hosts"
     expect_match '10.201.0.2 zone-under-test' "$hosts" "hosts"
     expect_match '203.0.113.77 database' "$hosts" "hosts"
@@ -228,7 +228,9 @@ test_ports_and_egress() {
     driver
     ok forward
     ok create web blue 1
-    start "$BUILD/demo/web" --port 80
+    mkdir -p "$WORLD/app" # the app's user may not be able to reach the build directory
+    cp "$BUILD/demo/web" "$WORLD/app/web"
+    start "$WORLD/app/web" --port 80
     wait_for 5 curl -sf -o /dev/null http://10.201.0.2/healthz
     curl -sf -o /dev/null 'http://[fd00:b9::2]/healthz' || fail "not reached by IPv6"
     ok connect 80
