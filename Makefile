@@ -98,7 +98,8 @@ help: ## this list
 
 # --- compiling -------------------------------------------------------------------------------
 
-$(BUILD)/src/client/%.o: src/client/%.c
+# The library: position-independent, with what it uses of base.
+$(BUILD)/pic/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(filter-out -fPIE,$(CFLAGS_ALL)) -fPIC -MMD -MP -c $< -o $@
@@ -135,7 +136,7 @@ $(BUILD)/bluegreen-zone: $(SHIM_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) -static -Wl,--gc-sections $(LDFLAGS_ALL) $^ -o $@ -lcap
 
-CLIENT_OBJ := $(call objects,$(CLIENT_SRC))
+CLIENT_OBJ := $(patsubst %.c,$(BUILD)/pic/%.o,$(CLIENT_SRC) src/base/text.c)
 $(BUILD)/libbluegreen.so.0: $(CLIENT_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) -shared -Wl,-soname,libbluegreen.so.0 $(LDFLAGS_ALL) $^ -o $@ $(JSON_LIBS)

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Ownership in the type of a declaration: what is declared with one of these is released when it
  * goes out of scope, and leaves the scope alive only through steal_fd() or steal_ptr().

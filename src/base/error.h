@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * An error with its cause. The lowest function that knows the object sets it, callers put context in
  * front, and whoever handles it logs or shows the text once. No allocation, so it works when memory is out.

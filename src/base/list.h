@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Intrusive doubly linked list with a sentinel, as in the kernel's list.h idiom. */
 #pragma once
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Text: bounded building, word lists, and reading of untrusted bytes. */
 #include "base/text.h"
 
@@ -224,6 +224,19 @@ void text_sanitise(char *string)
         }
         s += length;
     }
+}
+
+bool text_is_utf8(const char *bytes, size_t length)
+{
+    const unsigned char *s = (const unsigned char *)bytes;
+    for (size_t at = 0, step; at < length; at += step) {
+        unsigned char window[5] = {0}; /* a sequence that is cut off at the end meets a NUL, which continues nothing */
+        memcpy(window, s + at, length - at < 4 ? length - at : 4);
+        step = utf8_sequence(window);
+        if (step == 0)
+            return false;
+    }
+    return true;
 }
 
 uint32_t crc32c(const void *bytes, size_t length)

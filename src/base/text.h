@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Text: bounded building, word lists, and reading of untrusted bytes. */
 #pragma once
 
@@ -48,6 +48,8 @@ const char *text_nearest(const char *word, const char *const candidates[], size_
 /* Makes hostile bytes safe for a terminal and for JSON: control characters and bytes that are not
  * valid UTF-8 become '?', tabs stay. In place, NUL-terminated. */
 void text_sanitise(char *string);
+/* Valid UTF-8 (RFC 3629) without C1 control characters, which steer terminals as the C0 ones do. */
+bool text_is_utf8(const char *bytes, size_t length);
 
 /* CRC-32C (Castagnoli), as in iSCSI (RFC 3720 B.4), for journal records. */
 uint32_t crc32c(const void *bytes, size_t length);

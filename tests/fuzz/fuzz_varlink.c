@@ -77,7 +77,7 @@ static void turn(struct stage *stage)
 static void check_reply(const char *reply)
 {
     struct json_tokener *tokener = json_tokener_new();
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
     struct json_object *object = json_tokener_parse_ex(tokener, reply, (int)strlen(reply) + 1);
     if (!json_object_is_type(object, json_type_object))
         abort();

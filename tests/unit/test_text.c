@@ -116,6 +116,35 @@ static void check_sanitised(const char *dirty, const char *clean)
     assert_string_equal(copy, clean);
 }
 
+static void test_is_utf8(void **state)
+{
+    static const char *const good[] = {"",
+                                       "plain\n",
+                                       "gr\xc3\xbcn",
+                                       "\xdf\xa0",
+                                       "\xe0\xa0\x80",
+                                       "\xed\x9f\xbf",
+                                       "\xf0\x90\x80\x80",
+                                       "\xf4\x8f\xbf\xbf"};
+    static const char *const bad[] = {"\xff",
+                                      "\xc0\xaf",
+                                      "\xc3",
+                                      "\xe2\x82",
+                                      "\xed\xa0\x80",
+                                      "\xe0\x80\x80",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf0\x80\x80\x80",
+                                      "\xc2\x9b",
+                                      "a\x80"};
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        assert_true(text_is_utf8(good[i], strlen(good[i])));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(text_is_utf8(bad[i], strlen(bad[i])));
+    assert_false(text_is_utf8("\xc3\xbc", 1)); /* what follows is not its own */
+    assert_true(text_is_utf8("a\0b", 3));
+}
+
 static void test_sanitise(void **state)
 {
     check_sanitised("plain\ttext", "plain\ttext");
@@ -191,11 +220,17 @@ static void test_error_texts_are_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text_grows),  cmocka_unit_test(test_words),
-        cmocka_unit_test(test_comparing),   cmocka_unit_test(test_copy_and_trim),
-        cmocka_unit_test(test_numbers),     cmocka_unit_test(test_suggestions),
-        cmocka_unit_test(test_sanitise),    cmocka_unit_test(test_crc32c),
-        cmocka_unit_test(test_error_texts), cmocka_unit_test(test_error_texts_are_cut),
+        cmocka_unit_test(test_text_grows),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_comparing),
+        cmocka_unit_test(test_copy_and_trim),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_suggestions),
+        cmocka_unit_test(test_is_utf8),
+        cmocka_unit_test(test_sanitise),
+        cmocka_unit_test(test_crc32c),
+        cmocka_unit_test(test_error_texts),
+        cmocka_unit_test(test_error_texts_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
