@@ -65,8 +65,8 @@ void varlink_reader_clear(struct varlink_reader *reader)
     *reader = (struct varlink_reader){0};
 }
 
-/* json-c's own check of UTF-8 is not used: up to 0.17 it lets overlong forms pass ("\xc0\xaf" for '/'), and 0.18 (Debian
- * 13) refuses every character beyond ASCII in a message that comes in one piece. */
+/* json-c's own check of UTF-8 is not used: up to 0.17 it lets overlong forms pass ("\xc0\xaf" for "/"), and 0.18 (that
+ * of Debian 13) refuses every character beyond ASCII in a message that comes in one piece. */
 static struct json_object *parse_json(const char *message, size_t length, struct error *err)
 {
     if (!text_is_utf8(message, length)) {
