@@ -87,6 +87,9 @@ void outcome_of_failure(const struct http_transfer *transfer, CURLcode code, str
         describe_broken(transfer, "more than 64 KiB of headers", result);
         return;
     case CURLE_UNSUPPORTED_PROTOCOL: describe_broken(transfer, "the answer has no status line", result); return;
+    case 100: /* CURLE_TOO_LARGE, since libcurl 8.6 */
+        describe_broken(transfer, "a header line without end", result);
+        return;
     case CURLE_OUT_OF_MEMORY: /* libcurl 7.88 says so of a header line over 100 KiB */
         if (connected(transfer)) {
             describe_broken(transfer, "a header line without end", result);
