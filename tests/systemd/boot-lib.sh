@@ -20,6 +20,7 @@ child=
 follower=
 
 die() {
+    # shellcheck disable=SC2153 # NAME is the script that sources this
     printf '%s: %s\n' "$NAME" "$*" >&2
     exit 125
 }
@@ -71,6 +72,7 @@ make_job() {
     : >"$JOB/output"
     {
         printf '#!/bin/bash\nexport HOME=/root JOB=%q BOOT=1\n' "$JOB"
+        # shellcheck disable=SC2016 # the guest expands it
         printf '[ ! -e "$JOB/boot" ] || BOOT=$(cat "$JOB/boot")\n'
         for name in BUILD PREFIX VERBOSE; do
             [ -z "${!name+set}" ] || printf 'export %s=%q\n' "$name" "${!name}"

@@ -15,6 +15,8 @@ MASKED="ldconfig.service systemd-firstboot.service systemd-journal-flush.service
 
 # What the machine's administrator set up; an installed bluegreen, too.
 forget_the_machine() {
+    # Never on the machine itself.
+    : "${1:?the root of the guest}"
     rm -rf "$1"/etc/systemd/system/*.wants "$1"/etc/systemd/system/*.requires
     # Consoles, logins: what of it a test needs after all is started when it is asked for.
     rm -rf "$1/usr/lib/systemd/system/multi-user.target.wants"
@@ -53,6 +55,7 @@ SuccessAction=exit-force
 [Service]
 Type=oneshot
 TimeoutStartSec=infinity
-ExecStart=/bin/sh -c '$2/run >>$2/output 2>&1 </dev/null; status=\$\$?; [ ! -e $2/again ] || sleep infinity; echo \$\$status >$2/status'
+ExecStart=/bin/sh -c '$2/run >>$2/output 2>&1 </dev/null; status=\$\$?; \\
+    [ ! -e $2/again ] || sleep infinity; echo \$\$status >$2/status'
 UNIT
 }
