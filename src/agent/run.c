@@ -287,6 +287,8 @@ int agent_teardown(const struct agent_options *options, struct error *err)
     if (result == 0)
         result = remove_zones(&agent, &fold, err);
     if (result == 0)
+        result = zone_host_remove(agent.zone_host, err);
+    if (result == 0)
         result = forwarding_restore(options->state_dir, err);
     fold_clear(&fold);
     close_all(&agent);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,10 +14,20 @@ static enum log_level log_threshold = LOG_LEVEL_INFO;
 static const char *log_role = "bluegreen";
 static int log_to_journal;
 
+/* The variable is inherited by what the service starts, with other descriptors: systemd.exec(5) says to compare. */
+static int stderr_is_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    unsigned long long device, inode;
+    struct stat status;
+    return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &status) == 0 &&
+           status.st_dev == device && status.st_ino == inode;
+}
+
 void log_open(const char *role)
 {
     log_role = role;
-    log_to_journal = getenv("JOURNAL_STREAM") != NULL && !isatty(STDERR_FILENO);
+    log_to_journal = stderr_is_journal();
 }
 
 void log_set_level(enum log_level level)

@@ -128,6 +128,14 @@ void zone_host_close(struct zone_host *host)
     free(host);
 }
 
+int zone_host_remove(struct zone_host *host, struct error *err)
+{
+    char slice[NAME_MAX + 1];
+    if (!host->scopes || !print(slice, sizeof slice, "%s.slice", host->instance))
+        return 0;
+    return scope_end(host->scope_path, slice, err);
+}
+
 const char *zone_host_describe(const struct zone_host *host)
 {
     return host->description;

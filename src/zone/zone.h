@@ -31,6 +31,8 @@ struct zone_host;
 /* Finds out the cgroup situation: systemd scopes, our own part of the v2 tree, or none. */
 int zone_host_open(const struct zone_host_options *options, struct zone_host **host, struct error *err);
 void zone_host_close(struct zone_host *host);
+/* Removes what the host itself has, after its last zone: systemd's slice of this instance. */
+int zone_host_remove(struct zone_host *host, struct error *err);
 /* One line for the log: which cgroup backend is used and why. */
 const char *zone_host_describe(const struct zone_host *host);
 

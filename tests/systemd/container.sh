@@ -256,13 +256,13 @@ test_rights() {
 
 # --- leaving ---------------------------------------------------------------------------------------------
 
-# Everything of ours that a machine could show. An empty slice is systemd's to keep.
+# Everything of ours that a machine could show.
 traces() {
     nft list tables
     find /run/netns -mindepth 1 ! -name client
     find /sys/class/net -name 'bg*'
     systemctl list-units --all --plain --no-legend 'bluegreen-*.scope'
-    find /sys/fs/cgroup -path '*bluegreen*' -type d ! -name bluegreen.slice ! -path '*/bluegreend.service*'
+    find /sys/fs/cgroup -path '*bluegreen*' -type d ! -path '*/bluegreend.service*'
     pgrep -a bluegreen-zone
     pgrep -a -f /srv/
     :
