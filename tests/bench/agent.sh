@@ -95,7 +95,7 @@ measure_switches() {
     sleep 1
     for ((i = 0; i < ${SWITCHES:-200}; i++)); do
         begun=$EPOCHREALTIME
-        bg rollback web --json | tail -n 1 >>"$WORLD/receipts"
+        bg rollback web --json 2>/dev/null | tail -n 1 >>"$WORLD/receipts"
         echo $((${EPOCHREALTIME/./} - ${begun/./})) >>"$WORLD/whole"
     done
     local failed=0
