@@ -24,7 +24,7 @@
 #   agent_is_back PID              whether systemd started another than PID, and it answers
 #   zone_pids APP                  the pids of both shims and apps, one line
 #   wait_for SECONDS CMD...        polls until CMD succeeds; says so and fails when it does not
-#   expect_eq, expect_match, expect_no_match, expect_status, fail    as in tests/world/lib.sh
+#   expect_eq, expect_match, expect_no_match, expect_status, fail    as in tests/assert.sh
 #   boot_again CMD...              CMD reboots; the file is run again with the next BOOT (VM only)
 #   run_tests NAME...              runs test_NAME..., each in a subshell under `set -e`
 #   finish                         the plan; exits 1 if a test failed
@@ -37,6 +37,8 @@ PREFIX=${PREFIX:-/usr/local}
 TOOLS=$BUILD/tests/tools
 STATE=/var/lib/bluegreen-tests
 OUTPUT=
+# shellcheck source=tests/assert.sh
+. "$ROOT/tests/assert.sh"
 
 # --- outside ---------------------------------------------------------------------------------------------
 
@@ -179,30 +181,6 @@ wait_for() {
         [ "$SECONDS" -le "$until" ] || fail "waited $limit s in vain for: $*"
         sleep 0.05
     done
-}
-
-fail() {
-    printf '%s\n' "$*" >&2
-    exit 1
-}
-
-expect_eq() {
-    [ "$1" = "$2" ] || fail "${3:-value}: expected '$1', got '$2'"
-}
-
-expect_match() {
-    [[ $2 =~ $1 ]] || fail "${3:-text}: expected to match /$1/, got: $2"
-}
-
-expect_no_match() {
-    [[ ! $2 =~ $1 ]] || fail "${3:-text}: expected not to match /$1/, got: $2"
-}
-
-expect_status() {
-    local want=$1 got=0
-    shift
-    OUTPUT=$("$@" 2>&1) || got=$?
-    [ "$got" = "$want" ] || fail "$*: expected exit status $want, got $got, saying: $OUTPUT"
 }
 
 # --- running ---------------------------------------------------------------------------------------------

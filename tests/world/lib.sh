@@ -31,6 +31,14 @@
 #   web_conf NAME PORT [LINE...]
 #                         app_conf of the demo app on PORT (TCP, with a health check); LINEs are appended
 #
+# The demo app as app web, on the ports that outside clients see
+#   $URL4 $URL6           the host's addresses, port 80
+#   ready_web [LINE...]   both hosts, the app's configuration (LINEs appended), releases v1 and v2, the agent
+#   release_seen [URL]    the release that answers a client outside, or nothing
+#   answers RELEASE       it is this one
+#   status_of FILTER      jq filter on the app's status
+#   is_state COLOUR STATE its zone has this state
+#
 # Tools
 #   wait_for SECONDS CMD...    polls until CMD succeeds; says so and fails when it does not
 #   json FILTER                jq -er FILTER on stdin
@@ -59,6 +67,8 @@ esac
 export BLUEGREEN_LIBEXEC=${BLUEGREEN_LIBEXEC:-$BUILD}
 export BLUEGREEN_SOCKET=$WORLD/run/control.sock
 TOOLS=$BUILD/tests/tools
+# shellcheck source=tests/assert.sh
+. "$ROOT/tests/assert.sh"
 OUTPUT=
 
 # --- network ---------------------------------------------------------------------------------------
@@ -157,6 +167,35 @@ web_conf() {
     } | app_conf "$name"
 }
 
+# --- the demo app ----------------------------------------------------------------------------------
+
+URL4=http://203.0.113.10:80
+URL6='http://[2001:db8:1::10]:80'
+
+ready_web() {
+    world_net
+    web_conf web 80 "$@"
+    release_install web v1
+    release_install web v2
+    agent_start
+}
+
+release_seen() {
+    on_client curl -s -m 5 -D - -o /dev/null "${1:-$URL4}/healthz" | tr -d '\r' | sed -n 's/^X-Release: //p'
+}
+
+answers() {
+    [ "$(release_seen)" = "$1" ]
+}
+
+status_of() {
+    bg status web --json | json "$1"
+}
+
+is_state() {
+    [ "$(status_of ".zones.$1.state")" = "$2" ]
+}
+
 # --- tools -----------------------------------------------------------------------------------------
 
 wait_for() {
@@ -209,35 +248,9 @@ load_end() {
     return "$(cat "$WORLD/load.$1.status")"
 }
 
-# --- assertions ------------------------------------------------------------------------------------
-
-fail() {
-    printf '%s\n' "$*" >&2
-    exit 1
-}
-
 skip() {
     printf '%s\n' "$*" >"$WORLD/skipped"
     exit 77
-}
-
-expect_eq() {
-    [ "$1" = "$2" ] || fail "${3:-value}: expected '$1', got '$2'"
-}
-
-expect_match() {
-    [[ $2 =~ $1 ]] || fail "${3:-text}: expected to match /$1/, got: $2"
-}
-
-expect_no_match() {
-    [[ ! $2 =~ $1 ]] || fail "${3:-text}: expected not to match /$1/, got: $2"
-}
-
-expect_status() {
-    local want=$1 got=0
-    shift
-    OUTPUT=$("$@" 2>&1) || got=$?
-    [ "$got" = "$want" ] || fail "$*: expected exit status $want, got $got, saying: $OUTPUT"
 }
 
 # --- running ---------------------------------------------------------------------------------------

@@ -4,32 +4,6 @@
 # shellcheck source=tests/world/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-URL4=http://203.0.113.10:80
-
-ready_web() {
-    world_net
-    web_conf web 80 "$@"
-    release_install web v1
-    release_install web v2
-    agent_start
-}
-
-release_seen() {
-    on_client curl -s -m 5 -D - -o /dev/null "$URL4/healthz" | tr -d '\r' | sed -n 's/^X-Release: //p'
-}
-
-status_of() {
-    bg status web --json | json "$1"
-}
-
-is_state() {
-    [ "$(status_of ".zones.$1.state")" = "$2" ]
-}
-
-answers() {
-    [ "$(release_seen)" = "$1" ]
-}
-
 test_killed_agent_adopts_zones_and_traffic_does_not_notice() {
     ready_web
     bg deploy web v1

@@ -4,14 +4,6 @@
 # shellcheck source=tests/world/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# shellcheck disable=SC2120 # some tests pass lines, some do not
-ready_web() {
-    world_net
-    web_conf web 80 "$@"
-    release_install web v1
-    agent_start
-}
-
 daemon() {
     "$BUILD/bluegreend" --config "$WORLD/etc" --state "$WORLD/state" --run "$WORLD/run" "$@"
 }

@@ -4,25 +4,6 @@
 # shellcheck source=tests/world/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-URL4=http://203.0.113.10:80
-URL6='http://[2001:db8:1::10]:80'
-
-ready_web() {
-    world_net
-    web_conf web 80 "$@"
-    release_install web v1
-    release_install web v2
-    agent_start
-}
-
-release_seen() {
-    on_client curl -s -m 5 -D - -o /dev/null "$1/healthz" | tr -d '\r' | sed -n 's/^X-Release: //p'
-}
-
-status_of() {
-    bg status web --json | json "$1"
-}
-
 test_first_deploy_answers_on_every_path() {
     ready_web
     expect_status 0 bg deploy web v1
@@ -53,10 +34,6 @@ test_deploy_and_rollback_lose_no_request() {
     tail -n 1 "$WORLD/rollback.json" | json '.from == "green" and .to == "blue" and .release == "v1" and .transaction_us > 0
         and .generation_after > .generation_before and (.drained | type) == "number" and .duration_ms >= 0'
     wait_for 5 is_state green standby
-}
-
-is_state() {
-    [ "$(status_of ".zones.$1.state")" = "$2" ]
 }
 
 test_forty_switches_lose_no_request() {
@@ -342,10 +319,6 @@ restarted() {
     local now
     now=$(bg status web --json | jq -r .zones.blue.pid)
     [ "$now" != null ] && [ "$now" != "$1" ]
-}
-
-answers() {
-    [ "$(release_seen "$URL4")" = "$1" ]
 }
 
 run_tests
