@@ -246,12 +246,12 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	install -m 755 $(filter %-zone %-probe %-scope,$(PROGRAMS)) $(D)$(LIBEXECDIR)/
 	install -m 644 $(BUILD)/libbluegreen.a $(BUILD)/libbluegreen.so.0 $(D)$(LIBDIR)/
 	ln -sf libbluegreen.so.0 $(D)$(LIBDIR)/libbluegreen.so
-	$(SUBST) units/libbluegreen.pc.in >$(D)$(LIBDIR)/pkgconfig/libbluegreen.pc
+	$(SUBST) units/libbluegreen.pc.in | install -m 644 /dev/stdin $(D)$(LIBDIR)/pkgconfig/libbluegreen.pc
 	install -m 644 include/bluegreen/*.h $(D)$(PREFIX)/include/bluegreen/
 	install -d $(D)$(UNITDIR) $(D)$(SYSUSERSDIR) $(D)$(TMPFILESDIR)
-	$(SUBST) units/bluegreend.service >$(D)$(UNITDIR)/bluegreend.service
-	$(SUBST) units/sysusers.d/bluegreen.conf >$(D)$(SYSUSERSDIR)/bluegreen.conf
-	$(SUBST) units/tmpfiles.d/bluegreen.conf >$(D)$(TMPFILESDIR)/bluegreen.conf
+	$(SUBST) units/bluegreend.service | install -m 644 /dev/stdin $(D)$(UNITDIR)/bluegreend.service
+	$(SUBST) units/sysusers.d/bluegreen.conf | install -m 644 /dev/stdin $(D)$(SYSUSERSDIR)/bluegreen.conf
+	$(SUBST) units/tmpfiles.d/bluegreen.conf | install -m 644 /dev/stdin $(D)$(TMPFILESDIR)/bluegreen.conf
 	install -d $(D)$(SYSCONFDIR)/bluegreen/apps
 	test -e $(D)$(SYSCONFDIR)/bluegreen/bluegreen.conf || \
 		install -m 644 conf/bluegreen.conf $(D)$(SYSCONFDIR)/bluegreen/
@@ -263,7 +263,9 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 
 uninstall: ## remove what install put there; configuration and state stay
 	rm -f $(D)$(SBINDIR)/bluegreend $(D)$(BINDIR)/bluegreen
-	rm -rf $(D)$(LIBEXECDIR) $(D)$(PREFIX)/include/bluegreen
+	rm -f $(addprefix $(D)$(LIBEXECDIR)/,bluegreen-zone bluegreen-probe bluegreen-scope)
+	rm -f $(D)$(PREFIX)/include/bluegreen/bluegreen.h
+	-rmdir --ignore-fail-on-non-empty $(D)$(LIBEXECDIR) $(D)$(PREFIX)/include/bluegreen
 	rm -f $(D)$(LIBDIR)/libbluegreen.* $(D)$(LIBDIR)/pkgconfig/libbluegreen.pc
 	rm -f $(D)$(UNITDIR)/bluegreend.service $(D)$(SYSUSERSDIR)/bluegreen.conf $(D)$(TMPFILESDIR)/bluegreen.conf
 	for page in man/*.[1-8]; do rm -f $(D)$(MANDIR)/man$${page##*.}/$${page#man/}; done

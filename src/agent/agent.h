@@ -55,6 +55,8 @@ struct app_zone {
     bool probe_running;
     uint64_t probe_id;
     struct drain drain;
+    uint64_t tcp_counted_ms, udp_counted_ms; /* when status last counted; 0 = never */
+    uint32_t tcp_count, udp_count;
 };
 
 struct operation {
@@ -117,6 +119,7 @@ struct agent {
     struct journal *journal;
     bool journal_broken;              /* the last append failed */
     struct loop_timer *journal_timer; /* while it is: tries again */
+    int network_claim, names_claim;   /* descriptors; -1 until claims_take */
     struct zone_host *zone_host;
     struct traffic *traffic;
     struct prober *prober;
@@ -224,6 +227,8 @@ void requests_end(struct app *app, enum request_wait wait, enum wire_result resu
 void requests_move_to_drain(struct app *app);
 void requests_of_client_gone(struct agent *agent, uint64_t client);
 void reply_end(struct agent *agent, uint64_t client, uint64_t id, enum wire_result result, const char *text);
+/* Binds the control socket and sees that the role's user is there; clients_open starts to accept. */
+int clients_listen(struct agent *agent, struct error *err);
 int clients_open(struct agent *agent, struct error *err);
 void clients_close(struct agent *agent);
 void client_send(struct agent *agent, void *message, uint64_t client, uint64_t request, enum wire_type type,
@@ -235,9 +240,15 @@ const char *client_name(struct client *client);
 void status_fill(struct app *app, struct wire_status *status);
 void status_history(const struct record *record, struct wire_history *entry);
 
+/* --- claims.c ---------------------------------------------------------------------------------- */
+/* -EBUSY if another agent has this network namespace or this /run/netns. */
+int claims_take(struct agent *agent, struct error *err);
+void claims_release(struct agent *agent);
+
 /* --- recovery.c, reload.c ----------------------------------------------------------------------- */
 int recover(struct agent *agent, const struct fold *fold, struct error *err);
 /* All of it or nothing. problems gets one line each; notes what waits for the next release. */
-int reload(struct agent *agent, struct words *problems, struct text *notes);
+/* at_start: accounts and executables that are missing keep nobody else from coming back, and are not looked for. */
+int reload(struct agent *agent, bool at_start, struct words *problems, struct text *notes);
 /* The one app's file as it is on disk now, checked against the others. */
 int reload_app(struct agent *agent, const char *name, struct app **app, struct words *problems);

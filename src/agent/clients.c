@@ -267,6 +267,11 @@ static int bind_socket(int fd, const struct sockaddr_un *address, struct error *
             err, EADDRINUSE,
             "listen on %s: another agent answers there; stop it first, or use --run DIR and [agent] instance",
             address->sun_path);
+    struct stat status;
+    if (lstat(address->sun_path, &status) == 0 && !S_ISSOCK(status.st_mode))
+        return error_set(err, EEXIST,
+                         "listen on %s: something that is no socket is there; move it away or use --run DIR",
+                         address->sun_path);
     if (unlink(address->sun_path) < 0 && errno != ENOENT)
         return error_errno(err, errno, "replace %s", address->sun_path);
     /* Everybody may connect and look; who may operate is decided by the peer's groups. */
@@ -318,17 +323,21 @@ static void find_operators(struct agent *agent)
         log_warning("%s; until then only root may operate", err.text);
 }
 
+int clients_listen(struct agent *agent, struct error *err)
+{
+    struct user_ids ids;
+    int result = user_find(API_USER, &ids, err);
+    return result < 0 ? error_prefix(err, "prepare the api role") : open_socket(agent, err);
+}
+
 int clients_open(struct agent *agent, struct error *err)
 {
     find_operators(agent);
-    int result = open_socket(agent, err);
-    if (result < 0)
-        return result;
     agent->api.respawn_timer = loop_timer_new(agent->loop, on_respawn, agent);
     agent->listen_timer = loop_timer_new(agent->loop, on_listen_timer, agent);
     if (!agent->api.respawn_timer || !agent->listen_timer)
         return error_errno(err, ENOMEM, "start the api role");
-    result = start_api(agent, err);
+    int result = start_api(agent, err);
     if (result < 0)
         return result;
     agent->listen_source = loop_add_fd(agent->loop, agent->listen_fd, EPOLLIN, on_connection, agent);

@@ -2,7 +2,9 @@
 /* Configuration read again while the agent runs: all of it or nothing. */
 #include "agent/agent.h"
 
+#include "conf/resolve.h"
 #include "os/log.h"
+#include "zone/routes.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -73,7 +75,26 @@ static void drop_missing(struct agent *agent, const struct app_set *set, struct 
     }
 }
 
-int reload(struct agent *agent, struct words *problems, struct text *notes)
+/* What the files say of the host: accounts, executables, routes. */
+static int check_host(struct agent *agent, const struct agent_conf *conf, const struct app_set *set,
+                      struct words *problems)
+{
+    char path[PATH_MAX];
+    struct error err = {0};
+    size_t before = problems->count;
+    for (size_t i = 0; i < set->count; i++) {
+        snprintf(path, sizeof path, "%s/apps/%s.conf", agent->options.config_dir, set->services[i]->name);
+        conf_check_host(path, set->services[i], problems);
+    }
+    bool moved = memcmp(&conf->pools, &agent->conf.pools, sizeof conf->pools) != 0;
+    if (moved && routes_check_pools(&conf->pools, &err) < 0) {
+        error_prefix(&err, "%s/bluegreen.conf", agent->options.config_dir);
+        words_add(problems, err.text);
+    }
+    return problems->count > before ? -EINVAL : 0;
+}
+
+int reload(struct agent *agent, bool at_start, struct words *problems, struct text *notes)
 {
     char path[PATH_MAX];
     struct agent_conf conf;
@@ -81,10 +102,12 @@ int reload(struct agent *agent, struct words *problems, struct text *notes)
     snprintf(path, sizeof path, "%s/bluegreen.conf", agent->options.config_dir);
     int result = conf_load_agent(path, &conf, problems);
     snprintf(path, sizeof path, "%s/apps", agent->options.config_dir);
-    if (conf_load_apps(path, &set, problems) < 0 || result < 0) {
+    if (conf_load_apps(path, &set, problems) < 0)
+        result = -EINVAL;
+    if (result == 0 && !at_start)
+        result = check_host(agent, &conf, &set, problems);
+    if (result < 0) {
         app_set_clear(&set);
-        log_error("the configuration is not accepted, the former one stays: %s",
-                  problems->count ? problems->items[0] : "?");
         return -EINVAL;
     }
     log_set_level((enum log_level)conf.log_level);

@@ -128,8 +128,10 @@ static enum wire_result admit_staging(struct app *app, const struct wire_request
         return RESULT_REFUSED;
     /* A release that cannot start must not cost the standby its place. */
     CLEANUP_RESOLVED struct resolved resolved = {0};
-    if (service_resolve(app->service, request->release, *target, &resolved, err) < 0)
-        return RESULT_REFUSED;
+    if (service_resolve(app->service, request->release, *target, &resolved, err) < 0) {
+        error_prefix(err, "%s/apps/%s.conf", app->agent->options.config_dir, app->name);
+        return RESULT_INVALID;
+    }
     return RESULT_DONE;
 }
 
@@ -274,7 +276,7 @@ static void handle_reload(const struct asked *asked)
 {
     CLEANUP_WORDS struct words problems = {0};
     CLEANUP_TEXT struct text text = {0};
-    bool accepted = reload(asked->agent, &problems, &text) == 0;
+    bool accepted = reload(asked->agent, false, &problems, &text) == 0;
     if (!accepted) {
         text_clear(&text);
         join_lines(&problems, &text);

@@ -31,7 +31,8 @@ static int load_configuration(struct agent *agent, struct error *err)
     }
     for (size_t i = 0; i < problems.count; i++)
         log_error("%s", problems.items[i]);
-    return error_set(err, EINVAL, "%s is not accepted (%zu problems); mend it and start again", path, problems.count);
+    return error_set(err, AGENT_MISCONFIGURED, "%s is not accepted (%zu problems); mend it and start again", path,
+                     problems.count);
 }
 
 /* Apps with a bad file do not keep the others, or those that run, from coming back. */
@@ -39,7 +40,7 @@ static void load_apps(struct agent *agent)
 {
     CLEANUP_WORDS struct words problems = {0};
     CLEANUP_TEXT struct text notes = {0};
-    if (reload(agent, &problems, &notes) == 0)
+    if (reload(agent, true, &problems, &notes) == 0)
         return;
     for (size_t i = 0; i < problems.count; i++)
         log_error("%s", problems.items[i]);
@@ -49,9 +50,13 @@ static void load_apps(struct agent *agent)
 
 static int open_zones(struct agent *agent, struct error *err)
 {
+    char path[PATH_MAX];
     int result = routes_check_pools(&agent->conf.pools, err);
-    if (result < 0)
-        return result;
+    if (result < 0) {
+        snprintf(path, sizeof path, "%s/bluegreen.conf", agent->options.config_dir);
+        err->code = AGENT_MISCONFIGURED;
+        return error_prefix(err, "%s", path);
+    }
     struct zone_host_options options = {
         .instance = agent->conf.instance,
         .run_dir = agent->options.run_dir,
@@ -115,7 +120,8 @@ static void on_reload_signal(void *context, int signal)
     CLEANUP_TEXT struct text notes = {0};
     (void)signal;
     notify_reloading(clock_monotonic_ns() / 1000);
-    if (reload(context, &problems, &notes) < 0) {
+    if (reload(context, false, &problems, &notes) < 0) {
+        log_error("the configuration is not accepted, the former one stays");
         for (size_t i = 0; i < problems.count; i++)
             log_error("%s", problems.items[i]);
     } else if (notes.data) {
@@ -152,14 +158,19 @@ static int open_all(struct agent *agent, struct fold *fold, struct error *err)
         result = load_configuration(agent, err);
     if (result == 0)
         result = journal_open(agent->options.state_dir, &agent->journal, fold, err);
+    /* First what may be refused, then what changes the host. */
+    if (result == 0)
+        result = clients_listen(agent, err);
+    if (result == 0)
+        result = claims_take(agent, err);
     if (result == 0)
         result = open_zones(agent, err);
-    if (result == 0)
-        result = enable_forwarding(agent, err);
     if (result == 0)
         result = open_traffic(agent, err);
     if (result == 0)
         result = prober_new(agent->loop, agent->options.probe_path, PROBE_USER, &agent->prober, err);
+    if (result == 0)
+        result = enable_forwarding(agent, err);
     if (result == 0)
         result = clients_open(agent, err);
     return result;
@@ -182,12 +193,13 @@ static void close_all(struct agent *agent)
         zone_host_close(agent->zone_host);
     if (agent->journal)
         journal_close(agent->journal);
+    claims_release(agent);
     loop_free(agent->loop);
 }
 
 static void agent_init(struct agent *agent, const struct agent_options *options)
 {
-    *agent = (struct agent){.options = *options, .listen_fd = -1};
+    *agent = (struct agent){.options = *options, .listen_fd = -1, .network_claim = -1, .names_claim = -1};
     agent->api.process = (struct process){.pidfd = -1, .channel = -1};
     list_init(&agent->apps);
     list_init(&agent->requests);
@@ -229,8 +241,14 @@ int agent_check(const struct agent_options *options, char *const files[], int co
     if (count == 0) {
         struct agent_conf conf;
         struct app_set set = {0};
+        struct error err = {0};
+        if (access(options->config_dir, F_OK) < 0)
+            words_add(&problems, "the configuration directory does not exist; is --config right?");
         snprintf(path, sizeof path, "%s/bluegreen.conf", options->config_dir);
-        conf_load_agent(path, &conf, &problems);
+        if (conf_load_agent(path, &conf, &problems) == 0 && routes_check_pools(&conf.pools, &err) < 0) {
+            error_prefix(&err, "%s", path);
+            words_add(&problems, err.text);
+        }
         snprintf(path, sizeof path, "%s/apps", options->config_dir);
         conf_load_apps(path, &set, &problems);
         for (size_t i = 0; i < set.count; i++)
@@ -278,6 +296,8 @@ int agent_teardown(const struct agent_options *options, struct error *err)
         result = load_configuration(&agent, err);
     if (result == 0)
         result = journal_open(options->state_dir, &agent.journal, &fold, err);
+    if (result == 0)
+        result = claims_take(&agent, err);
     if (result == 0)
         result = open_zones(&agent, err);
     if (result == 0)

@@ -4,6 +4,13 @@
 
 #include "base/error.h"
 
+#include <errno.h>
+
+/* The error code that means: the configuration files are wrong, and starting again will not help. */
+#define AGENT_MISCONFIGURED EBADRQC
+
+#define API_USER "bluegreen-api"
+
 /* Absolute paths; borrowed for the agent's life. */
 struct agent_options {
     const char *config_dir;

@@ -157,6 +157,8 @@ int zone_adopt_running(struct app_zone *zone, struct error *err)
  * there. */
 static void remove_kernel_side(struct app_zone *zone)
 {
+    zone->tcp_counted_ms = zone->udp_counted_ms = 0;
+    zone->tcp_count = zone->udp_count = 0;
     zone->closing = false;
     loop_timer_free(zone->close_timer);
     zone->close_timer = NULL;

@@ -168,7 +168,7 @@ static int read_env_file(const char *env_file, const char *release, enum colour 
             return 0;
     }
     if (result == 0)
-        result = file_read(path, ENV_FILE_MAX, &content, &length, err);
+        result = file_read_untrusted(path, ENV_FILE_MAX, &content, &length, err);
     if (result < 0)
         return result;
     result = grammar_environment_file(content, length, variables, err);

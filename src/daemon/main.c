@@ -15,8 +15,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define API_USER "bluegreen-api"
-
 enum { EXIT_USAGE = 2 };
 
 enum mode { MODE_RUN, MODE_CHECK, MODE_TEARDOWN, MODE_API };
@@ -41,10 +39,23 @@ static void usage(FILE *out)
 
 static bool take_directory(char path[PATH_MAX], const char *value)
 {
-    if (value[0] == '/')
-        return text_copy(path, PATH_MAX, value);
     char here[PATH_MAX / 2];
-    return getcwd(here, sizeof here) && (size_t)snprintf(path, PATH_MAX, "%s/%s", here, value) < PATH_MAX;
+    bool absolute = value[0] == '/';
+    bool fits = absolute
+                    ? text_copy(path, PATH_MAX, value)
+                    : getcwd(here, sizeof here) && (size_t)snprintf(path, PATH_MAX, "%s/%s", here, value) < PATH_MAX;
+    if (!fits)
+        fprintf(stderr, "bluegreend: the directory's name is too long: %.60s...\n", value);
+    return fits;
+}
+
+static bool take_mode(struct arguments *arguments, enum mode mode)
+{
+    bool free = arguments->mode == MODE_RUN || arguments->mode == mode;
+    if (!free)
+        fputs("bluegreend: --check and --teardown exclude each other\n", stderr);
+    arguments->mode = mode;
+    return free;
 }
 
 /* -1: go on; else the exit status. */
@@ -68,8 +79,8 @@ static int parse(int argc, char *argv[], struct arguments *arguments)
         case CONFIG: fits = fits && take_directory(arguments->config_dir, optarg); break;
         case STATE: fits = fits && take_directory(arguments->state_dir, optarg); break;
         case RUN: fits = fits && take_directory(arguments->run_dir, optarg); break;
-        case CHECK: arguments->mode = MODE_CHECK; break;
-        case TEARDOWN: arguments->mode = MODE_TEARDOWN; break;
+        case CHECK: fits = take_mode(arguments, MODE_CHECK) && fits; break;
+        case TEARDOWN: fits = take_mode(arguments, MODE_TEARDOWN) && fits; break;
         case ROLE:
             if (strcmp(optarg, "api") != 0)
                 return EXIT_USAGE;
@@ -82,8 +93,6 @@ static int parse(int argc, char *argv[], struct arguments *arguments)
     }
     if (optind < argc && arguments->mode != MODE_CHECK)
         fprintf(stderr, "bluegreend: what is \"%s\" for? Only --check takes files.\n", argv[optind]);
-    if (!fits)
-        fputs("bluegreend: a directory's name is too long\n", stderr);
     return fits && (optind == argc || arguments->mode == MODE_CHECK) ? -1 : EXIT_USAGE;
 }
 
@@ -163,5 +172,5 @@ int main(int argc, char *argv[])
     int result = arguments.mode == MODE_TEARDOWN ? agent_teardown(&options, &err) : agent_run(&options, &err);
     if (result < 0)
         log_error("%s", err.text);
-    return result == -EINVAL ? EXIT_USAGE : result < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    return result == -AGENT_MISCONFIGURED ? EXIT_USAGE : result < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

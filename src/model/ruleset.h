@@ -83,12 +83,14 @@ enum rule_kind {
     RULE_DADDR_IN,      /* prefix */
     RULE_DADDR_LOCAL,   /* destination is an address of the host */
     RULE_SADDR_LOCAL,   /* source is an address of the host */
-    RULE_VMAP,          /* key, name: verdict by map */
-    RULE_IN_SET,        /* key, name */
-    RULE_MARK_ZONE,     /* bits: zone number */
+    RULE_UDP,
+    RULE_VMAP,      /* key, name: verdict by map */
+    RULE_IN_SET,    /* key, name */
+    RULE_MARK_ZONE, /* bits: zone number */
     RULE_MARK_MOVES,
     RULE_DNAT, /* address, key, name: to this address, port by map */
     RULE_MASQUERADE,
+    RULE_MASQUERADE_RANDOM, /* with a source port of the kernel's choice */
     RULE_COUNTER,
     RULE_ACCEPT,
     RULE_DROP,

@@ -8,17 +8,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-int file_read(const char *path, size_t max, char **content, size_t *length, struct error *err)
+static int read_all(int fd, const char *path, size_t max, char **content, size_t *length, struct error *err)
 {
-    CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        return error_errno(err, errno, "open %s", path);
     CLEANUP_FREE char *bytes = NULL;
     size_t used = 0, capacity = 0;
     for (;;) {
@@ -45,6 +44,29 @@ int file_read(const char *path, size_t max, char **content, size_t *length, stru
     if (length)
         *length = used;
     return 0;
+}
+
+int file_read(const char *path, size_t max, char **content, size_t *length, struct error *err)
+{
+    CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return error_errno(err, errno, "open %s", path);
+    return read_all(fd, path, max, content, length, err);
+}
+
+int file_read_untrusted(const char *path, size_t max, char **content, size_t *length, struct error *err)
+{
+    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, .resolve = RESOLVE_NO_SYMLINKS};
+    CLEANUP_FD int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+    if (fd < 0 && errno == ELOOP)
+        return error_set(err, ELOOP,
+                         "open %s: a symbolic link is on the way, and could lead anywhere; name the real path", path);
+    if (fd < 0)
+        return error_errno(err, errno, "open %s", path);
+    struct stat status;
+    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
+        return error_set(err, EINVAL, "open %s: it is no regular file", path);
+    return read_all(fd, path, max, content, length, err);
 }
 
 static int write_all(int fd, const char *bytes, size_t length)

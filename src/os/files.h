@@ -9,6 +9,9 @@
 
 /* Reads the whole file, at most max bytes (-EFBIG above). *content is NUL-terminated and the caller's. */
 int file_read(const char *path, size_t max, char **content, size_t *length, struct error *err);
+/* The same of a regular file in a place that others may write: no symbolic link anywhere in the path (-ELOOP), never
+ * waits for a FIFO (-EINVAL for what is no regular file). */
+int file_read_untrusted(const char *path, size_t max, char **content, size_t *length, struct error *err);
 /* Writes through a temporary file, fsync, rename, fsync of the directory: old or new, never half. */
 int file_write_atomic(const char *path, mode_t mode, const void *content, size_t length, struct error *err);
 /* Writes into an existing file (sysctl, cgroup attribute) in one write(2). */

@@ -28,7 +28,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { EXEC_PATIENCE_MS = 4000 }; /* below the agent's own patience, so that it learns the reason */
+enum {
+    EXEC_PATIENCE_MS = 4000, /* below the agent's own patience, so that it learns the reason */
+    LOG_PIPE_BYTES = 65536,  /* a new pipe's size, pipe(7) */
+};
 
 /* --- steps, in the new process ------------------------------------------------------------------ */
 
@@ -123,8 +126,12 @@ static int private_shm(const struct shim *shim)
     return result < 0 && errno == ENOENT ? 0 : result;
 }
 
+/* All runs of the app share one open pipe: what a former run set on it must not be the next one's. */
 static int stdio(const struct shim *shim)
 {
+    fcntl(shim->log.pipe_write, F_SETPIPE_SZ, LOG_PIPE_BYTES); /* may be refused above the user's share: fine */
+    if (fcntl(shim->log.pipe_write, F_SETFL, O_WRONLY) < 0)
+        return -1;
     return dup2(shim->log.pipe_write, STDOUT_FILENO) < 0 || dup2(shim->log.pipe_write, STDERR_FILENO) < 0 ? -1 : 0;
 }
 

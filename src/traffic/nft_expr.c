@@ -143,6 +143,13 @@ static void match_prefix(struct writer *writer, const struct prefix *prefix)
     compare(writer, NFT_CMP_EQ, prefix->address.bytes, size);
 }
 
+static void match_udp(struct writer *writer)
+{
+    const uint8_t protocol = IPPROTO_UDP;
+    load_meta(writer, NFT_META_L4PROTO, NFT_REG_1);
+    compare(writer, NFT_CMP_EQ, &protocol, sizeof protocol);
+}
+
 static void match_fib(struct writer *writer, uint32_t flag)
 {
     struct nftnl_expr *expr = start(writer, "fib");
@@ -226,6 +233,9 @@ static void write_statement(struct writer *writer, const struct rule_piece *piec
     case RULE_MARK_MOVES: set_mark(writer, ~RULESET_MARK_MOVES, RULESET_MARK_MOVES); break;
     case RULE_DNAT: translate(writer, piece); break;
     case RULE_MASQUERADE: start(writer, "masq"); break;
+    case RULE_MASQUERADE_RANDOM:
+        set_u32(start(writer, "masq"), NFTNL_EXPR_MASQ_FLAGS, NF_NAT_RANGE_PROTO_RANDOM);
+        break;
     case RULE_COUNTER: start(writer, "counter"); break;
     case RULE_ACCEPT: verdict(writer, NF_ACCEPT, NULL); break;
     case RULE_DROP: verdict(writer, NF_DROP, NULL); break;
@@ -249,6 +259,7 @@ int nft_expr_add(struct nftnl_rule *rule, const struct rule_piece *piece)
     case RULE_DADDR_IN: match_prefix(&writer, &piece->prefix); break;
     case RULE_DADDR_LOCAL: match_fib(&writer, NFTA_FIB_F_DADDR); break;
     case RULE_SADDR_LOCAL: match_fib(&writer, NFTA_FIB_F_SADDR); break;
+    case RULE_UDP: match_udp(&writer); break;
     case RULE_VMAP: match_key(&writer, piece, NFT_REG_VERDICT); break;
     case RULE_IN_SET: match_key(&writer, piece, UINT32_MAX); break;
     default: write_statement(&writer, piece);

@@ -47,6 +47,9 @@ static int find_table(struct traffic *traffic, const char *name, struct table_no
     int status = nft_request(traffic->nft, request, read_table, now);
     if (status == -EPERM)
         return error_errno(err, EPERM, "look for table inet %s (needs root, or the capability NET_ADMIN)", name);
+    if (status == -EINVAL) /* nfnetlink's word for a subsystem that is not there */
+        return error_set(err, EPROTONOSUPPORT,
+                         "this kernel has no nf_tables for family inet: \"modprobe nf_tables\", or one that has it");
     if (status && status != -ENOENT)
         return error_errno(err, -status, "look for table inet %s", name);
     if (now->owner && now->owner != nft_port(traffic->nft))

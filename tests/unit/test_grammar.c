@@ -404,15 +404,15 @@ static void check_env_file_refused(const char *content, size_t length, const cha
 
 static void test_env_files_refused(void **state)
 {
-    check_env_file_refused("A\n", 2, "line 1: \"A\" has no '='");
-    check_env_file_refused("A=1\n\nB", 6, "line 3: \"B\" has no '='");
-    check_env_file_refused("export A=1\n", 11, "line 1: \"export A\" is not a variable's name");
-    check_env_file_refused("=1\n", 3, "not a variable's name");
-    check_env_file_refused("1A=1\n", 5, "not a variable's name");
+    check_env_file_refused("A\n", 2, "line 1 has no '='");
+    check_env_file_refused("A=1\n\nB", 6, "line 3 has no '='");
+    check_env_file_refused("export A=1\n", 11, "line 1 does not begin with a variable's name");
+    check_env_file_refused("=1\n", 3, "not begin with a variable's name");
+    check_env_file_refused("1A=1\n", 5, "not begin with a variable's name");
     check_env_file_refused("A=1\nB='x\ny", 10, "line 2: the quote ' is not closed");
     check_env_file_refused("A=\"x\n\\\"", 7, "line 1: the quote \" is not closed");
     check_env_file_refused("A=1\0B=2", 7, "NUL");
-    check_env_file_refused("A=\"x\ny\"\nB", 9, "line 3: \"B\" has no '='");
+    check_env_file_refused("A=\"x\ny\"\nB", 9, "line 3 has no '='");
 }
 
 static void test_env_file_is_not_terminated(void **state)

@@ -254,7 +254,7 @@ static void test_env_files(void **state)
     resolve();
     assert_string_equal(variable("X"), "1");
     write_file("releases/v1/env", "X=1\nnonsense\n", 0600);
-    expect_error(EINVAL, "[app] env_file: ", "releases/v1/env: line 2: ");
+    expect_error(EINVAL, "[app] env_file: ", "releases/v1/env: line 2 has no");
     free(service.env_file);
     service.env_file = strdup("/dev/zero");
     expect_error(EINVAL, "[app] env_file: ", "not a regular file");

@@ -127,6 +127,7 @@ static const char two_apps_whole[] =
     "add rule inet bluegreen post meta oifgroup 4802 ct status dnat fib saddr type local masquerade\n"
     "add rule inet bluegreen post meta oifgroup 4802 meta iifgroup 4802 ct status dnat masquerade\n"
     "add rule inet bluegreen post meta oifgroup 4802 return\n"
+    "add rule inet bluegreen post meta iifgroup 4802 meta l4proto udp masquerade random\n"
     "add rule inet bluegreen post meta iifgroup 4802 masquerade\n"
     "add rule inet bluegreen forward ct state established,related accept\n"
     "add rule inet bluegreen forward meta oifgroup 4802 jump to-zone\n"

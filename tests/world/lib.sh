@@ -105,6 +105,7 @@ on_client() {
 
 # --- agent -----------------------------------------------------------------------------------------
 
+# shellcheck disable=SC2120
 agent_start() {
     mkdir -p "$WORLD/etc/apps" "$WORLD/state" "$WORLD/run"
     [ -e "$WORLD/etc/bluegreen.conf" ] || printf '[agent]\ninstance = world\n' | agent_conf
@@ -169,7 +170,10 @@ web_conf() {
 
 # --- the demo app ----------------------------------------------------------------------------------
 
+# For the tests, which shellcheck reads apart from this file.
+# shellcheck disable=SC2034
 URL4=http://203.0.113.10:80
+# shellcheck disable=SC2034
 URL6='http://[2001:db8:1::10]:80'
 
 ready_web() {
@@ -180,6 +184,7 @@ ready_web() {
     agent_start
 }
 
+# shellcheck disable=SC2120
 release_seen() {
     on_client curl -s -m 5 -D - -o /dev/null "${1:-$URL4}/healthz" | tr -d '\r' | sed -n 's/^X-Release: //p'
 }

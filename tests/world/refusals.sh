@@ -52,15 +52,73 @@ test_two_apps_on_one_port_are_refused() {
 test_a_pool_that_overlaps_the_hosts_routes_is_refused() {
     world_net
     printf '[agent]\ninstance = world\n[network]\nipv4 = 203.0.0.0/16\n' | agent_conf
-    expect_status 1 daemon
+    expect_status 2 daemon
     expect_match '203.0.113.0/24' "$OUTPUT"
-    expect_match '\[network\] ipv4' "$OUTPUT"
+    expect_match 'etc/bluegreen.conf.*\[network\] ipv4' "$OUTPUT"
+    expect_eq 0 "$(cat /proc/sys/net/ipv4/ip_forward)" "forwarding after a refused start"
+    expect_status 2 daemon --check
 }
 
 test_a_second_agent_is_refused() {
     ready_web
     expect_status 1 daemon
     expect_match 'another agent' "$OUTPUT"
+}
+
+test_an_agent_elsewhere_that_shares_the_namespace_or_its_names_is_refused() {
+    ready_web
+    bg deploy web v1
+    expect_status 1 "$BUILD/bluegreend" --config "$WORLD/etc" --state "$WORLD/state2" --run "$WORLD/run2"
+    expect_match 'another agent works in this network namespace' "$OUTPUT"
+    expect_status 1 unshare --net --mount "$BUILD/bluegreend" --config "$WORLD/etc" --state "$WORLD/state2" --run "$WORLD/run2"
+    expect_match 'keeps the names of its zones in this /run/netns' "$OUTPUT"
+    ip netns exec bg-web-blue true
+}
+
+test_modes_exclude_each_other() {
+    expect_status 2 daemon --check --teardown
+    expect_match 'exclude each other' "$OUTPUT"
+}
+
+test_what_is_no_socket_is_not_replaced() {
+    world_net
+    web_conf web 80
+    printf '[agent]\ninstance = world\n' | agent_conf
+    mkdir -p "$WORLD/run" "$WORLD/state"
+    echo precious >"$WORLD/run/control.sock"
+    expect_status 1 daemon
+    expect_match 'no socket' "$OUTPUT"
+    expect_eq precious "$(cat "$WORLD/run/control.sock")"
+}
+
+test_reload_refuses_a_missing_user_and_executable() {
+    ready_web
+    bg deploy web v1
+    sed -i 's/^user.*/user = nosuchuser/' "$WORLD/etc/apps/web.conf"
+    expect_status 2 bg reload
+    expect_match 'apps/web.conf: \[app\] user' "$OUTPUT"
+    expect_status 2 bg deploy web v1
+    expect_match 'apps/web.conf: \[app\] user' "$OUTPUT"
+}
+
+# A release directory may belong to somebody else than root: what the agent reads there must not be led astray.
+test_env_files_cannot_lead_the_agent_astray() {
+    ready_web
+    sed -i "s|^user.*|&\nenv_file = $WORLD/srv/web/%r/.env|" "$WORLD/etc/apps/web.conf"
+    ln -s /etc/shadow "$WORLD/srv/web/v1/.env"
+    expect_status 2 bg deploy web v1
+    expect_match 'symbolic link' "$OUTPUT"
+    expect_no_match 'root:' "$OUTPUT"
+    rm "$WORLD/srv/web/v1/.env"
+    mkfifo "$WORLD/srv/web/v1/.env"
+    expect_status 2 timeout 5 "$BUILD/bluegreen" --socket "$WORLD/run/control.sock" deploy web v1
+    rm "$WORLD/srv/web/v1/.env"
+    echo 'secret without equals' >"$WORLD/srv/web/v1/.env"
+    expect_status 2 bg deploy web v1
+    expect_no_match 'secret' "$OUTPUT"
+    expect_match 'line 1' "$OUTPUT"
+    echo 'A=1' >"$WORLD/srv/web/v1/.env"
+    expect_status 0 bg deploy web v1
 }
 
 test_without_root() {

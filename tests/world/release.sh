@@ -90,8 +90,8 @@ test_a_missing_release_costs_the_standby_nothing() {
     bg deploy web v1
     bg deploy web v2
     bg drain web
-    expect_status 1 bg deploy web v9
-    expect_match 'v9' "$OUTPUT"
+    expect_status 2 bg deploy web v9
+    expect_match 'apps/web.conf: \[app\] run: .*/v9' "$OUTPUT"
     expect_eq standby "$(status_of .zones.blue.state)"
     bg rollback web
 }
@@ -319,6 +319,43 @@ restarted() {
     local now
     now=$(bg status web --json | jq -r .zones.blue.pid)
     [ "$now" != null ] && [ "$now" != "$1" ]
+}
+
+# An answer that comes after the switch must not pin its client to the zone that gave it, also where the published port is
+# the zone's own port: the answer's reverse would be what the client sends next.
+test_late_udp_answers_do_not_pin_clients() {
+    command -v socat >/dev/null || fail "socat is missing: tools/deps test"
+    world_net
+    # shellcheck disable=SC2016 # the app's own variable
+    printf '#!/bin/bash\nexec socat UDP4-RECVFROM:8080,fork SYSTEM:"sleep 0.3; echo $BLUEGREEN_RELEASE"\n' >"$WORLD/answerer"
+    release_install web v1 "$WORLD/answerer"
+    release_install web v2 "$WORLD/answerer"
+    app_conf web <<CONF
+[app]
+name = web
+user = web
+run = $WORLD/srv/web/%r/bin/web
+[ports]
+same = 8080 -> 8080/udp
+[health]
+interval = 100ms
+[drain]
+timeout = 100ms
+CONF
+    agent_start
+    bg deploy web v1
+    bg deploy web v2
+    bg drain web
+    # One flow: every datagram from the same port of the client.
+    for ((i = 1; i <= 10; i++)); do
+        echo "$i $(echo "$i" | on_client timeout 2 socat -t 0.8 - UDP4:203.0.113.10:8080,sourceport=40000)"
+    done >"$WORLD/client" &
+    local client=$! i
+    wait_for 10 grep -q '^2 v2$' "$WORLD/client"
+    sleep 0.15 # a datagram was received, its answer is not on its way yet
+    bg rollback web
+    wait "$client"
+    expect_eq "v1 v1 v1 v1" "$(tail -n 4 "$WORLD/client" | cut -d' ' -f2 | xargs)" "the last answers"
 }
 
 run_tests
