@@ -75,20 +75,18 @@ static void drop_missing(struct agent *agent, const struct app_set *set, struct 
     }
 }
 
-/* What the files say of the host: accounts, executables, routes. */
-static int check_host(struct agent *agent, const struct agent_conf *conf, const struct app_set *set,
-                      struct words *problems)
+int check_host(const char *config_dir, const struct address_pools *pools, const struct app_set *set,
+               struct words *problems)
 {
     char path[PATH_MAX];
     struct error err = {0};
     size_t before = problems->count;
     for (size_t i = 0; i < set->count; i++) {
-        snprintf(path, sizeof path, "%s/apps/%s.conf", agent->options.config_dir, set->services[i]->name);
+        snprintf(path, sizeof path, "%s/apps/%s.conf", config_dir, set->services[i]->name);
         conf_check_host(path, set->services[i], problems);
     }
-    bool moved = memcmp(&conf->pools, &agent->conf.pools, sizeof conf->pools) != 0;
-    if (moved && routes_check_pools(&conf->pools, &err) < 0) {
-        error_prefix(&err, "%s/bluegreen.conf", agent->options.config_dir);
+    if (pools && routes_check_pools(pools, &err) < 0) {
+        error_prefix(&err, "%s/bluegreen.conf", config_dir);
         words_add(problems, err.text);
     }
     return problems->count > before ? -EINVAL : 0;
@@ -104,8 +102,10 @@ int reload(struct agent *agent, bool at_start, struct words *problems, struct te
     snprintf(path, sizeof path, "%s/apps", agent->options.config_dir);
     if (conf_load_apps(path, &set, problems) < 0)
         result = -EINVAL;
-    if (result == 0 && !at_start)
-        result = check_host(agent, &conf, &set, problems);
+    if (result == 0 && !at_start) {
+        bool moved = memcmp(&conf.pools, &agent->conf.pools, sizeof conf.pools) != 0;
+        result = check_host(agent->options.config_dir, moved ? &conf.pools : NULL, &set, problems);
+    }
     if (result < 0) {
         app_set_clear(&set);
         return -EINVAL;

@@ -227,13 +227,6 @@ int agent_run(const struct agent_options *options, struct error *err)
     return result;
 }
 
-static void check_host(const struct agent_options *options, const struct service *service, struct words *problems)
-{
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/apps/%s.conf", options->config_dir, service->name);
-    conf_check_host(path, service, problems);
-}
-
 int agent_check(const struct agent_options *options, char *const files[], int count)
 {
     CLEANUP_WORDS struct words problems = {0};
@@ -241,18 +234,13 @@ int agent_check(const struct agent_options *options, char *const files[], int co
     if (count == 0) {
         struct agent_conf conf;
         struct app_set set = {0};
-        struct error err = {0};
         if (access(options->config_dir, F_OK) < 0)
             words_add(&problems, "the configuration directory does not exist; is --config right?");
         snprintf(path, sizeof path, "%s/bluegreen.conf", options->config_dir);
-        if (conf_load_agent(path, &conf, &problems) == 0 && routes_check_pools(&conf.pools, &err) < 0) {
-            error_prefix(&err, "%s", path);
-            words_add(&problems, err.text);
-        }
+        bool usable = conf_load_agent(path, &conf, &problems) == 0;
         snprintf(path, sizeof path, "%s/apps", options->config_dir);
         conf_load_apps(path, &set, &problems);
-        for (size_t i = 0; i < set.count; i++)
-            check_host(options, set.services[i], &problems);
+        check_host(options->config_dir, usable ? &conf.pools : NULL, &set, &problems);
         app_set_clear(&set);
     }
     for (int i = 0; i < count; i++) {

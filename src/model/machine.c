@@ -2,10 +2,9 @@
 /* The state machines' tables. */
 #include "model/machine.h"
 
-#define PROBES_OFF ACTION_PROBE_OFF
-#define GONE       (ACTION_PROBE_OFF | ACTION_TEAR_DOWN | ACTION_RECORD)
-#define AGAIN      (ACTION_PROBE_OFF | ACTION_REBUILD | ACTION_PROBE_ON | ACTION_RECORD | ACTION_ALARM)
-#define REC        ACTION_RECORD
+#define GONE  (ACTION_PROBE_OFF | ACTION_TEAR_DOWN | ACTION_RECORD)
+#define AGAIN (ACTION_PROBE_OFF | ACTION_REBUILD | ACTION_PROBE_ON | ACTION_RECORD | ACTION_ALARM)
+#define REC   ACTION_RECORD
 #define TO(state, does)                         \
     {                                           \
         .next = ZONE_##state, .actions = (does) \

@@ -6,6 +6,7 @@
 #include "shim/shim.h"
 
 #include "base/cleanup.h"
+#include "os/process.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -70,23 +71,6 @@ static size_t fds_for(const struct shim *shim, enum shim_type type, int fds[FDS_
     return count;
 }
 
-static int send_message(int channel, void *message, size_t length, const int *fds, size_t fd_count)
-{
-    union control_space control = {0};
-    struct iovec part = {.iov_base = message, .iov_len = length};
-    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
-    if (fd_count > 0) {
-        header.msg_control = control.space;
-        header.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
-        struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
-        rights->cmsg_level = SOL_SOCKET;
-        rights->cmsg_type = SCM_RIGHTS;
-        rights->cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
-        memcpy(CMSG_DATA(rights), fds, sizeof(int) * fd_count);
-    }
-    return sendmsg(channel, &header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
-}
-
 void control_say(struct shim *shim, enum shim_type type, uint32_t serial)
 {
     uint32_t message[SHIM_ANSWER_MAX / sizeof(uint32_t)];
@@ -94,7 +78,7 @@ void control_say(struct shim *shim, enum shim_type type, uint32_t serial)
     if (shim->agent < 0)
         return;
     size_t length = shim_encode_state(type, &shim->state, serial, message, sizeof message);
-    int result = send_message(shim->agent, message, length, fds, fds_for(shim, type, fds));
+    int result = message_send(shim->agent, message, length, fds, fds_for(shim, type, fds));
     bool behind = result == -EAGAIN || result == -ENOBUFS || result == -ENOMEM;
     if (behind) {
         shim->owed = type;

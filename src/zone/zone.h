@@ -75,16 +75,13 @@ int zone_start(struct zone *zone, const struct zone_launch *launch, struct error
 /* Asks the shim to stop the app gracefully and not restart it; ZONE_EVENT_STOPPED follows. */
 int zone_stop(struct zone *zone, struct error *err);
 
-const struct zone_id *zone_identity(const struct zone *zone);
 const struct zone_addresses *zone_addresses(const struct zone *zone);
 pid_t zone_shim_pid(const struct zone *zone);
 /* A not yet connected socket inside the zone's network namespace, non-blocking, close-on-exec; or -errno. */
 int zone_socket(struct zone *zone, int family, int type, struct error *err);
 /* The zone's NETLINK_SOCK_DIAG socket, opened at creation; stays the zone's. */
 int zone_diag_fd(const struct zone *zone);
-/* Path of the app's log file. */
-const char *zone_log_path(const struct zone *zone);
-/* The log's path for a zone that may not exist; false if cut. */
+/* Path of the app's log file, also of a zone that does not exist; false if cut. */
 int zone_log_path_of(const struct zone_host *host, const char *app, enum colour colour, char *path, size_t size);
 
 /* What the shim knows of the app. */

@@ -116,11 +116,6 @@ int zone_stop(struct zone *zone, struct error *err)
 
 /* --- what the handle knows ------------------------------------------------------------------------- */
 
-const struct zone_id *zone_identity(const struct zone *zone)
-{
-    return &zone->id;
-}
-
 const struct zone_addresses *zone_addresses(const struct zone *zone)
 {
     return &zone->addresses;
@@ -139,11 +134,6 @@ int zone_socket(struct zone *zone, int family, int type, struct error *err)
 int zone_diag_fd(const struct zone *zone)
 {
     return zone->network.diag;
-}
-
-const char *zone_log_path(const struct zone *zone)
-{
-    return zone->log_path;
 }
 
 int zone_event_fd(const struct zone *zone)
