@@ -46,7 +46,7 @@ LDFLAGS_ALL := -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(SANITIZE),-fsanitize=$
 
 # Installed packages answer here; `make deps` installs what is missing.
 NL_CFLAGS     = $(shell $(PKG_CONFIG) --cflags libnl-3.0 libnl-route-3.0)
-AGENT_LIBS    = $(shell $(PKG_CONFIG) --libs libnl-3.0 libnl-route-3.0 libcap json-c) -lnftnl -liniparser
+AGENT_LIBS    = $(shell $(PKG_CONFIG) --libs libnl-3.0 libnl-route-3.0 libcap libseccomp json-c) -lnftnl -liniparser
 JSON_LIBS     = $(shell $(PKG_CONFIG) --libs json-c)
 CURL_LIBS     = $(shell $(PKG_CONFIG) --libs libcurl)
 INIPARSER_INC = $(if $(wildcard /usr/include/iniparser/iniparser.h),-I/usr/include/iniparser)
@@ -161,7 +161,7 @@ $(BUILD)/bluegreen: $(call objects,$(CLI_SRC)) $(BUILD)/libbluegreen.a
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libagent.a
 	$(call say,LD,$@)
-	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(AGENT_LIBS) -lseccomp -lcmocka
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(AGENT_LIBS) -lcmocka
 
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libagent.a
 	$(call say,LD,$@)
@@ -183,7 +183,7 @@ unit: $(UNIT_BIN) ## unit tests: no root, seconds
 	$(Q)BUILD=$(BUILD) tests/run unit
 
 check: ## every test tier that this machine can run
-	$(Q)tools/deps build demo test || tools/deps --check build
+	$(Q)tools/deps build demo test compat || tools/deps --check build
 	$(Q)$(PARALLEL_MAKE) check-build
 	$(Q)BUILD=$(BUILD) tests/run
 
@@ -208,7 +208,7 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/libfuzz.a
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)
 	$(Q)$(FUZZ_CC) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined $< $(BUILD)/libfuzz.a -o $@ \
-		-liniparser $(JSON_LIBS) -lcap
+		-liniparser $(JSON_LIBS) -lcap -lseccomp
 
 check-vm: all tools ## the tiers that boot systemd in a container and in a VM
 	$(Q)BUILD=$(BUILD) tests/run systemd vm

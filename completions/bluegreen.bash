@@ -13,8 +13,8 @@ _bluegreen_apps() {
 }
 
 _bluegreen() {
-    local verbs='check reload deploy stage switch rollback abort drain status history stop start remove version help'
-    local options='--json --socket --force --limit --names --no-color --help --version'
+    local verbs='check reload deploy stage switch rollback abort drain status history stop start remove exec logs top version help'
+    local options='--json --socket --force --limit --names --follow --since --root --no-color --help --version'
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb='' arguments=0 i
     COMPREPLY=()
 
@@ -23,7 +23,7 @@ _bluegreen() {
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
-    -n | --limit)
+    -n | --limit | --since)
         return
         ;;
     esac
@@ -32,10 +32,18 @@ _bluegreen() {
         return
     fi
 
+    # What stands behind "--" is the command of exec.
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        if [[ ${COMP_WORDS[i]} == -- ]]; then
+            mapfile -t COMPREPLY < <(compgen -c -- "$word")
+            return
+        fi
+    done
+
     # The verb is the first word that is no option nor an option's value; arguments are the ones after it.
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        --socket | --limit | -n) ((i++)) ;;
+        --socket | --limit | --since | -n) ((i++)) ;;
         -*) ;;
         *)
             if [[ -z $verb ]]; then
@@ -58,6 +66,12 @@ _bluegreen() {
         [[ $arguments -gt 0 ]] || mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$word")
         ;;
     reload | version) ;;
+    exec | logs)
+        case $arguments in
+        0) mapfile -t COMPREPLY < <(compgen -W "$(_bluegreen_apps)" -- "$word") ;;
+        1) mapfile -t COMPREPLY < <(compgen -W 'blue green' -- "$word") ;;
+        esac
+        ;;
     *)
         [[ $arguments -gt 0 ]] || mapfile -t COMPREPLY < <(compgen -W "$(_bluegreen_apps)" -- "$word")
         ;;

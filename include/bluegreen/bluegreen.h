@@ -35,7 +35,7 @@ extern "C" {
 #endif
 
 /* Grows with every addition to this header; the soname's number changes when something is taken away. */
-#define BLUEGREEN_API_VERSION 1
+#define BLUEGREEN_API_VERSION 2
 
 #if defined(__GNUC__)
 #define BLUEGREEN_EXPORT __attribute__((visibility("default")))
@@ -83,8 +83,8 @@ struct bluegreen;
 BLUEGREEN_EXPORT int bluegreen_open(const char *socket_path, struct bluegreen **agent, struct bluegreen_error *error);
 /* NULL is fine. An operation that was asked for goes on in the agent. */
 BLUEGREEN_EXPORT void bluegreen_close(struct bluegreen *agent);
-/* The longest time in milliseconds to wait for the answer of bluegreen_status, _history and _version; 0 is for ever.
- * At first 30000. Operations take the time they take. */
+/* The longest time in milliseconds to wait for the answer of bluegreen_status, _history, _logs and _version; 0 is for
+ * ever. At first 30000. Operations take the time they take. */
 BLUEGREEN_EXPORT void bluegreen_set_timeout(struct bluegreen *agent, int milliseconds);
 /* Ends a wait in another thread, or in what a signal handler interrupted, with BLUEGREEN_INTERRUPTED; the connection
  * is of no more use then. Async-signal-safe. What was asked for goes on in the agent. */
@@ -122,6 +122,40 @@ struct bluegreen_port {
     const char *protocol; /* "tcp", "udp" */
 };
 
+/* A process of the app beside its main one. */
+struct bluegreen_process {
+    const char *name;
+    const char *when;  /* "always", or "live": runs in the live zone only */
+    const char *state; /* waiting running back-off stopping ended */
+    int64_t pid;       /* 0 = none */
+    uint64_t restarts;
+    const struct bluegreen_exit *last_exit; /* or NULL */
+};
+
+/* What a zone uses and may use. */
+struct bluegreen_usage {
+    bool measured;         /* false on a host without the memory controller of cgroup v2: memory is
+                              estimated, and what else is not known is 0 */
+    bool limited;          /* the limits of the configuration hold */
+    uint64_t memory;       /* bytes */
+    uint64_t memory_peak;  /* 0 = unknown */
+    uint64_t memory_limit; /* 0 = none */
+    uint64_t cpu_permille; /* over the last seconds; 1000 = one CPU */
+    uint64_t cpu_limit;    /* the same unit; 0 = none */
+    uint64_t cpu_us;       /* since the zone was made */
+    uint64_t throttled_us; /* of it waited because of the limit */
+    uint64_t tasks;        /* processes and threads */
+    uint64_t tasks_limit;  /* 0 = none */
+    uint64_t oom_kills;    /* processes that the kernel ended because memory ran out */
+};
+
+/* What runs in a zone. */
+struct bluegreen_workload {
+    bool crash_loop;                                  /* a process of it ends again and again */
+    const struct bluegreen_usage *usage;              /* or NULL */
+    const struct bluegreen_process *const *processes; /* beside the main one; ended by NULL */
+};
+
 /* A running operation. */
 struct bluegreen_operation {
     const char *verb, *step, *since, *who;
@@ -136,6 +170,8 @@ struct bluegreen_app {
     size_t port_count;
     const struct bluegreen_operation *operation; /* or NULL */
     const char *json;                            /* the app as the agent sent it */
+    /* since API version 2 */
+    const struct bluegreen_workload *workload[2]; /* by colour; never NULL */
 };
 
 struct bluegreen_status {
@@ -151,7 +187,7 @@ BLUEGREEN_EXPORT void bluegreen_status_free(struct bluegreen_status *status);
 
 /* --- history --------------------------------------------------------------------------------------- */
 
-/* A finished operation. */
+/* A finished operation; or an incident, which nobody asked for: memory ran out, a crash loop. */
 struct bluegreen_entry {
     uint64_t sequence;
     const char *time; /* when it began */
@@ -162,6 +198,9 @@ struct bluegreen_entry {
     bool done;
     const char *reason; /* NULL when done */
     const char *json;
+    /* since API version 2 */
+    const char
+        *incident; /* NULL, or "out-of-memory", "crash-loop", "watchdog": verb is "incident" then, `to` its zone */
 };
 
 struct bluegreen_history {
@@ -239,6 +278,67 @@ BLUEGREEN_EXPORT int bluegreen_operate(struct bluegreen *agent, enum bluegreen_v
                                        const char *release, unsigned flags, bluegreen_progress_callback *on_progress,
                                        void *context, struct bluegreen_result **result, struct bluegreen_error *error);
 BLUEGREEN_EXPORT void bluegreen_result_free(struct bluegreen_result *result);
+
+/* --- commands (since API version 2) -------------------------------------------------------------------- */
+
+/* A command to run in a zone as the app's user, in the app's sandbox and within its limits. The caller's; its size
+ * belongs to the soname. */
+struct bluegreen_command {
+    const char *app;
+    enum bluegreen_colour zone;   /* BLUEGREEN_NONE: the live one */
+    const char *const *arguments; /* UTF-8, ended by NULL; the first is looked for in the app's PATH if it has no '/' */
+    const char *terminal;         /* value of TERM: it gets a terminal for stdin and stdout; NULL: pipes */
+    unsigned rows, columns;       /* of the terminal; 0 = unknown */
+    int merge;                    /* not 0: its stderr goes where its stdout goes */
+};
+
+/* Returns when it is on its way; whether it could be executed is for bluegreen_exec_wait to say. descriptors are then
+ * the caller's to close: where to write to its stdin, and where to read its
+ * stdout and its stderr; close-on-exec, blocking. With a terminal the first is the terminal's master, for both ways,
+ * and the second is -1; with merge the third is -1. The connection carries this call until bluegreen_exec_wait
+ * returned. */
+BLUEGREEN_EXPORT int bluegreen_exec(struct bluegreen *agent, const struct bluegreen_command *command,
+                                    int descriptors[3], struct bluegreen_error *error);
+/* For poll(2): readable when there is something that bluegreen_exec_wait waits for. */
+BLUEGREEN_EXPORT int bluegreen_descriptor(const struct bluegreen *agent);
+/* Waits until the command has ended, and says how: by a code (signal is 0 then), or by a signal (code is -1). To end
+ * the command instead, close the connection: it gets a signal, SIGTERM or with a terminal SIGHUP, and is killed if it
+ * is still there five seconds later. */
+BLUEGREEN_EXPORT int bluegreen_exec_wait(struct bluegreen *agent, int *code, int *signal,
+                                         struct bluegreen_error *error);
+
+/* --- logs (since API version 2) ------------------------------------------------------------------------ */
+
+/* The files with what the app of a zone wrote to its stdout and stderr, byte for byte. The supervisor of the zone adds
+ * to `log`; when that has grown to 10 MiB it becomes `old_log`, and a new one is begun. To follow, ask again when `log`
+ * was renamed (its st_ctime changes without its size).
+ *
+ * An index tells when what was written. It begins with a struct bluegreen_log_head and goes on with struct
+ * bluegreen_log_mark, in the byte order of the host: what stands at `offset` came at `unix_ms`, and what follows it up
+ * to the next mark not later than `span_ms` after that. */
+struct bluegreen_log_head {
+    char magic[8]; /* "BGINDEX1" */
+    uint64_t span_ms;
+    uint64_t inode; /* of the log that it belongs to (st_ino): the two are renamed one after the other */
+};
+
+struct bluegreen_log_mark {
+    uint64_t unix_ms;
+    uint64_t offset;
+};
+
+struct bluegreen_logs {
+    enum bluegreen_colour zone;
+    const char *release;                /* in the zone now, or NULL */
+    int log, old_log, index, old_index; /* open for reading, with an offset of their own; -1 = there is none */
+    const char *json;
+};
+
+/* zone BLUEGREEN_NONE: the live one, or else the one that is there. */
+BLUEGREEN_EXPORT int bluegreen_logs(struct bluegreen *agent, const char *app, enum bluegreen_colour zone,
+                                    struct bluegreen_logs **logs, struct bluegreen_error *error);
+/* Closes the descriptors too. */
+BLUEGREEN_EXPORT void bluegreen_logs_free(struct bluegreen_logs *logs);
 
 #ifdef __cplusplus
 }

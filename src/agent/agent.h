@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "agent/app.h"
 #include "agent/run.h"
 #include "base/error.h"
 #include "base/list.h"
@@ -22,71 +23,6 @@
 #include "os/process.h"
 #include "traffic/traffic.h"
 #include "zone/zone.h"
-
-struct agent;
-struct app;
-
-/* Counts a zone's connections until they are gone or the time is over. */
-struct drain {
-    struct loop_timer *timer;           /* NULL: no drain */
-    uint64_t operation_ms, deadline_ms; /* when its operation began; when the time is over */
-    uint32_t most, last;                /* connections at the most, and at the last look */
-    bool zero_seen;                     /* the last look found none; a second in a row ends it */
-    bool passive;                       /* only watched for a waiting client: ends nothing, cuts nothing */
-    struct wire_receipt receipt;        /* of the switch that began it; header unused */
-    bool has_receipt;
-};
-
-struct app_zone {
-    struct app *app;
-    enum colour colour;
-    enum zone_state state;
-    char release[RELEASE_NAME_MAX + 1];
-    char reason[WIRE_TEXT_MAX + 1]; /* why failed */
-    struct service *service;        /* the configuration it was staged with; NULL while absent */
-    struct zone *kernel;            /* NULL while it has none */
-    struct loop_source *shim_source;
-    struct loop_timer *close_timer;   /* armed while closing: the shim's last moment */
-    bool closing;                     /* the app was asked to stop, the zone goes when it has */
-    struct loop_timer *rebuild_timer; /* a lost zone that could not be rebuilt is tried again */
-    uint32_t rebuild_failures;
-    struct verdict_tracker tracker;
-    struct loop_timer *probe_timer;
-    bool probe_running;
-    uint64_t probe_id;
-    struct drain drain;
-    uint64_t tcp_counted_ms, udp_counted_ms; /* when status last counted; 0 = never */
-    uint32_t tcp_count, udp_count;
-};
-
-struct operation {
-    const enum step *plan; /* NULL: none */
-    size_t at;
-    enum wire_verb verb;
-    enum colour target;
-    int from; /* live when it began: enum colour or -1 */
-    bool force;
-    char release[RELEASE_NAME_MAX + 1];
-    char who[WIRE_WHO_MAX + 1];
-    uint64_t begun_ms, begun_unix_ms;
-    struct wire_receipt receipt; /* filled by the switch */
-    bool staged;                 /* the target zone is this operation's: failing gives it up */
-    bool switched;
-};
-
-struct app {
-    struct list link;
-    struct agent *agent;
-    char name[APP_NAME_MAX + 1];
-    uint16_t index;
-    bool indexed;            /* the journal knows the index */
-    struct service *service; /* as configured now; NULL if its file is gone */
-    enum app_state state;
-    int live; /* enum colour or -1; remembered while stopped */
-    struct app_zone zones[COLOURS];
-    struct operation operation;
-    struct loop_timer *step_timer;
-};
 
 enum request_wait { WAIT_OPERATION, WAIT_DRAIN };
 
@@ -108,8 +44,10 @@ struct client {
 struct role {
     struct process process;
     struct loop_source *source, *exit_source;
-    struct loop_timer *respawn_timer;
-    uint32_t failures;
+    struct loop_timer *respawn_timer, *ping_timer;
+    uint32_t failures, unanswered;
+    bool watched, killed; /* ping_timer is armed; its exit is waited for */
+    struct list lost;     /* those that did not die when they were killed */
 };
 
 struct agent {
@@ -123,8 +61,10 @@ struct agent {
     struct zone_host *zone_host;
     struct traffic *traffic;
     struct prober *prober;
-    struct list apps, requests, clients;
+    struct list apps, requests, clients, commands;
+    uint32_t last_command; /* number of the last one that was run */
     int listen_fd;
+    ino_t socket_inode; /* of the control socket, if it was bound here; else 0 */
     struct loop_source *listen_source, *watch_source;
     struct loop_timer *listen_timer; /* armed while no connection can be accepted */
     uint64_t last_client_id;
@@ -132,11 +72,6 @@ struct agent {
     bool have_operator_gid;
     struct role api;
 };
-
-static inline struct app_zone *zone_of(struct app *app, enum colour colour)
-{
-    return &app->zones[colour];
-}
 
 /* --- apps.c ------------------------------------------------------------------------------------- */
 struct app *app_find(struct agent *agent, const char *name);
@@ -148,14 +83,17 @@ bool app_is_empty(const struct app *app);
 /* Ports of other apps' present zones that would conflict with these. */
 int app_check_ports(struct app *app, const struct service *service, struct error *err);
 
+/* --- admission.c -------------------------------------------------------------------------------- */
+/* RESULT_DONE if no operation runs on it. */
+enum wire_result admit_busy(const struct app *app, struct error *err);
+/* May this begin now, and on which zone? */
+enum wire_result admit(struct app *app, const struct wire_request *request, enum colour *target, struct error *err);
+
 /* --- zones.c ------------------------------------------------------------------------------------ */
 /* Applies the table: performs the actions and sets the state. -EPROTO for an impossible change (logged). */
 int zone_change(struct app_zone *zone, enum zone_change change);
 void zone_set_reason(struct app_zone *zone, const char *format, ...) __attribute__((format(printf, 2, 3)));
-int zone_build(struct app_zone *zone, struct error *err);         /* kernel objects and shim */
-int zone_run_app(struct app_zone *zone, struct error *err);       /* executes the app */
-int zone_adopt_running(struct app_zone *zone, struct error *err); /* -ENOENT: its shim is gone */
-void zone_watch(struct app_zone *zone);
+void zone_ended(struct app_zone *zone);      /* everything in it has: its kernel side goes */
 bool zone_busy(const struct app_zone *zone); /* has kernel objects or is closing */
 void zone_id_of(const struct app_zone *zone, struct zone_id *id);
 void zone_dispose(struct app_zone *zone); /* frees what the agent holds; the kernel's side goes on */
@@ -164,10 +102,84 @@ void zone_forget_configuration(const struct app_zone *zone);
 int zone_load_configuration(struct app_zone *zone, struct error *err);
 void zone_directory(const struct app_zone *zone, char *path, size_t size);
 
+/* --- launching.c -------------------------------------------------------------------------------- */
+int zone_build(struct app_zone *zone, bool again, struct error *err); /* kernel objects, limits, shim */
+int zone_run_app(struct app_zone *zone, struct error *err);           /* executes main and what runs always */
+int zone_run_worker(struct app_zone *zone, size_t worker, struct error *err);
+int zone_adopt_running(struct app_zone *zone, struct error *err); /* -ENOENT: its shim is gone */
+/* All but the command, which is main's; strings and words stay the zone's. For what runs beside the configured ones. */
+int zone_launch_prepare(struct app_zone *zone, struct zone_launch *launch, struct error *err);
+void zone_forget_resolved(struct app_zone *zone);
+/* Refuses, with what is missing, a configuration whose limits this host cannot hold. */
+int limits_check(struct agent *agent, const struct service *service, struct error *err);
+
+/* --- processes.c -------------------------------------------------------------------------------- */
+void zone_watch(struct app_zone *zone); /* listens to its shim */
+/* Takes over what runs in an adopted zone, with what the shim recorded meanwhile. */
+void processes_found(struct app_zone *zone);
+void processes_started(struct app_zone *zone, size_t worker);
+void processes_gone(struct app_zone *zone);
+/* A process of it that is to run in a zone that is not live exits again and again: text is why. */
+bool zone_in_crash_loop(const struct app_zone *zone, bool workers_too, char *text, size_t size);
+/* Crash loops that have run long enough are none any more. */
+void processes_settle(struct app_zone *zone);
+/* "main" or a process's name. */
+const char *worker_name(const struct app_zone *zone, size_t worker);
+size_t worker_count(const struct app_zone *zone);
+/* By the name that the shim has for it, "" is main. False: not one of the configuration's. */
+bool worker_find(const struct app_zone *zone, const char *name, size_t *worker);
+const struct zone_app *worker_app(const struct app_zone *zone, size_t worker); /* NULL = the shim knows nothing */
+
+/* --- workers.c ---------------------------------------------------------------------------------- */
+/* Sees to it, soon, that what is to run in the live zone only does. To be called whenever something changed. */
+void workers_schedule(struct app *app);
+void on_workers_timer(void *context);
+/* Does a process run in it that a zone which is not live must not have? */
+bool workers_running(const struct app_zone *zone);
+
+/* --- freezing.c --------------------------------------------------------------------------------- */
+/* Freezes it if it is to be, and nothing is against it. */
+void freezing_consider(struct app_zone *zone);
+void freezing_freeze(struct app_zone *zone); /* the table's actions */
+void freezing_thaw(struct app_zone *zone);
+/* After a start: the journal and the kernel may differ. */
+void freezing_adopt(struct app_zone *zone);
+
+/* --- incidents.c -------------------------------------------------------------------------------- */
+/* Into the journal, but one kind of a zone at most once a minute; the others are counted. */
+void incident_record(struct app_zone *zone, enum incident incident, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* --- usage.c ------------------------------------------------------------------------------------ */
+/* Reads what the zone uses, unless it was just read. */
+void usage_sample(struct app_zone *zone);
+/* The zone is new, or was adopted: what was counted before is no news. */
+void usage_begin(struct app_zone *zone);
+void usage_out_of_memory(struct app_zone *zone);
+void usage_fill(struct app_zone *zone, struct wire_usage *out);
+/* Connections, at most this old: see usage.c. */
+void usage_count_connections(struct app_zone *zone);
+
 /* --- probing.c ---------------------------------------------------------------------------------- */
 void probing_start(struct app_zone *zone);
 void probing_stop(struct app_zone *zone);
 void probing_now(struct app_zone *zone); /* the next probe is due at once */
+/* After a rest: it was healthy before, so the next pass confirms that. */
+void probing_resume(struct app_zone *zone);
+/* Unhealthy from now on, until what condemns it is over. */
+void probing_condemn(struct app_zone *zone, const char *why);
+void probing_result(struct app_zone *zone, const struct probe_result *result);
+
+/* --- checking.c: health kinds that need no prober -------------------------------------------------- */
+/* Begins a check; the result comes as probing_result, maybe at once. */
+void check_begin(struct app_zone *zone);
+/* True if the process was a check of ours; the result follows. */
+bool check_ended(struct app_zone *zone, const struct zone_app *about);
+/* The command has not been heard of for too long. */
+void check_overdue(struct app_zone *zone);
+void check_cancel(struct app_zone *zone);
+/* With [health] notify: why nothing passes yet, or NULL. */
+const char *check_not_ready(const struct app_zone *zone);
 
 /* --- drains.c ----------------------------------------------------------------------------------- */
 void drain_start(struct app_zone *zone);
@@ -221,6 +233,12 @@ int record_begin(struct app *app, struct error *err);
 void record_end(struct app *app, bool done, const char *reason);
 
 /* --- requests.c, clients.c, status.c ------------------------------------------------------------ */
+/* A valid request of somebody who may make it. */
+struct asked {
+    struct agent *agent;
+    const struct wire_request *request;
+    struct client *client;
+};
 void request_handle(struct agent *agent, const struct wire_request *request, size_t length);
 void requests_end(struct app *app, enum request_wait wait, enum wire_result result, const struct wire_receipt *receipt,
                   const char *text);
@@ -231,14 +249,41 @@ void reply_end(struct agent *agent, uint64_t client, uint64_t id, enum wire_resu
 int clients_listen(struct agent *agent, struct error *err);
 int clients_open(struct agent *agent, struct error *err);
 void clients_close(struct agent *agent);
+/* For --teardown: the control socket that an agent left which is gone. */
+void clients_remove_socket(struct agent *agent);
+void client_forget(struct client *client);
 void client_send(struct agent *agent, void *message, uint64_t client, uint64_t request, enum wire_type type,
                  size_t length);
+/* The same with descriptors, which stay the caller's. */
+void client_send_files(struct agent *agent, void *message, uint64_t client, uint64_t request, enum wire_type type,
+                       size_t length, const int *fds, size_t fd_count);
 struct client *client_find(struct agent *agent, uint64_t id);
 /* "alice (uid 1000)" for who may operate, "uid 1001" for others: looking a name up may take a name server's time, and
  * only those who could stop everything anyway may cost it. */
 const char *client_name(struct client *client);
+/* --- api_role.c --- */
+int api_role_start(struct agent *agent, struct error *err);
+/* There is a client: from now on it is noticed if the role hangs. */
+void api_role_watch(struct agent *agent);
+void api_role_end(struct agent *agent); /* waits some moments at most */
 void status_fill(struct app *app, struct wire_status *status);
 void status_history(const struct record *record, struct wire_history *entry);
+
+/* --- commands.c ------------------------------------------------------------------------------- */
+/* VERB_EXEC: unlike requests it is not looked at yet, but for its length. */
+void handle_exec(struct agent *agent, const struct wire_command *command);
+/* A process ended that is neither the zone's main process, nor one of its configuration, nor its check. */
+void commands_ended(struct app_zone *zone, const struct zone_app *about);
+/* Ends those in an adopted zone: a former agent ran them, and nobody waits for them any more. */
+void commands_found(struct app_zone *zone);
+/* Nothing of the zone runs any more. */
+void commands_zone_gone(struct app_zone *zone);
+/* A client closed its connection; 0: the api role died, all of them are gone. */
+void commands_of_client_gone(struct agent *agent, uint64_t client);
+void commands_close(struct agent *agent);
+
+/* --- logs.c ------------------------------------------------------------------------------------ */
+void handle_logs(const struct asked *asked, struct app *app);
 
 /* --- claims.c ---------------------------------------------------------------------------------- */
 /* -EBUSY if another agent has this network namespace or this /run/netns. */

@@ -68,7 +68,10 @@ int app_get(struct agent *agent, const char *name, struct app **out, struct erro
         app->zones[colour].colour = (enum colour)colour;
     }
     app->step_timer = loop_timer_new(agent->loop, on_step_timer, app);
-    if (!app->step_timer) {
+    app->workers_timer = loop_timer_new(agent->loop, on_workers_timer, app);
+    if (!app->step_timer || !app->workers_timer) {
+        loop_timer_free(app->step_timer);
+        loop_timer_free(app->workers_timer);
         free(app);
         return error_errno(err, ENOMEM, "add app %s", name);
     }
@@ -84,6 +87,7 @@ void app_free(struct app *app)
     for (int colour = 0; colour < COLOURS; colour++)
         zone_dispose(&app->zones[colour]);
     loop_timer_free(app->step_timer);
+    loop_timer_free(app->workers_timer);
     service_free(app->service);
     list_remove(&app->link);
     free(app);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Clients and the api role: the monitor accepts, finds out who it is and what they may do, and hands the connection
- * over. What comes back from the role are requests; not one byte of a client is read here.
+ * Clients: the monitor accepts, finds out who it is and what they may do, and hands the connection over to the api role
+ * (api_role.c). Not one byte of a client is read here.
  */
 #include "agent/agent.h"
 
@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +18,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum {
@@ -29,9 +27,6 @@ enum {
     CLIENTS_PER_USER_MAX = 48,
     GROUPS_MAX = 256, /* supplementary groups looked at; Linux allows 65536, nobody has them */
     LISTEN_PAUSE_MS = 200,
-    RESPAWN_MS = 100,
-    RESPAWN_MAX_SHIFT = 7, /* 100 ms doubled up to 12.8 s */
-    API_END_MS = 1000,     /* what the role may take to pass on the last answers when the agent ends */
 };
 
 struct client *client_find(struct agent *agent, uint64_t id)
@@ -45,7 +40,7 @@ struct client *client_find(struct agent *agent, uint64_t id)
     return NULL;
 }
 
-static void client_forget(struct client *client)
+void client_forget(struct client *client)
 {
     list_remove(&client->link);
     free(client);
@@ -148,121 +143,31 @@ static void on_connection(void *context, int listen_fd, uint32_t events)
     };
     if (message_send(agent->api.process.channel, &message, sizeof message, &fd, 1) < 0)
         client_forget(client);
-}
-
-/* --- the api role ---------------------------------------------------------------------------------- */
-
-void client_send(struct agent *agent, void *message, uint64_t client, uint64_t request, enum wire_type type,
-                 size_t length)
-{
-    struct wire_header *header = message;
-    *header = (struct wire_header){.type = (uint16_t)type,
-                                   .version = WIRE_VERSION,
-                                   .length = (uint32_t)length,
-                                   .client = client,
-                                   .request = request};
-    if (agent->api.process.pid == 0)
-        return;
-    int result = message_send(agent->api.process.channel, message, length, NULL, 0);
-    if (result == -EAGAIN) { /* it reads only its own socket and never waits: it hangs */
-        log_error("the api role does not take messages; it is killed and started again");
-        kill(agent->api.process.pid, SIGKILL);
-    }
-}
-
-static int start_api(struct agent *agent, struct error *err);
-
-static void on_respawn(void *context)
-{
-    struct agent *agent = context;
-    struct error err = {0};
-    if (start_api(agent, &err) == 0)
-        return;
-    log_error("%s", err.text);
-    loop_timer_arm(agent->api.respawn_timer, (uint64_t)RESPAWN_MS << RESPAWN_MAX_SHIFT);
-}
-
-static void forget_api(struct agent *agent)
-{
-    loop_remove_fd(agent->api.source);
-    loop_remove_fd(agent->api.exit_source);
-    agent->api.source = agent->api.exit_source = NULL;
-    process_forget(&agent->api.process);
-    requests_of_client_gone(agent, 0);
-    struct client *client;
-    list_for_each(client, &agent->clients, link) client_forget(client);
-}
-
-static void on_api_exit(void *context, int fd, uint32_t events)
-{
-    struct agent *agent = context;
-    int status = 0;
-    (void)fd;
-    (void)events;
-    waitpid(agent->api.process.pid, &status, 0);
-    log_error("the api role ended (%s %d) and is started again; zones and traffic do not notice",
-              WIFSIGNALED(status) ? "signal" : "code", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-    forget_api(agent);
-    uint32_t shift = agent->api.failures < RESPAWN_MAX_SHIFT ? agent->api.failures : RESPAWN_MAX_SHIFT;
-    agent->api.failures++;
-    loop_timer_arm(agent->api.respawn_timer, (uint64_t)RESPAWN_MS << shift);
-}
-
-static void on_api_message(void *context, int fd, uint32_t events)
-{
-    struct agent *agent = context;
-    union {
-        struct wire_header header;
-        struct wire_request request;
-        char bytes[WIRE_MESSAGE_MAX];
-    } message;
-    ssize_t got = message_receive(fd, &message, sizeof message, NULL, NULL);
-    if (got == 0 || (got < 0 && got != -EAGAIN && got != -EMSGSIZE)) {
-        loop_remove_fd(agent->api.source); /* its exit is next */
-        agent->api.source = NULL;
-        return;
-    }
-    if (got < 0)
-        return;
-    if (!wire_message_valid(&message, (size_t)got) || message.header.type < WIRE_REQUEST) {
-        log_error("the api role sent what is no message; it is killed and started again");
-        kill(agent->api.process.pid, SIGKILL);
-        return;
-    }
-    agent->api.failures = 0;
-    if (message.header.type == WIRE_GONE) {
-        struct client *client = client_find(agent, message.header.client);
-        requests_of_client_gone(agent, message.header.client ? message.header.client : UINT64_MAX);
-        if (client)
-            client_forget(client);
-        return;
-    }
-    request_handle(agent, &message.request, (size_t)got);
-    (void)events;
-}
-
-static int start_api(struct agent *agent, struct error *err)
-{
-    char role[] = "--role=api";
-    char *argv[] = {(char *)agent->options.self, role, NULL};
-    int result = process_start(argv, &agent->api.process, err);
-    if (result < 0)
-        return error_prefix(err, "start the api role");
-    int buffer = 4 << 20; /* a status of a thousand apps is sent without waiting */
-    setsockopt(agent->api.process.channel, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof buffer);
-    agent->api.source = loop_add_fd(agent->loop, agent->api.process.channel, EPOLLIN, on_api_message, agent);
-    agent->api.exit_source = loop_add_fd(agent->loop, agent->api.process.pidfd, EPOLLIN, on_api_exit, agent);
-    if (!agent->api.source || !agent->api.exit_source)
-        return error_errno(err, errno, "watch the api role");
-    return 0;
+    api_role_watch(agent);
 }
 
 /* --- the socket ------------------------------------------------------------------------------------ */
 
+static int socket_address(const struct agent *agent, struct sockaddr_un *address, struct error *err)
+{
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    int length = snprintf(address->sun_path, sizeof address->sun_path, "%s/control.sock", agent->options.run_dir);
+    if (length < 0 || (size_t)length >= sizeof address->sun_path)
+        return error_set(err, ENAMETOOLONG,
+                         "listen on %s/control.sock: UNIX sockets allow 107 characters; choose a shorter --run DIR",
+                         agent->options.run_dir);
+    return 0;
+}
+
+static bool somebody_answers(const struct sockaddr_un *address)
+{
+    CLEANUP_FD int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return probe >= 0 && (connect(probe, (const struct sockaddr *)address, sizeof *address) == 0 || errno == EAGAIN);
+}
+
 static int bind_socket(int fd, const struct sockaddr_un *address, struct error *err)
 {
-    CLEANUP_FD int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (probe >= 0 && connect(probe, (const struct sockaddr *)address, sizeof *address) == 0)
+    if (somebody_answers(address))
         return error_set(
             err, EADDRINUSE,
             "listen on %s: another agent answers there; stop it first, or use --run DIR and [agent] instance",
@@ -295,24 +200,27 @@ static int inherited_socket(void)
 
 static int open_socket(struct agent *agent, struct error *err)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct sockaddr_un address;
+    struct stat status;
     int inherited = inherited_socket();
     if (inherited >= 0) {
         agent->listen_fd = inherited;
+        message_refuse_descriptors(inherited);
         return 0;
     }
-    int length = snprintf(address.sun_path, sizeof address.sun_path, "%s/control.sock", agent->options.run_dir);
-    if (length < 0 || (size_t)length >= sizeof address.sun_path)
-        return error_set(err, ENAMETOOLONG,
-                         "listen on %s/control.sock: UNIX sockets allow 107 characters; choose a shorter --run DIR",
-                         agent->options.run_dir);
+    int result = socket_address(agent, &address, err);
+    if (result < 0)
+        return result;
     CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return error_errno(err, errno, "open the control socket");
-    int result = bind_socket(fd, &address, err);
-    if (result == 0)
-        agent->listen_fd = steal_fd(&fd);
-    return result;
+    message_refuse_descriptors(fd);
+    result = bind_socket(fd, &address, err);
+    if (result < 0)
+        return result;
+    agent->listen_fd = steal_fd(&fd);
+    agent->socket_inode = lstat(address.sun_path, &status) == 0 ? status.st_ino : 0;
+    return 0;
 }
 
 static void find_operators(struct agent *agent)
@@ -333,11 +241,10 @@ int clients_listen(struct agent *agent, struct error *err)
 int clients_open(struct agent *agent, struct error *err)
 {
     find_operators(agent);
-    agent->api.respawn_timer = loop_timer_new(agent->loop, on_respawn, agent);
     agent->listen_timer = loop_timer_new(agent->loop, on_listen_timer, agent);
-    if (!agent->api.respawn_timer || !agent->listen_timer)
-        return error_errno(err, ENOMEM, "start the api role");
-    int result = start_api(agent, err);
+    if (!agent->listen_timer)
+        return error_errno(err, ENOMEM, "watch the control socket");
+    int result = api_role_start(agent, err);
     if (result < 0)
         return result;
     agent->listen_source = loop_add_fd(agent->loop, agent->listen_fd, EPOLLIN, on_connection, agent);
@@ -346,18 +253,22 @@ int clients_open(struct agent *agent, struct error *err)
 
 void clients_close(struct agent *agent)
 {
-    if (agent->api.process.pid) {
-        pid_t pid = agent->api.process.pid;
-        struct pollfd ended = {.fd = agent->api.process.pidfd, .events = POLLIN};
-        loop_remove_fd(agent->api.source);
-        agent->api.source = NULL;
-        close_fd(&agent->api.process.channel); /* it ends when its channel does */
-        if (poll(&ended, 1, API_END_MS) != 1)
-            kill(pid, SIGKILL);
-        forget_api(agent);
-        waitpid(pid, NULL, 0);
-    }
-    loop_timer_free(agent->api.respawn_timer);
+    struct sockaddr_un address;
+    struct stat status;
+    api_role_end(agent);
     loop_timer_free(agent->listen_timer);
+    /* Only our own: whoever moved it away may have put another agent's there. */
+    if (agent->socket_inode && socket_address(agent, &address, NULL) == 0 && lstat(address.sun_path, &status) == 0 &&
+        status.st_ino == agent->socket_inode)
+        unlink(address.sun_path);
     close_fd(&agent->listen_fd);
+}
+
+void clients_remove_socket(struct agent *agent)
+{
+    struct sockaddr_un address;
+    struct stat status;
+    if (socket_address(agent, &address, NULL) == 0 && lstat(address.sun_path, &status) == 0 &&
+        S_ISSOCK(status.st_mode) && !somebody_answers(&address))
+        unlink(address.sun_path);
 }

@@ -67,6 +67,7 @@ int zone_load_configuration(struct app_zone *zone, struct error *err)
         return error_set(err, EINVAL, "the kept configuration of zone %s/%s is not accepted: %s", zone->app->name,
                          colour_name(zone->colour), problems.count ? problems.items[0] : "unknown reason");
     }
+    zone_forget_resolved(zone);
     service_free(zone->service);
     zone->service = service;
     return 0;

@@ -69,7 +69,7 @@ static void failure_text(struct app *app, bool with_log, const char *reason, cha
         !zone_log_path_of(app->agent->zone_host, app->name, operation->target, path, sizeof path))
         return;
     char tail[4096];
-    if (file_tail(path, LOG_LINES_SHOWN, tail, sizeof tail) == 0 && tail[0])
+    if (file_tail(path, operation->log_before, LOG_LINES_SHOWN, tail, sizeof tail) == 0 && tail[0])
         snprintf(text + used, size - (size_t)used, "\nThe last lines of %s:\n%.*s", path,
                  (int)(size - (size_t)used - 64 - strlen(path)), tail);
 }
@@ -97,7 +97,7 @@ static void end_failed(struct app *app, const char *reason)
     record_end(app, false, reason);
     undo(app, reason);
     app->operation.plan = NULL;
-    bool tried = ended.plan[0] != step;
+    bool tried = ended.at > 0 && !plan_only_looked(ended.plan, ended.at);
     requests_end(app, WAIT_OPERATION, tried ? RESULT_FAILED : RESULT_REFUSED, NULL, text);
 }
 

@@ -23,7 +23,8 @@ static uint64_t next_delay(const struct app_zone *zone)
 {
     uint32_t interval = health_of(zone)->interval_ms;
     bool starting = zone->state == ZONE_STARTING || zone->tracker.verdict == VERDICT_UNKNOWN;
-    bool eager = starting && zone->tracker.passes_in_row == 0;
+    bool passed = zone->tracker.probed_ms && zone->tracker.last.outcome == PROBE_PASS;
+    bool eager = starting && !passed;
     return eager && interval > STARTING_INTERVAL_MS ? STARTING_INTERVAL_MS : interval;
 }
 
@@ -43,25 +44,59 @@ static void tell(struct app_zone *zone, bool changed)
         else if (verdict == VERDICT_UNHEALTHY)
             zone_change(zone, CHANGE_FAIL);
     }
-    if (!is_operation_target(zone))
+    if (!is_operation_target(zone)) {
+        freezing_consider(zone);
         return;
-    if (verdict == VERDICT_HEALTHY && zone->tracker.last.outcome == PROBE_PASS)
+    }
+    if (verdict == VERDICT_HEALTHY && zone->tracker.last.outcome == PROBE_PASS) {
+        if (operation_step(zone->app) == STEP_GATE)
+            progress(zone->app, zone->colour, "gate", "%s is healthy: %s", zone->release, zone->tracker.last.detail);
         operation_event(zone->app, EVENT_GOOD, NULL);
-    else if (verdict == VERDICT_UNHEALTHY)
+    } else if (verdict == VERDICT_UNHEALTHY) {
         operation_event(zone->app, EVENT_BAD, zone->tracker.last.detail);
+    }
+}
+
+/* Where the app says itself when it is ready, and while it is in a crash loop, no answer is good enough. */
+static bool take(struct app_zone *zone, const struct probe_result *result)
+{
+    uint64_t now = loop_now_ms(zone->app->agent->loop);
+    struct probe_result instead = {.outcome = PROBE_FAILED};
+    processes_settle(zone);
+    if (zone_in_crash_loop(zone, false, instead.detail, sizeof instead.detail))
+        return verdict_condemn(&zone->tracker, &instead, now);
+    const char *not_ready = zone->kernel && result->outcome == PROBE_PASS ? check_not_ready(zone) : NULL;
+    if (not_ready)
+        text_copy(instead.detail, sizeof instead.detail, not_ready);
+    return verdict_add(&zone->tracker, health_of(zone), not_ready ? &instead : result, now);
+}
+
+void probing_result(struct app_zone *zone, const struct probe_result *result)
+{
+    zone->probe_running = false;
+    usage_sample(zone);
+    bool changed = take(zone, result);
+    if (is_operation_target(zone) && operation_step(zone->app) == STEP_HEALTH &&
+        zone->tracker.last.outcome == PROBE_PASS)
+        progress(zone->app, zone->colour, "health", "%u of %u passes: %s", zone->tracker.passes_in_row,
+                 health_of(zone)->passes, zone->tracker.last.detail);
+    if (zone->probe_timer)
+        loop_timer_arm(zone->probe_timer, next_delay(zone));
+    tell(zone, changed); /* last: it may tear the zone down */
 }
 
 static void on_result(void *context, const struct probe_result *result)
 {
-    struct app_zone *zone = context;
-    zone->probe_running = false;
-    bool changed = verdict_add(&zone->tracker, health_of(zone), result, loop_now_ms(zone->app->agent->loop));
-    if (is_operation_target(zone) && operation_step(zone->app) == STEP_HEALTH && result->outcome == PROBE_PASS)
-        progress(zone->app, zone->colour, "health", "%u of %u passes: %s", zone->tracker.passes_in_row,
-                 health_of(zone)->passes, result->detail);
-    if (zone->probe_timer)
-        loop_timer_arm(zone->probe_timer, next_delay(zone));
-    tell(zone, changed); /* last: it may tear the zone down */
+    probing_result(context, result);
+}
+
+void probing_condemn(struct app_zone *zone, const char *why)
+{
+    struct probe_result result = {.outcome = PROBE_FAILED};
+    if (!zone->probe_timer)
+        return;
+    text_copy(result.detail, sizeof result.detail, why);
+    tell(zone, verdict_condemn(&zone->tracker, &result, loop_now_ms(zone->app->agent->loop)));
 }
 
 static size_t open_sockets(struct app_zone *zone, int family, int sockets[CHECK_SOCKETS_MAX], struct error *err)
@@ -83,25 +118,25 @@ static int send_check(struct app_zone *zone, struct error *err)
     size_t count = open_sockets(zone, AF_INET, sockets, err);
     if (count == 0)
         return -err->code;
-    return prober_check(zone->app->agent->prober, health_of(zone), &addresses->service4, sockets, count, on_result,
-                        zone, &zone->probe_id, err);
+    struct health health = *health_of(zone);
+    health.exec = (struct words){0}; /* pointers are not for the role */
+    return prober_check(zone->app->agent->prober, &health, &addresses->service4, sockets, count, on_result, zone,
+                        &zone->probe_id, err);
 }
 
-/* HEALTH_ALIVE: nothing to connect to, so running is passing. */
-static void check_alive(struct app_zone *zone)
+static bool needs_prober(const struct app_zone *zone)
 {
-    bool runs = zone_app(zone->kernel)->pid != 0;
-    struct probe_result result = {.outcome = runs ? PROBE_PASS : PROBE_REFUSED};
-    text_copy(result.detail, sizeof result.detail, runs ? "the app runs" : "the app does not run");
-    zone->probe_running = true;
-    on_result(zone, &result);
+    return health_of(zone)->kind == HEALTH_TCP || health_of(zone)->kind == HEALTH_HTTP;
 }
 
 static void on_probe_timer(void *context)
 {
     struct app_zone *zone = context;
-    if (zone->probe_running)
+    if (zone->probe_running) {
+        if (zone->check[0])
+            check_overdue(zone);
         return;
+    }
     if (!zone->kernel || zone->closing) { /* lost, and waiting to be rebuilt */
         loop_timer_arm(zone->probe_timer, next_delay(zone));
         struct probe_result gone = {.outcome = PROBE_REFUSED, .detail = "the zone does not exist at the moment"};
@@ -109,12 +144,12 @@ static void on_probe_timer(void *context)
             tell(zone, true);
         return;
     }
-    if (health_of(zone)->kind == HEALTH_ALIVE) {
-        check_alive(zone);
-        return;
-    }
     struct error err = {0};
     zone->probe_running = true;
+    if (!needs_prober(zone)) {
+        check_begin(zone);
+        return;
+    }
     if (send_check(zone, &err) == 0)
         return;
     struct probe_result failed = {.outcome = PROBE_INTERNAL};
@@ -135,6 +170,12 @@ void probing_start(struct app_zone *zone)
     probing_now(zone);
 }
 
+void probing_resume(struct app_zone *zone)
+{
+    probing_start(zone);
+    zone->tracker.passes_in_row = health_of(zone)->passes - 1;
+}
+
 void probing_now(struct app_zone *zone)
 {
     if (zone->probe_timer && !zone->probe_running)
@@ -143,7 +184,9 @@ void probing_now(struct app_zone *zone)
 
 void probing_stop(struct app_zone *zone)
 {
-    if (zone->probe_running)
+    if (zone->probe_running && zone->check[0])
+        check_cancel(zone);
+    else if (zone->probe_running)
         prober_cancel(zone->app->agent->prober, zone->probe_id);
     zone->probe_running = false;
     loop_timer_free(zone->probe_timer);

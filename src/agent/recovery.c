@@ -164,8 +164,9 @@ static void finish_stop(struct app *app, enum wire_verb verb)
         app->state = APP_STOPPED;
     for (int colour = 0; colour < COLOURS; colour++) {
         struct app_zone *zone = &app->zones[colour];
-        bool keep = verb == VERB_STOP && (zone->state == ZONE_LIVE || zone->state == ZONE_STANDBY ||
-                                          zone->state == ZONE_DRAINING || zone->state == ZONE_STOPPED);
+        bool keep = verb == VERB_STOP &&
+                    (zone->state == ZONE_LIVE || zone->state == ZONE_STANDBY || zone->state == ZONE_DRAINING ||
+                     zone->state == ZONE_FROZEN || zone->state == ZONE_STOPPED);
         zone->state = keep ? ZONE_STOPPED : zone->state == ZONE_FAILED ? ZONE_FAILED : ZONE_ABSENT;
         record_zone(zone);
     }
@@ -231,8 +232,12 @@ static void adopt(struct app_zone *zone)
     }
     int result = zone_adopt_running(zone, &err);
     if (result == 0) {
-        log_info("%s/%s: %s runs and is adopted, pid %d", zone->app->name, colour_name(zone->colour), zone->release,
-                 (int)zone_app(zone->kernel)->pid);
+        int pid = (int)zone_app(zone->kernel)->pid;
+        log_info("%s/%s: %s is adopted, pid %d%s", zone->app->name, colour_name(zone->colour), zone->release, pid,
+                 pid ? "" : ": it does not run at the moment");
+        freezing_adopt(zone);
+        if (zone_set_live(zone->kernel, zone->state == ZONE_LIVE, &err) < 0)
+            log_warning("%s/%s: %s", zone->app->name, colour_name(zone->colour), err.text);
         return;
     }
     if (result != -ENOENT)
@@ -264,7 +269,7 @@ static void bring_back(struct app_zone *zone)
 {
     if (needs_rebuild(zone))
         zone_change(zone, CHANGE_RESTORE);
-    else if (zone->kernel)
+    else if (zone->kernel && zone->state != ZONE_FROZEN)
         probing_start(zone);
     if (zone->state == ZONE_DRAINING && zone->kernel)
         drain_start(zone);
@@ -315,6 +320,7 @@ int recover(struct agent *agent, const struct fold *fold, struct error *err)
             if (colour != app->live || app->state != APP_RUNNING)
                 bring_back(&app->zones[colour]);
         }
+        workers_schedule(app);
     }
     report_strays(agent);
     return 0;

@@ -63,12 +63,20 @@ static int open_zones(struct agent *agent, struct error *err)
         .state_dir = agent->options.state_dir,
         .shim_path = agent->options.shim_path,
         .scope_path = agent->options.scope_path,
+        .config_dir = agent->options.config_dir,
         .pools = agent->conf.pools,
     };
     result = zone_host_open(&options, &agent->zone_host, err);
-    if (result == 0)
-        log_info("%s", zone_host_describe(agent->zone_host));
-    return result;
+    if (result < 0)
+        return result;
+    const char *controllers = zone_host_controllers(agent->zone_host);
+    log_info("%s", zone_host_describe(agent->zone_host));
+    if (controllers[0])
+        log_info("[limits] can be set with these cgroup v2 controllers: %s", controllers);
+    else
+        log_warning("no cgroup v2 controllers for zones: a configuration with [limits] is refused unless it says "
+                    "required = no");
+    return 0;
 }
 
 static int enable_forwarding(struct agent *agent, struct error *err)
@@ -179,6 +187,7 @@ static int open_all(struct agent *agent, struct fold *fold, struct error *err)
 static void close_all(struct agent *agent)
 {
     struct app *app;
+    commands_close(agent);
     list_for_each(app, &agent->apps, link) app_free(app);
     loop_remove_fd(agent->listen_source);
     loop_remove_fd(agent->watch_source);
@@ -204,6 +213,8 @@ static void agent_init(struct agent *agent, const struct agent_options *options)
     list_init(&agent->apps);
     list_init(&agent->requests);
     list_init(&agent->clients);
+    list_init(&agent->commands);
+    list_init(&agent->api.lost);
 }
 
 int agent_run(const struct agent_options *options, struct error *err)
@@ -234,8 +245,11 @@ int agent_check(const struct agent_options *options, char *const files[], int co
     if (count == 0) {
         struct agent_conf conf;
         struct app_set set = {0};
+        char missing[PATH_MAX + 80];
+        snprintf(missing, sizeof missing, "%s does not exist; make it, or name another directory with --config",
+                 options->config_dir);
         if (access(options->config_dir, F_OK) < 0)
-            words_add(&problems, "the configuration directory does not exist; is --config right?");
+            words_add(&problems, missing);
         snprintf(path, sizeof path, "%s/bluegreen.conf", options->config_dir);
         bool usable = conf_load_agent(path, &conf, &problems) == 0;
         snprintf(path, sizeof path, "%s/apps", options->config_dir);
@@ -296,6 +310,8 @@ int agent_teardown(const struct agent_options *options, struct error *err)
         result = remove_zones(&agent, &fold, err);
     if (result == 0)
         result = zone_host_remove(agent.zone_host, err);
+    if (result == 0)
+        clients_remove_socket(&agent);
     if (result == 0)
         result = forwarding_restore(options->state_dir, err);
     fold_clear(&fold);

@@ -5,15 +5,17 @@
 #include <stdio.h>
 #include <string.h>
 
-/* How old a count may be that status shows. A zone's sockets take 0.2 ms to 17 ms to count; 70 000 conntrack entries
- * 25 ms. */
-enum { TCP_COUNT_MS = 100, UDP_COUNT_MS = 1000 };
-
 /* A standby that fails its checks is no standby to rely on, and says so. */
 static enum zone_state shown_state(const struct app_zone *zone)
 {
     bool standby_sick = zone->state == ZONE_STANDBY && zone->tracker.verdict == VERDICT_UNHEALTHY;
     return standby_sick ? ZONE_UNHEALTHY : zone->state;
+}
+
+static struct wire_exit exit_of(const struct zone_app *app)
+{
+    return (struct wire_exit){
+        .known = app->exited, .signalled = app->signalled, .value = (uint16_t)app->value, .unix_ms = app->unix_ms};
 }
 
 static void fill_processes(struct app_zone *zone, struct wire_zone *out)
@@ -22,35 +24,33 @@ static void fill_processes(struct app_zone *zone, struct wire_zone *out)
     out->pid = (int32_t)app->pid;
     out->shim_pid = (int32_t)zone_shim_pid(zone->kernel);
     out->restarts = app->restarts;
-    out->last_exit = (struct wire_exit){
-        .known = app->exited, .signalled = app->signalled, .value = (uint16_t)app->value, .unix_ms = app->unix_ms};
+    out->last_exit = exit_of(app);
     const struct zone_addresses *addresses = zone_addresses(zone->kernel);
     out->ipv4 = addresses->service4;
     out->ipv6 = addresses->service6;
 }
 
-static bool has_udp(const struct service *service)
+static void fill_workers(struct app_zone *zone, struct wire_zone *out)
 {
-    for (size_t i = 0; i < service->port_count; i++) {
-        if (service->ports[i].protocol == PROTOCOL_UDP)
-            return true;
+    for (size_t i = 1; i < worker_count(zone); i++) {
+        const struct zone_app *app = worker_app(zone, i);
+        struct wire_process *process = &out->processes[out->process_count++];
+        text_copy(process->name, sizeof process->name, worker_name(zone, i));
+        process->live_only = zone->service->processes[i - 1].live_only;
+        process->state = (uint8_t)zone->workers[i].state;
+        if (!app)
+            continue;
+        process->pid = (int32_t)app->pid;
+        process->restarts = app->restarts;
+        process->last_exit = exit_of(app);
     }
-    return false;
 }
 
-/* Anybody may ask, as often as they like: what the answer costs the kernel must not depend on that. */
-static void count_connections(struct app_zone *zone)
+static const char *detail_of(const struct app_zone *zone)
 {
-    uint64_t now = loop_now_ms(zone->app->agent->loop);
-    if (now - zone->tcp_counted_ms >= TCP_COUNT_MS) {
-        zone->tcp_count = zone_count_tcp(zone);
-        zone->tcp_counted_ms = now;
-    }
-    if (zone->service && has_udp(zone->service) && now - zone->udp_counted_ms >= UDP_COUNT_MS) {
-        traffic_count_udp(zone->app->agent->traffic, zone_number(zone->app->index, zone->colour), &zone->udp_count,
-                          NULL);
-        zone->udp_counted_ms = now;
-    }
+    if (zone->state == ZONE_FROZEN && !zone->reason[0])
+        return "it was healthy when it was frozen";
+    return zone->reason[0] ? zone->reason : zone->tracker.last.detail;
 }
 
 static void fill_zone(struct app_zone *zone, struct wire_zone *out)
@@ -58,11 +58,14 @@ static void fill_zone(struct app_zone *zone, struct wire_zone *out)
     out->state = (uint8_t)shown_state(zone);
     out->verdict = (uint8_t)zone->tracker.verdict;
     text_copy(out->release, sizeof out->release, zone->release);
-    text_copy(out->detail, sizeof out->detail, zone->reason[0] ? zone->reason : zone->tracker.last.detail);
+    text_copy(out->detail, sizeof out->detail, detail_of(zone));
+    out->crash_loop = zone_in_crash_loop(zone, true, NULL, 0);
     if (!zone->kernel)
         return;
     fill_processes(zone, out);
-    count_connections(zone);
+    fill_workers(zone, out);
+    usage_fill(zone, &out->usage);
+    usage_count_connections(zone);
     out->tcp = zone->tcp_count;
     out->udp = zone->udp_count;
 }
@@ -118,6 +121,12 @@ void status_history(const struct record *record, struct wire_history *entry)
         .to = record->to,
         .done = record->done,
     };
+    if (record->kind == RECORD_INCIDENT) {
+        entry->incident = (uint8_t)record->incident;
+        entry->begun_unix_ms = record->unix_ms;
+        entry->duration_ms = 0;
+        entry->to = record->zone;
+    }
     text_copy(entry->app, sizeof entry->app, record->app);
     text_copy(entry->release, sizeof entry->release, record->release);
     text_copy(entry->who, sizeof entry->who, record->who);

@@ -3,12 +3,15 @@
  * happened. */
 #include "agent/agent.h"
 
+#include "model/memory.h"
 #include "os/files.h"
 #include "os/log.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 
 enum { GATE_SLACK_MS = 500 }; /* for the probe's way there and back */
 
@@ -34,27 +37,70 @@ static void enter_clear(struct app *app)
         operation_event(app, EVENT_DONE, NULL);
 }
 
+/* Two releases need the memory of two. Looked at before the old standby goes: a refusal costs nothing. */
+static void enter_memory(struct app *app)
+{
+    struct app_zone *target = target_of(app),
+                    *live = app->operation.from >= 0 ? zone_of(app, (enum colour)app->operation.from) : NULL;
+    struct memory_balance balance = {.available = zone_host_memory_available(app->agent->zone_host),
+                                     .limit = app->service->limits.memory};
+    char figures[MEMORY_TEXT_MAX], reason[MEMORY_TEXT_MAX + 128];
+    usage_sample(target);
+    if (target->kernel)
+        balance.given_back = target->usage.memory;
+    if (live && live->kernel) {
+        usage_sample(live);
+        balance.live = live->usage.memory;
+    }
+    if (memory_suffices(&balance)) {
+        operation_event(app, EVENT_DONE, NULL);
+        return;
+    }
+    memory_text(&balance, figures);
+    if (app->operation.force) {
+        progress(app, target->colour, "memory", "%s (going on by force)", figures);
+        operation_event(app, EVENT_DONE, NULL);
+        return;
+    }
+    snprintf(reason, sizeof reason,
+             "not enough memory for two releases: %s; free some, give the new one less ([limits] memory), or go on "
+             "with --force",
+             figures);
+    operation_event(app, EVENT_FAILED, reason);
+}
+
 static int build_target(struct app *app, struct error *err)
 {
     struct app_zone *target = target_of(app);
     app->operation.staged = true;
     text_copy(target->release, sizeof target->release, app->operation.release);
     target->reason[0] = '\0';
+    memset(target->incidents, 0, sizeof target->incidents);
     int result = zone_keep_configuration(target, app->service, err);
     if (result == 0)
         result = zone_load_configuration(target, err);
     if (result < 0)
         return result;
     zone_change(target, CHANGE_STAGE);
-    result = zone_build(target, err);
+    result = zone_build(target, false, err);
     if (result == 0)
         result = routing_apply(app->agent, NULL, err);
     return result;
 }
 
+static uint64_t log_size(const struct app *app)
+{
+    char path[PATH_MAX];
+    struct stat log;
+    bool there = zone_log_path_of(app->agent->zone_host, app->name, app->operation.target, path, sizeof path) &&
+                 stat(path, &log) == 0;
+    return there ? (uint64_t)log.st_size : 0;
+}
+
 static void enter_build(struct app *app)
 {
     struct error err = {0};
+    app->operation.log_before = log_size(app);
     progress(app, app->operation.target, "build", "network namespace, links, cgroup");
     int result = build_target(app, &err);
     done_or_failed(app, result, &err);
@@ -82,6 +128,10 @@ static void enter_gate(struct app *app)
     struct app_zone *target = target_of(app);
     const struct health *health = &target->service->health;
     const struct verdict_tracker *tracker = &target->tracker;
+    if (target->state == ZONE_FROZEN) {
+        progress(app, target->colour, "gate", "%s is thawed", target->release);
+        zone_change(target, CHANGE_THAW);
+    }
     if (app->operation.force) {
         progress(app, target->colour, "gate", "passed by force; the last probe said: %s", tracker->last.detail);
         operation_event(app, EVENT_DONE, NULL);
@@ -238,10 +288,10 @@ static void enter_forget(struct app *app)
 void step_enter(struct app *app, enum step step)
 {
     static void (*const enter[STEPS])(struct app *) = {
-        [STEP_CLEAR] = enter_clear,     [STEP_BUILD] = enter_build,         [STEP_START] = enter_start,
-        [STEP_HEALTH] = enter_health,   [STEP_GATE] = enter_gate,           [STEP_FIREWALL] = enter_firewall,
-        [STEP_SWITCH] = enter_switch,   [STEP_UNPUBLISH] = enter_unpublish, [STEP_HALT] = enter_halt,
-        [STEP_RESTORE] = enter_restore, [STEP_FORGET] = enter_forget,
+        [STEP_MEMORY] = enter_memory,     [STEP_CLEAR] = enter_clear,     [STEP_BUILD] = enter_build,
+        [STEP_START] = enter_start,       [STEP_HEALTH] = enter_health,   [STEP_GATE] = enter_gate,
+        [STEP_FIREWALL] = enter_firewall, [STEP_SWITCH] = enter_switch,   [STEP_UNPUBLISH] = enter_unpublish,
+        [STEP_HALT] = enter_halt,         [STEP_RESTORE] = enter_restore, [STEP_FORGET] = enter_forget,
     };
     enter[step](app);
 }

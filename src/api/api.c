@@ -3,8 +3,10 @@
 #include "api/api.h"
 
 #include "api/client.h"
+#include "api/filter.h"
 #include "api/methods.h"
 #include "base/cleanup.h"
+#include "os/filter.h"
 #include "os/log.h"
 #include "os/loop.h"
 #include "os/process.h"
@@ -16,6 +18,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 
 /* How long the monitor may leave its end of a full channel alone; it never blocks, so this is a dead monitor. */
 #define MONITOR_PATIENCE_MS 30000
@@ -47,15 +50,16 @@ static int tell_monitor(struct api *api, const void *message, size_t length)
     return result;
 }
 
-static void tell_gone(struct api *api, uint64_t client)
+static void tell_bare(struct api *api, enum wire_type type, uint64_t client)
 {
-    struct wire_header gone = {.type = WIRE_GONE, .version = WIRE_VERSION, .length = sizeof gone, .client = client};
-    tell_monitor(api, &gone, sizeof gone);
+    struct wire_header message = {
+        .type = (uint16_t)type, .version = WIRE_VERSION, .length = sizeof message, .client = client};
+    tell_monitor(api, &message, sizeof message);
 }
 
-static int on_ask(void *context, const struct wire_request *request)
+static int on_ask(void *context, const struct wire_header *message)
 {
-    return tell_monitor(context, request, sizeof *request);
+    return tell_monitor(context, message, message->length);
 }
 
 /* --- the table ----------------------------------------------------------------------------------- */
@@ -72,7 +76,7 @@ static void on_gone(void *context, struct client *client, const char *reason)
         }
     }
     client_free(client);
-    tell_gone(api, id);
+    tell_bare(api, WIRE_GONE, id);
 }
 
 static struct client *find_client(struct api *api, uint64_t id)
@@ -118,7 +122,7 @@ static void add_client(struct api *api, const struct wire_client *who, int *fd)
     if (reason)
         turn_away(*fd, reason);
     close_fd(fd);
-    tell_gone(api, who->header.client);
+    tell_bare(api, WIRE_GONE, who->header.client);
 }
 
 /* Replies that nobody reads are memory that nobody else has. */
@@ -143,9 +147,13 @@ static void handle_message(struct api *api, const struct wire_header *message, i
         add_client(api, (const struct wire_client *)(const void *)message, &fds[0]);
         return;
     }
+    if (message->type == WIRE_PING) {
+        tell_bare(api, WIRE_PONG, 0);
+        return;
+    }
     struct client *client = find_client(api, message->client);
     if (client) {
-        client_deliver(client, message);
+        client_deliver(client, message, fds, fd_count);
         bound_backlog(api);
     }
 }
@@ -185,8 +193,14 @@ int api_main(int channel)
     struct api api = {.channel = channel};
     /* Ctrl-C in the agent's terminal reaches the whole group; the monitor ends this role when it has finished. */
     signal(SIGINT, SIG_IGN);
+    tzset(); /* reads /etc/localtime while that can still be opened */
     if (loop_new(&api.loop, &err) < 0) {
         log_error("%s", err.text);
+        return 1;
+    }
+    if (filter_fits_build() && api_filter_load(&err) < 0) {
+        log_error("%s", err.text);
+        loop_free(api.loop);
         return 1;
     }
     api.host = (struct client_host){.loop = api.loop, .ask = on_ask, .gone = on_gone, .context = &api};

@@ -5,6 +5,7 @@
  */
 #include "api/client.h"
 
+#include "api/descriptors.h"
 #include "api/methods.h"
 #include "api/render.h"
 #include "base/cleanup.h"
@@ -30,14 +31,16 @@ struct client {
 
     struct text output;
     size_t sent;
+    struct descriptors attached; /* go with output's first byte */
 
     uint64_t requests;
     struct {
         bool active; /* the monitor has it */
         bool more, oneway;
         enum wire_verb verb;
-        struct text items; /* Status and History: what came so far */
-        struct json_object *receipt;
+        struct text items;           /* Status and History: what came so far */
+        struct json_object *receipt; /* or what else came to be said in the reply */
+        struct descriptors files;    /* to go with the reply */
     } call;
 
     const char *over_reason; /* not NULL: let go of it */
@@ -81,11 +84,9 @@ static void flush(struct client *client)
 {
     while (unsent(client) > 0) {
         ssize_t sent =
-            send(client->fd, client->output.data + client->sent, unsent(client), MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno == EINTR)
-            continue;
+            descriptors_send(client->fd, client->output.data + client->sent, unsent(client), &client->attached);
         if (sent < 0) {
-            if (errno != EAGAIN)
+            if (sent != -EAGAIN)
                 client->over_reason = "it closed before its reply";
             break;
         }
@@ -109,6 +110,7 @@ static void call_clear(struct client *client)
 {
     text_clear(&client->call.items);
     json_object_put(client->call.receipt);
+    descriptors_close(&client->call.files);
     memset(&client->call, 0, sizeof client->call);
 }
 
@@ -128,15 +130,16 @@ static void begin_call(struct client *client, const char *message, size_t length
         refuse_message(client, err.text, sizeof err.text);
         return;
     }
-    struct wire_request request = {.header = {.client = client->who.header.client, .request = client->requests + 1}};
+    static union method_message request; /* 17 KiB: not for the stack */
     struct text nowhere = {0};
+    request.header = (struct wire_header){.client = client->who.header.client, .request = client->requests + 1};
     if (method_prepare(&call, &request, call.oneway ? &nowhere : &client->output)) {
         client->requests++;
         client->call.active = true;
         client->call.more = call.more;
         client->call.oneway = call.oneway;
-        client->call.verb = (enum wire_verb)request.verb;
-        if (client->host->ask(client->host->context, &request) < 0)
+        client->call.verb = request.header.type == WIRE_COMMAND ? VERB_EXEC : (enum wire_verb)request.request.verb;
+        if (client->host->ask(client->host->context, &request.header) < 0)
             client->over_reason = "the agent does not take its request";
     }
     text_clear(&nowhere);
@@ -183,7 +186,7 @@ static bool read_some(struct client *client)
     if (size == 0 || client->ended)
         return false;
     ssize_t got;
-    do
+    do /* not recvmsg: no descriptors are taken */
         got = recv(client->fd, to, size, MSG_DONTWAIT);
     while (got < 0 && errno == EINTR);
     if (got > 0) {
@@ -307,6 +310,13 @@ static void reply_end(struct client *client, const struct wire_end *end)
         varlink_reply_list(output, client->call.verb == VERB_STATUS ? "apps" : "entries", &client->call.items);
         return;
     }
+    if (client->call.verb == VERB_EXEC || client->call.verb == VERB_LOGS) {
+        struct json_object *told = client->call.receipt;
+        client->call.receipt = NULL;
+        descriptors_move(&client->attached, &client->call.files); /* nothing is unsent while a call is on its way */
+        varlink_reply(output, told, false);
+        return;
+    }
     struct json_object *reply = json_object_new_object();
     struct json_object *text = end->text[0] ? render_text(end->text, sizeof end->text) : NULL;
     if (client->call.verb == VERB_VERSION) {
@@ -320,16 +330,50 @@ static void reply_end(struct client *client, const struct wire_end *end)
     varlink_reply(output, reply, false);
 }
 
-static void deliver(struct client *client, const struct wire_header *message)
+static void keep_for_reply(struct client *client, struct json_object *object)
+{
+    json_object_put(client->call.receipt);
+    client->call.receipt = object;
+}
+
+static void take_descriptors(struct descriptors *into, int fds[], size_t fd_count)
+{
+    descriptors_close(into);
+    for (size_t i = 0; i < fd_count && i < DESCRIPTORS_MAX; i++)
+        into->fds[into->count++] = steal_fd(&fds[i]);
+}
+
+static void take_files(struct client *client, const struct wire_files *files, int fds[], size_t fd_count)
+{
+    if (fd_count != files->count)
+        return;
+    take_descriptors(&client->call.files, fds, fd_count);
+    keep_for_reply(client, render_files(files));
+}
+
+/* The call goes on: its end is another reply. Nothing is unsent before the first one. */
+static void reply_stdio(struct client *client, const struct wire_stdio *stdio, int fds[], size_t fd_count)
+{
+    if (client->call.verb != VERB_EXEC || fd_count != stdio->count || unsent(client) > 0)
+        return;
+    take_descriptors(&client->attached, fds, fd_count);
+    varlink_reply(&client->output, render_stdio(stdio), true);
+}
+
+static void deliver(struct client *client, const struct wire_header *message, int fds[], size_t fd_count)
 {
     switch (message->type) {
     case WIRE_STATUS: add_item(client, render_status((const struct wire_status *)(const void *)message)); break;
     case WIRE_HISTORY: add_item(client, render_history((const struct wire_history *)(const void *)message)); break;
     case WIRE_PROGRESS: reply_progress(client, (const struct wire_progress *)(const void *)message); break;
     case WIRE_RECEIPT:
-        json_object_put(client->call.receipt);
-        client->call.receipt = render_receipt((const struct wire_receipt *)(const void *)message);
+        keep_for_reply(client, render_receipt((const struct wire_receipt *)(const void *)message));
         break;
+    case WIRE_EXIT:
+        keep_for_reply(client, render_exit(&((const struct wire_exited *)(const void *)message)->exit));
+        break;
+    case WIRE_STDIO: reply_stdio(client, (const struct wire_stdio *)(const void *)message, fds, fd_count); break;
+    case WIRE_FILES: take_files(client, (const struct wire_files *)(const void *)message, fds, fd_count); break;
     case WIRE_END:
         if (!client->call.oneway)
             reply_end(client, (const struct wire_end *)(const void *)message);
@@ -339,11 +383,11 @@ static void deliver(struct client *client, const struct wire_header *message)
     }
 }
 
-void client_deliver(struct client *client, const struct wire_header *message)
+void client_deliver(struct client *client, const struct wire_header *message, int fds[], size_t fd_count)
 {
     if (!client->call.active || message->request != client->requests)
         return; /* of a request that was answered */
-    deliver(client, message);
+    deliver(client, message, fds, fd_count);
     flush(client);
     handle_calls(client);
     settle(client);
@@ -380,6 +424,7 @@ void client_free(struct client *client)
     loop_timer_free(client->stall_timer);
     varlink_reader_clear(&client->input);
     text_clear(&client->output);
+    descriptors_close(&client->attached);
     call_clear(client);
     close_fd(&client->fd);
     free(client);

@@ -23,8 +23,8 @@ struct client;
 struct client_host {
     struct loop *loop;
     uint32_t half_message_ms, stall_ms; /* 0: the defaults above */
-    /* Sends a request to the monitor. 0 or a negative errno: then the role is about to end. */
-    int (*ask)(void *context, const struct wire_request *request);
+    /* Sends a request or a command to the monitor. 0 or a negative errno: then the role is about to end. */
+    int (*ask)(void *context, const struct wire_header *message);
     /* The client is finished with. The host frees it, now. reason is for the log. */
     void (*gone)(void *context, struct client *client, const char *reason);
     void *context;
@@ -35,8 +35,9 @@ int client_new(const struct client_host *host, const struct wire_client *who, in
                struct error *err);
 void client_free(struct client *client); /* closes; tells nobody */
 
-/* A message of the monitor (wire_message_valid) about a request of this client. May end in gone(). */
-void client_deliver(struct client *client, const struct wire_header *message);
+/* A message of the monitor (wire_message_valid) about a request of this client. Takes the descriptors that it needs and
+ * sets them to -1. May end in gone(). */
+void client_deliver(struct client *client, const struct wire_header *message, int fds[], size_t fd_count);
 /* Ends it from outside. Calls gone(). */
 void client_drop(struct client *client, const char *reason);
 

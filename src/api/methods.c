@@ -20,21 +20,32 @@ enum {
     MAY_FORCE = 1 << 3, /* force: a boolean or null */
     MAY_LIMIT = 1 << 4, /* limit: an integer or null */
     INTERFACE = 1 << 5, /* interface: a string, required */
+    MAY_ZONE = 1 << 6,  /* zone: "blue", "green" or null */
+    COMMAND = 1 << 7,   /* command: a list of strings, required */
+    MAY_TERM = 1 << 8,  /* terminal: a string or null */
+    MAY_ROWS = 1 << 9,  /* rows, columns: integers or null */
+    MAY_COLUMNS = 1 << 10,
+    MAY_MERGE = 1 << 11, /* merge: a boolean or null */
 };
 
 static const struct parameter {
     const char *name;
     int required, optional;
 } parameters[] = {
-    {"app", APP, MAY_APP},   {"release", RELEASE, 0},     {"force", 0, MAY_FORCE},
-    {"limit", 0, MAY_LIMIT}, {"interface", INTERFACE, 0},
+    {"app", APP, MAY_APP},       {"release", RELEASE, 0},     {"force", 0, MAY_FORCE}, {"limit", 0, MAY_LIMIT},
+    {"interface", INTERFACE, 0}, {"zone", 0, MAY_ZONE},       {"command", COMMAND, 0}, {"terminal", 0, MAY_TERM},
+    {"rows", 0, MAY_ROWS},       {"columns", 0, MAY_COLUMNS}, {"merge", 0, MAY_MERGE},
 };
 
 /* What a call's parameters are once checked. */
 struct arguments {
     const char *app, *release, *interface; /* borrowed from the call; NULL where absent */
-    bool force;
+    bool force, merge;
     uint32_t limit;
+    uint16_t rows, columns;
+    int zone; /* enum colour, or -1: not said */
+    struct json_object *command;
+    const char *terminal;
 };
 
 typedef void answer_function(const struct arguments *arguments, struct text *output);
@@ -59,6 +70,8 @@ static const struct method {
     {AGENT ".Stop", APP | MAY_FORCE, VERB_STOP, NULL},
     {AGENT ".Start", APP | MAY_FORCE, VERB_START, NULL},
     {AGENT ".Remove", APP | MAY_FORCE, VERB_REMOVE, NULL},
+    {AGENT ".Exec", APP | MAY_ZONE | COMMAND | MAY_TERM | MAY_ROWS | MAY_COLUMNS | MAY_MERGE, VERB_EXEC, NULL},
+    {AGENT ".Logs", APP | MAY_ZONE, VERB_LOGS, NULL},
     {SERVICE ".GetInfo", 0, VERBS, answer_info},
     {SERVICE ".GetInterfaceDescription", INTERFACE, VERBS, answer_description},
 };
@@ -153,6 +166,31 @@ static bool take_limit(struct json_object *value, uint32_t *limit)
     return number >= 1 && number <= METHODS_LIMIT_MAX;
 }
 
+static bool take_size(struct json_object *value, uint16_t *size)
+{
+    if (!json_object_is_type(value, json_type_int))
+        return false;
+    int64_t number = json_object_get_int64(value);
+    *size = (uint16_t)number;
+    return number >= 0 && number <= UINT16_MAX;
+}
+
+static bool take_flag(struct json_object *value, bool *flag)
+{
+    *flag = json_object_get_boolean(value);
+    return json_object_is_type(value, json_type_boolean);
+}
+
+static bool take_zone(struct json_object *value, int *zone)
+{
+    const char *name;
+    enum colour colour;
+    if (!take_string(value, &name) || !colour_parse(name, &colour))
+        return false;
+    *zone = (int)colour;
+    return true;
+}
+
 static bool take_value(int kind, struct json_object *value, struct arguments *arguments)
 {
     switch (kind) {
@@ -161,7 +199,13 @@ static bool take_value(int kind, struct json_object *value, struct arguments *ar
     case RELEASE: return take_string(value, &arguments->release);
     case INTERFACE: return take_string(value, &arguments->interface);
     case MAY_LIMIT: return take_limit(value, &arguments->limit);
-    default: arguments->force = json_object_get_boolean(value); return json_object_is_type(value, json_type_boolean);
+    case MAY_ZONE: return take_zone(value, &arguments->zone);
+    case COMMAND: arguments->command = value; return json_object_is_type(value, json_type_array);
+    case MAY_TERM: return take_string(value, &arguments->terminal);
+    case MAY_ROWS: return take_size(value, &arguments->rows);
+    case MAY_COLUMNS: return take_size(value, &arguments->columns);
+    case MAY_MERGE: return take_flag(value, &arguments->merge);
+    default: return take_flag(value, &arguments->force);
     }
 }
 
@@ -200,29 +244,89 @@ static const char *take_arguments(const struct method *method, struct json_objec
     return NULL;
 }
 
+/* What is already in the header says for whom. */
+static struct wire_header header_for(const union method_message *message, enum wire_type type, size_t length)
+{
+    return (struct wire_header){.type = (uint16_t)type,
+                                .version = WIRE_VERSION,
+                                .length = (uint32_t)length,
+                                .client = message->header.client,
+                                .request = message->header.request};
+}
+
+static bool fill_app(const struct arguments *arguments, char app[APP_NAME_MAX + 1], struct error *err)
+{
+    if (!arguments->app || (arguments->app[0] && text_copy(app, APP_NAME_MAX + 1, arguments->app)))
+        return true;
+    error_set(err, EINVAL, "the app's name must have 1 to %d characters", APP_NAME_MAX);
+    return false;
+}
+
 /* The validity of names is the model's business; here only that they fit. */
-static bool fill_request(const struct method *method, const struct arguments *arguments, struct wire_request *request,
+static bool fill_request(const struct method *method, const struct arguments *arguments, union method_message *message,
                          struct error *err)
 {
+    struct wire_request *request = &message->request;
     *request = (struct wire_request){
-        .header = {.type = WIRE_REQUEST,
-                   .version = WIRE_VERSION,
-                   .length = sizeof *request,
-                   .client = request->header.client,
-                   .request = request->header.request},
+        .header = header_for(message, WIRE_REQUEST, sizeof *request),
         .verb = method->verb,
         .flags = arguments->force ? WIRE_FORCE : 0,
         .limit = arguments->limit,
+        .zone = (uint32_t)(arguments->zone + 1),
     };
-    if (arguments->app && (!arguments->app[0] || !text_copy(request->app, sizeof request->app, arguments->app))) {
-        error_set(err, EINVAL, "the app's name must have 1 to %d characters", APP_NAME_MAX);
+    if (!fill_app(arguments, request->app, err))
         return false;
-    }
     if (arguments->release && !text_copy(request->release, sizeof request->release, arguments->release)) {
         error_set(err, EINVAL, "the release's name is longer than %d characters", RELEASE_NAME_MAX);
         return false;
     }
     return wire_request_valid(request, sizeof *request, err);
+}
+
+static bool add_word(struct wire_command *command, struct json_object *value)
+{
+    const char *word;
+    size_t size = json_object_is_type(value, json_type_string) ? (size_t)json_object_get_string_len(value) + 1 : 0;
+    if (size == 0 || !take_string(value, &word) || size > sizeof command->arguments - command->arguments_length)
+        return false;
+    memcpy(command->arguments + command->arguments_length, word, size);
+    command->arguments_length += (uint32_t)size;
+    command->argument_count++;
+    return true;
+}
+
+static bool fill_command(const struct arguments *arguments, union method_message *message, struct error *err)
+{
+    struct wire_command *command = &message->command;
+    struct wire_header header = header_for(message, WIRE_COMMAND, sizeof *command);
+    memset(command, 0, sizeof *command);
+    command->header = header;
+    command->zone = arguments->zone < 0 ? WIRE_ZONE_LIVE : (uint8_t)arguments->zone;
+    command->terminal = arguments->terminal != NULL;
+    command->merge = arguments->merge;
+    command->rows = arguments->rows;
+    command->columns = arguments->columns;
+    if (!fill_app(arguments, command->app, err))
+        return false;
+    if (arguments->terminal && (!text_copy(command->term, sizeof command->term, arguments->terminal) ||
+                                !wire_term_valid(arguments->terminal))) {
+        error_set(err, EINVAL, "the terminal's type must be 1 to %d letters, digits and ._+-, as in TERM",
+                  WIRE_TERM_MAX);
+        return false;
+    }
+    if (!arguments->terminal && (arguments->rows || arguments->columns)) {
+        error_set(err, EINVAL, "rows and columns are for a command with a terminal");
+        return false;
+    }
+    size_t count = json_object_array_length(arguments->command);
+    for (size_t i = 0; i < count; i++) {
+        if (add_word(command, json_object_array_get_idx(arguments->command, i)))
+            continue;
+        error_set(err, EINVAL, "word %zu of the command is no text without NUL, or all are longer than %d bytes", i,
+                  WIRE_ARGUMENTS_MAX);
+        return false;
+    }
+    return wire_command_valid(command, sizeof *command, err);
 }
 
 static const struct method *find_method(const char *name)
@@ -250,7 +354,14 @@ static void answer_not_found(const char *name, struct text *output)
     add_service_error(output, "InterfaceNotFound", "interface", interface);
 }
 
-bool method_prepare(const struct varlink_call *call, struct wire_request *request, struct text *output)
+static bool fill_message(const struct method *method, const struct arguments *arguments, union method_message *message,
+                         struct error *err)
+{
+    return method->verb == VERB_EXEC ? fill_command(arguments, message, err)
+                                     : fill_request(method, arguments, message, err);
+}
+
+bool method_prepare(const struct varlink_call *call, union method_message *message, struct text *output)
 {
     const struct method *method = find_method(call->method);
     if (!method) {
@@ -261,10 +372,14 @@ bool method_prepare(const struct varlink_call *call, struct wire_request *reques
         add_service_error(output, "InvalidParameter", "parameter", "upgrade");
         return false;
     }
-    struct arguments arguments = {0};
+    struct arguments arguments = {.zone = -1};
     const char *wrong = take_arguments(method, call->parameters, &arguments);
     if (wrong) {
         add_service_error(output, "InvalidParameter", "parameter", wrong);
+        return false;
+    }
+    if (method->verb == VERB_EXEC && !call->more) {
+        varlink_error(output, SERVICE ".ExpectedMore", NULL);
         return false;
     }
     if (method->answer) {
@@ -272,7 +387,7 @@ bool method_prepare(const struct varlink_call *call, struct wire_request *reques
         return false;
     }
     struct error err = {0};
-    if (!fill_request(method, &arguments, request, &err)) {
+    if (!fill_message(method, &arguments, message, &err)) {
         method_error(RESULT_INVALID, err.text, sizeof err.text, output);
         return false;
     }

@@ -13,9 +13,16 @@ extern const char interface_agent[], interface_service[]; /* interface.c */
 
 #define METHODS_LIMIT_MAX 1000 /* history entries in one reply: what a compacted journal keeps */
 
-/* True: *request is filled in around the client and request numbers that the caller has put into its header, and is to
+/* What a call comes to for the monitor; header.type says which. */
+union method_message {
+    struct wire_header header;
+    struct wire_request request;
+    struct wire_command command;
+};
+
+/* True: *message is filled in around the client and request numbers that the caller has put into its header, and is to
  * be sent to the monitor. False: the answer, a result or an error, was added to output. */
-bool method_prepare(const struct varlink_call *call, struct wire_request *request, struct text *output);
+bool method_prepare(const struct varlink_call *call, union method_message *message, struct text *output);
 
 /* Adds an error reply for a result other than RESULT_DONE. */
 void method_error(enum wire_result result, const char *reason, size_t size, struct text *output);

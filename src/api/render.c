@@ -114,7 +114,7 @@ static struct json_object *render_connections(const struct wire_zone *zone)
 }
 
 /* Either a code or a signal, never both; null where nothing has ended yet. */
-static struct json_object *render_exit(const struct wire_exit *last)
+struct json_object *render_exit(const struct wire_exit *last)
 {
     if (!last->known)
         return NULL;
@@ -123,6 +123,62 @@ static struct json_object *render_exit(const struct wire_exit *last)
     put(object, "signal", last->signalled ? json_object_new_int(last->value) : NULL);
     put_time(object, "time", last->unix_ms);
     return object;
+}
+
+static void put_number_or_null(struct json_object *object, const char *name, uint64_t number, bool known)
+{
+    put(object, name, known ? json_object_new_uint64(number) : NULL);
+}
+
+/* Null where nothing runs. Without cgroup v2's controllers, what is 0 is not known. */
+static struct json_object *render_usage(const struct wire_zone *zone)
+{
+    const struct wire_usage *usage = &zone->usage;
+    if (zone->shim_pid == 0)
+        return NULL;
+    struct json_object *object = json_object_new_object();
+    put_bool(object, "measured", usage->known);
+    put_bool(object, "limited", usage->limits);
+    put_number(object, "memory", usage->memory);
+    put_number_or_null(object, "memory_peak", usage->memory_peak, usage->memory_peak > 0);
+    put_number_or_null(object, "memory_limit", usage->memory_limit, usage->memory_limit > 0);
+    put_number_or_null(object, "cpu_permille", usage->cpu_permille, usage->known || usage->cpu_us > 0);
+    put_number_or_null(object, "cpu_limit_permille", usage->cpu_limit, usage->cpu_limit > 0);
+    put_number_or_null(object, "cpu_us", usage->cpu_us, usage->known || usage->cpu_us > 0);
+    put_number_or_null(object, "throttled_us", usage->throttled_us, usage->known);
+    put_number_or_null(object, "tasks", usage->tasks, usage->known || usage->tasks > 0);
+    put_number_or_null(object, "tasks_limit", usage->tasks_limit, usage->tasks_limit > 0);
+    put_number_or_null(object, "oom_kills", usage->oom_kills, usage->known);
+    return object;
+}
+
+static const char *process_state_name(uint8_t state)
+{
+    static const char *const names[] = {
+        [PROCESS_WAITING] = "waiting",   [PROCESS_RUNNING] = "running", [PROCESS_BACK_OFF] = "back-off",
+        [PROCESS_STOPPING] = "stopping", [PROCESS_ENDED] = "ended",
+    };
+    return state < sizeof names / sizeof *names ? names[state] : "unknown";
+}
+
+static struct json_object *render_process(const struct wire_process *process)
+{
+    struct json_object *object = json_object_new_object();
+    put_text(object, "name", process->name);
+    put_word(object, "when", process->live_only ? "live" : "always");
+    put_word(object, "state", process_state_name(process->state));
+    put_pid(object, "pid", process->pid);
+    put_number(object, "restarts", process->restarts);
+    put(object, "last_exit", render_exit(&process->last_exit));
+    return object;
+}
+
+static struct json_object *render_processes(const struct wire_zone *zone)
+{
+    struct json_object *list = json_object_new_array();
+    for (size_t i = 0; i < zone->process_count && i < PROCESSES_MAX; i++)
+        append(list, render_process(&zone->processes[i]));
+    return list;
 }
 
 static struct json_object *render_zone(const struct wire_zone *zone)
@@ -138,6 +194,9 @@ static struct json_object *render_zone(const struct wire_zone *zone)
     put(object, "last_exit", render_exit(&zone->last_exit));
     put_word(object, "verdict", verdict_name((enum verdict)zone->verdict));
     put_text_or_null(object, "detail", zone->detail);
+    put_bool(object, "crash_loop", zone->crash_loop);
+    put(object, "usage", render_usage(zone));
+    put(object, "processes", render_processes(zone));
     return object;
 }
 
@@ -192,14 +251,50 @@ struct json_object *render_history(const struct wire_history *entry)
     put_number(object, "sequence", entry->sequence);
     put_time(object, "time", entry->begun_unix_ms);
     put_text(object, "app", entry->app);
-    put_word(object, "verb", verb_name((enum wire_verb)entry->verb));
-    put_colour(object, "from", entry->from);
+    put_word(object, "verb", entry->incident ? "incident" : verb_name((enum wire_verb)entry->verb));
+    put_colour(object, "from", entry->incident ? -1 : entry->from);
     put_colour(object, "to", entry->to);
     put_text_or_null(object, "release", entry->release);
     put_text(object, "who", entry->who);
     put_number(object, "duration_ms", entry->duration_ms);
     put_bool(object, "done", entry->done);
     put_text_or_null(object, "reason", entry->reason);
+    put(object, "incident",
+        entry->incident ? json_object_new_string(incident_name((enum incident)entry->incident)) : NULL);
+    return object;
+}
+
+struct json_object *render_stdio(const struct wire_stdio *stdio)
+{
+    static const char *const kinds[WIRE_STREAMS] = {
+        [WIRE_STREAM_STDIN] = "stdin",
+        [WIRE_STREAM_STDOUT] = "stdout",
+        [WIRE_STREAM_STDERR] = "stderr",
+        [WIRE_STREAM_TERMINAL] = "terminal",
+    };
+    struct json_object *object = json_object_new_object(), *list = json_object_new_array();
+    for (size_t i = 0; i < stdio->count && i < WIRE_STREAMS; i++)
+        append(list, json_object_new_string(stdio->kinds[i] < WIRE_STREAMS ? kinds[stdio->kinds[i]] : "unknown"));
+    put(object, "streams", list);
+    return object;
+}
+
+struct json_object *render_files(const struct wire_files *files)
+{
+    static const char *const kinds[] = {
+        [WIRE_FILE_LOG] = "log",
+        [WIRE_FILE_LOG_OLD] = "old-log",
+        [WIRE_FILE_INDEX] = "index",
+        [WIRE_FILE_INDEX_OLD] = "old-index",
+    };
+    struct json_object *object = json_object_new_object(), *list = json_object_new_array();
+    put_colour(object, "zone", files->zone);
+    put_text_or_null(object, "release", files->release);
+    for (size_t i = 0; i < files->count && i < sizeof files->kinds; i++) {
+        bool known = files->kinds[i] < sizeof kinds / sizeof *kinds;
+        append(list, json_object_new_string(known ? kinds[files->kinds[i]] : "unknown"));
+    }
+    put(object, "files", list);
     return object;
 }
 

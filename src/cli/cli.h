@@ -6,18 +6,22 @@
 #include "cli/terminal.h"
 
 /* Exit status, as bluegreen(1) has it. */
-enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_WRONG = 2, EXIT_UNREACHABLE = 3 };
+enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_WRONG = 2, EXIT_UNREACHABLE = 3, EXIT_NOT_RUN = 125 };
 
 struct cli {
     const char *socket; /* NULL = the library's default */
     bool json;
     bool force;
-    bool names;     /* status: names only */
-    unsigned limit; /* history; 0 = the agent's default */
+    bool names;        /* status: names only */
+    const char *limit; /* history and logs: as it was written, or NULL */
+    bool follow;       /* logs */
+    const char *since; /* logs: as it was written, or NULL */
+    bool root;         /* exec: with the caller's rights */
     bool no_color;
     const char *verb;
     char **arguments; /* after the verb */
     int count;
+    char **command; /* exec: what stands behind "--", ended by NULL; NULL = no "--" */
     struct terminal terminal;
 };
 
@@ -28,6 +32,13 @@ int cli_misuse(const struct cli *cli, const char *hint, const char *format, ...)
 
 /* check.c: works without an agent. Returns the exit status. */
 int check_run(const struct cli *cli);
+
+/* exec.c, logs.c, top.c. Return the exit status. */
+int exec_run(struct cli *cli, enum bluegreen_colour zone);
+int logs_run(struct cli *cli, enum bluegreen_colour zone);
+int top_run(struct cli *cli);
+/* enter.c: exec --root, in the namespaces of this app's process. */
+int enter_run(struct cli *cli, enum bluegreen_colour zone);
 
 /* show_*.c */
 void show_status(const struct cli *cli, const struct bluegreen_status *status);

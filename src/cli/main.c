@@ -2,10 +2,10 @@
 /* bluegreen, the command line program: reads its arguments, asks the agent through libbluegreen, shows the answer. */
 #include "cli/cli.h"
 #include "cli/json.h"
+#include "cli/options.h"
 #include "cli/usage.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -115,7 +115,8 @@ static int run_history(struct cli *cli, const struct verb *verb)
     (void)verb;
     if (bluegreen_open(cli->socket, &agent, &error) < 0)
         return cli_fail(cli, &error);
-    int result = bluegreen_history(agent, argument(cli, 0), cli->limit, &history, &error);
+    unsigned limit = cli->limit ? (unsigned)strtoul(cli->limit, NULL, 10) : 0; /* run_verb has looked at it */
+    int result = bluegreen_history(agent, argument(cli, 0), limit, &history, &error);
     bluegreen_close(agent);
     if (result < 0)
         return cli_fail(cli, &error);
@@ -203,6 +204,45 @@ static int run_operation(struct cli *cli, const struct verb *verb)
     return EXIT_DONE;
 }
 
+/* "APP [ZONE]". False: the second argument names no zone. */
+static bool zone_argument(const struct cli *cli, enum bluegreen_colour *zone)
+{
+    const char *name = argument(cli, 1);
+    *zone = !name                        ? BLUEGREEN_NONE
+            : strcmp(name, "blue") == 0  ? BLUEGREEN_BLUE
+            : strcmp(name, "green") == 0 ? BLUEGREEN_GREEN
+                                         : BLUEGREEN_NONE;
+    return !name || *zone != BLUEGREEN_NONE;
+}
+
+static int run_exec(struct cli *cli, const struct verb *verb)
+{
+    enum bluegreen_colour zone;
+    (void)verb;
+    if (!cli->command || !cli->command[0])
+        return cli_misuse(cli, NULL, "which command? It stands behind '--', as in: bluegreen exec web -- ls -l");
+    if (!zone_argument(cli, &zone))
+        return cli_misuse(cli, NULL, "'%s' is no zone: blue or green, or leave it out for the live one",
+                          argument(cli, 1));
+    return cli->root ? enter_run(cli, zone) : exec_run(cli, zone);
+}
+
+static int run_logs(struct cli *cli, const struct verb *verb)
+{
+    enum bluegreen_colour zone;
+    (void)verb;
+    if (!zone_argument(cli, &zone))
+        return cli_misuse(cli, NULL, "'%s' is no zone: blue or green, or leave it out for the live one",
+                          argument(cli, 1));
+    return logs_run(cli, zone);
+}
+
+static int run_top(struct cli *cli, const struct verb *verb)
+{
+    (void)verb;
+    return top_run(cli);
+}
+
 static int run_check(struct cli *cli, const struct verb *verb)
 {
     (void)verb;
@@ -242,6 +282,9 @@ const struct verb verbs[] = {
     {"start", "APP", "undo stop", 1, 1, TAKES_FORCE, run_operation, BLUEGREEN_START},
     {"remove", "APP", "remove both zones and forget the app's state", 1, 1, TAKES_FORCE, run_operation,
      BLUEGREEN_REMOVE},
+    {"exec", "APP [ZONE] -- COMMAND", "run a command in a zone, as the app's user", 1, 2, TAKES_COMMAND, run_exec, 0},
+    {"logs", "APP [ZONE]", "show what an app wrote to its stdout and stderr", 1, 2, TAKES_LINES, run_logs, 0},
+    {"top", "[APP]", "show what the zones use, again and again on a terminal", 0, 1, 0, run_top, 0},
     {"version", "", "show the versions of this program and of the agent", 0, 0, 0, run_version, 0},
     {"help", "[VERB]", "show this help, or a verb's", 0, 1, 0, run_help, 0},
     {NULL},
@@ -249,86 +292,31 @@ const struct verb verbs[] = {
 
 /* --- arguments ------------------------------------------------------------------------------------------- */
 
-enum { OPTION_JSON = 256, OPTION_SOCKET, OPTION_FORCE, OPTION_NAMES, OPTION_NO_COLOR };
-
-static const struct option options[] = {
-    {"json", no_argument, NULL, OPTION_JSON},
-    {"socket", required_argument, NULL, OPTION_SOCKET},
-    {"force", no_argument, NULL, OPTION_FORCE},
-    {"limit", required_argument, NULL, 'n'},
-    {"names", no_argument, NULL, OPTION_NAMES},
-    {"no-color", no_argument, NULL, OPTION_NO_COLOR},
-    {"no-colour", no_argument, NULL, OPTION_NO_COLOR},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},
-    {NULL, 0, NULL, 0},
-};
-
-/* What the arguments say beside what is in struct cli. */
-struct arguments {
-    bool help, version;
-    char wrong[64]; /* the first option that is not right, and why */
-    const char *why;
-};
-
-static void wrong_option(struct arguments *arguments, const char *option, const char *why)
-{
-    if (arguments->why)
-        return;
-    snprintf(arguments->wrong, sizeof arguments->wrong, "%s", option);
-    arguments->why = why;
-}
-
-/* What getopt_long stumbled over: of "-xn" it is "-x", of a long option the whole argument. */
-static const char *bad_option(char *argv[], char letter[3])
-{
-    if (optopt <= 0 || optopt >= OPTION_JSON)
-        return argv[optind - 1];
-    letter[0] = '-';
-    letter[1] = (char)optopt;
-    letter[2] = '\0';
-    return letter;
-}
-
-static bool parse_limit(const char *text, unsigned *limit)
+static bool limit_valid(const char *text)
 {
     char *end;
     errno = 0;
     unsigned long number = strtoul(text, &end, 10);
-    *limit = (unsigned)number;
     return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && number >= 1 && number <= HISTORY_LIMIT_MAX;
 }
 
-static void take_option(struct cli *cli, struct arguments *arguments, int option, char *argv[])
+/* The option that means nothing to this verb, or NULL. */
+static const char *alien_option(const struct cli *cli, const struct verb *verb)
 {
-    char letter[3];
-    switch (option) {
-    case OPTION_JSON: cli->json = true; break;
-    case OPTION_SOCKET: cli->socket = optarg; break;
-    case OPTION_FORCE: cli->force = true; break;
-    case OPTION_NAMES: cli->names = true; break;
-    case OPTION_NO_COLOR: cli->no_color = true; break;
-    case 'n':
-        if (!parse_limit(optarg, &cli->limit))
-            wrong_option(arguments, optarg, "is no number of history entries (1 to 1000)");
-        break;
-    case 'h': arguments->help = true; break;
-    case 'V': arguments->version = true; break;
-    case ':': wrong_option(arguments, bad_option(argv, letter), "wants a value"); break;
-    default: wrong_option(arguments, bad_option(argv, letter), "is no option of this program, or is ambiguous");
+    const struct {
+        bool given;
+        int options;
+        const char *name;
+    } known[] = {
+        {cli->force, TAKES_FORCE, "--force"},         {cli->limit, TAKES_LIMIT | TAKES_LINES, "--limit"},
+        {cli->names, TAKES_NAMES, "--names"},         {cli->follow, TAKES_LINES, "--follow"},
+        {cli->since != NULL, TAKES_LINES, "--since"}, {cli->root, TAKES_COMMAND, "--root"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (known[i].given && !(verb->options & known[i].options))
+            return known[i].name;
     }
-}
-
-/* All options are read before anything is said, so that a later --json is heard. */
-static void read_options(struct cli *cli, struct arguments *arguments, int argc, char *argv[])
-{
-    int option;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":n:hV", options, NULL)) != -1)
-        take_option(cli, arguments, option, argv);
-    cli->verb = optind < argc ? argv[optind] : NULL;
-    cli->arguments = argv + optind + (cli->verb != NULL);
-    cli->count = argc - optind - (cli->verb != NULL);
+    return NULL;
 }
 
 static int run_verb(struct cli *cli)
@@ -345,12 +333,12 @@ static int run_verb(struct cli *cli)
         return cli_misuse(cli, NULL, "'%s' takes %s%s", verb->name,
                           verb->arguments[0] ? verb->arguments : "no argument",
                           cli->count < verb->least ? "" : ", no more");
-    const char *alien = cli->force && !(verb->options & TAKES_FORCE)   ? "--force"
-                        : cli->limit && !(verb->options & TAKES_LIMIT) ? "--limit"
-                        : cli->names && !(verb->options & TAKES_NAMES) ? "--names"
-                                                                       : NULL;
+    const char *alien = alien_option(cli, verb);
     if (alien)
         return cli_misuse(cli, NULL, "%s means nothing to '%s'", alien, verb->name);
+    if (cli->limit && (verb->options & TAKES_LIMIT) && !limit_valid(cli->limit))
+        return cli_misuse(cli, "'bluegreen help' lists the options", "'%s' is no number of history entries (1 to %d)",
+                          cli->limit, HISTORY_LIMIT_MAX);
     return verb->run(cli, verb);
 }
 
@@ -358,7 +346,7 @@ static int run(int argc, char *argv[])
 {
     struct cli cli = {0};
     struct arguments arguments = {0};
-    read_options(&cli, &arguments, argc, argv);
+    options_read(&cli, &arguments, argc, argv);
     terminal_look(&cli.terminal, cli.no_color);
     if (arguments.why)
         return cli_misuse(&cli, "'bluegreen help' lists the options", "'%s' %s", arguments.wrong, arguments.why);

@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/table.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -69,7 +70,7 @@ static void print_zones(const struct terminal *terminal, const struct bluegreen_
     static const char *const titles[] = {" ",   "zone", "state", "release",  "health",
                                          "tcp", "udp",  "pid",   "restarts", "addresses"};
     static const bool right[] = {false, false, false, false, false, true, true, true, true, false};
-    struct table table = {.terminal = terminal, .titles = titles, .columns = TABLE_COLUMNS_MAX, .right = right};
+    struct table table = {.terminal = terminal, .titles = titles, .columns = 10, .right = right};
     add_zone(&table, app, BLUEGREEN_BLUE);
     add_zone(&table, app, BLUEGREEN_GREEN);
     table_print(&table);
@@ -122,6 +123,63 @@ static void print_operation(const struct terminal *terminal, const struct bluegr
     putchar('\n');
 }
 
+static void print_crash_loop(const struct terminal *terminal, const struct bluegreen_app *app, int zone)
+{
+    if (!app->workload[zone]->crash_loop)
+        return;
+    print_label(terminal, bluegreen_colour_name((enum bluegreen_colour)zone));
+    terminal_print(terminal, STYLE_RED, "crash loop: it ends again and again; 'bluegreen logs' shows what it says");
+    putchar('\n');
+}
+
+/* "CPU 3.0% of 150%, memory 12 MiB of 512 MiB, 14 tasks" */
+static void print_usage(const struct terminal *terminal, const struct bluegreen_app *app, int zone)
+{
+    const struct bluegreen_usage *usage = app->workload[zone]->usage;
+    char text[48], limit[32];
+    if (!usage)
+        return;
+    print_label(terminal, bluegreen_colour_name((enum bluegreen_colour)zone));
+    if (usage->measured || usage->cpu_us) {
+        printf("CPU %s", format_cpu(usage->cpu_permille, text, sizeof text));
+        if (usage->cpu_limit)
+            printf(" of %s", format_cpu(usage->cpu_limit, limit, sizeof limit));
+        printf(", ");
+    }
+    printf("memory %s%s", usage->measured ? "" : "about ", format_bytes(usage->memory, text, sizeof text));
+    if (usage->memory_limit)
+        printf(" of %s", format_bytes(usage->memory_limit, limit, sizeof limit));
+    if (usage->memory_peak)
+        printf(", %s at most", format_bytes(usage->memory_peak, text, sizeof text));
+    if (usage->tasks)
+        printf(", %" PRIu64 " task%s", usage->tasks, usage->tasks == 1 ? "" : "s");
+    if (usage->tasks_limit)
+        printf(" of %" PRIu64, usage->tasks_limit);
+    if (usage->oom_kills) {
+        snprintf(text, sizeof text, ", %" PRIu64 " out of memory", usage->oom_kills);
+        terminal_print(terminal, STYLE_RED, text);
+    }
+    if (!usage->limited)
+        terminal_print(terminal, STYLE_YELLOW, ", the configured limits do not hold");
+    putchar('\n');
+}
+
+static void print_processes(const struct terminal *terminal, const struct bluegreen_app *app, int zone)
+{
+    for (const struct bluegreen_process *const *at = app->workload[zone]->processes; *at; at++) {
+        const struct bluegreen_process *process = *at;
+        print_label(terminal, bluegreen_colour_name((enum bluegreen_colour)zone));
+        terminal_print(terminal, STYLE_PLAIN, process->name);
+        printf(": ");
+        terminal_print(terminal, strcmp(process->state, "back-off") == 0 ? STYLE_RED : STYLE_PLAIN, process->state);
+        if (process->pid)
+            printf(", pid %" PRId64, process->pid);
+        if (strcmp(process->when, "live") == 0)
+            printf(", in the live zone only");
+        printf(", %" PRIu64 " restart%s\n", process->restarts, process->restarts == 1 ? "" : "s");
+    }
+}
+
 /* What a table has no room for: why a zone is as it is, and how its app last ended. */
 static void print_remarks(const struct terminal *terminal, const struct bluegreen_app *app)
 {
@@ -158,6 +216,11 @@ void show_status(const struct cli *cli, const struct bluegreen_status *status)
         print_zones(terminal, app);
         print_ports(terminal, app);
         print_operation(terminal, app->operation);
+        for (int zone = 0; zone < 2; zone++) {
+            print_crash_loop(terminal, app, zone);
+            print_usage(terminal, app, zone);
+            print_processes(terminal, app, zone);
+        }
         print_remarks(terminal, app);
     }
 }
@@ -189,9 +252,13 @@ void show_history(const struct cli *cli, const struct bluegreen_history *history
         table_add(&table, STYLE_PLAIN, "%s", entry->verb);
         add_move(&table, entry);
         table_add(&table, STYLE_PLAIN, "%s", entry->release ? entry->release : "-");
-        table_add(&table, STYLE_PLAIN, "%s", format_duration(entry->duration_ms, text, sizeof text));
-        table_add(&table, STYLE_PLAIN, "%s", entry->who);
-        table_add(&table, entry->done ? STYLE_PLAIN : STYLE_RED, "%s%s%s", entry->done ? "done" : "failed",
+        table_add(&table, STYLE_PLAIN, "%s",
+                  entry->incident ? "-" : format_duration(entry->duration_ms, text, sizeof text));
+        table_add(&table, STYLE_PLAIN, "%s", entry->incident ? "-" : entry->who);
+        table_add(&table, entry->done ? STYLE_PLAIN : STYLE_RED, "%s%s%s",
+                  entry->incident ? entry->incident
+                  : entry->done   ? "done"
+                                  : "failed",
                   entry->reason ? ": " : "", entry->reason ? entry->reason : "");
     }
     table_print(&table);

@@ -4,7 +4,7 @@
 
 #include "cli/terminal.h"
 
-enum { TABLE_COLUMNS_MAX = 10 };
+enum { TABLE_COLUMNS_MAX = 11 };
 
 struct table {
     const struct terminal *terminal;

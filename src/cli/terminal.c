@@ -87,6 +87,29 @@ const char *format_duration(unsigned long long milliseconds, char *text, size_t 
     return text;
 }
 
+const char *format_bytes(unsigned long long bytes, char *text, size_t size)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    size_t unit = 0;
+    unsigned long long tenths = bytes > ~0ULL / 10 ? ~0ULL : bytes * 10;
+    for (; tenths >= 10240 && unit + 1 < sizeof units / sizeof *units; unit++)
+        tenths /= 1024;
+    if (unit == 0 || tenths >= 100)
+        snprintf(text, size, "%llu %s", tenths / 10, units[unit]);
+    else
+        snprintf(text, size, "%llu.%llu %s", tenths / 10, tenths % 10, units[unit]);
+    return text;
+}
+
+const char *format_cpu(unsigned long long permille, char *text, size_t size)
+{
+    if (permille < 100)
+        snprintf(text, size, "%llu.%llu%%", permille / 10, permille % 10);
+    else
+        snprintf(text, size, "%llu%%", permille / 10);
+    return text;
+}
+
 const char *format_time(const char *rfc3339, char *text, size_t size)
 {
     struct tm broken = {0}, local;

@@ -27,5 +27,9 @@ const char *terminal_micro(const struct terminal *terminal);
 
 /* "14 ms", "0.4 s", "1 min 05 s", "2 h 03 min". */
 const char *format_duration(unsigned long long milliseconds, char *text, size_t size);
+/* "812 KiB", "1.4 MiB", "12 GiB". */
+const char *format_bytes(unsigned long long bytes, char *text, size_t size);
+/* Thousandths of a CPU: "0.4%", "37%", "150%". */
+const char *format_cpu(unsigned long long permille, char *text, size_t size);
 /* RFC 3339 in UTC to local time to the second; what is not RFC 3339 as it is. */
 const char *format_time(const char *rfc3339, char *text, size_t size);

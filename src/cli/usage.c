@@ -60,25 +60,37 @@ void usage_print(FILE *file)
 {
     fputs("usage: bluegreen [OPTION...] VERB [ARGUMENT...]\n\nverbs:\n", file);
     for (const struct verb *verb = verbs; verb->name; verb++)
-        fprintf(file, "  %-8s %-14s %s\n", verb->name, verb->arguments, verb->summary);
+        fprintf(file, "  %-8s %-21s %s\n", verb->name, verb->arguments, verb->summary);
     fputs("\noptions, before or after the verb:\n"
           "      --json         print JSON: one document, or one object a line and the result last\n"
           "      --socket PATH  the agent's socket (else $BLUEGREEN_SOCKET, else /run/bluegreen/control.sock)\n"
           "      --force        go on in spite of a refusal that can be overridden\n"
-          "  -n, --limit N      history: the newest N operations\n"
+          "  -n, --limit N      history: the newest N operations; logs: the last N lines, or all\n"
+          "  -f, --follow       logs: go on with what is written from now on\n"
+          "      --since TIME   logs: from then on: 10m, 2h, '2026-11-23 10:00', @SECONDS\n"
+          "      --root         exec: with your own rights, as root, and not those of the app\n"
           "      --names        status: the apps' names only\n"
           "      --no-color     no colours (NO_COLOR in the environment does the same)\n"
           "  -h, --help         this help\n"
           "  -V, --version      this program's version\n"
-          "\nexit status: 0 done, 1 refused or failed, 2 wrong usage or configuration, 3 agent not reachable\n",
+          "\nexit status: 0 done, 1 refused or failed, 2 wrong usage or configuration, 3 agent not reachable;\n"
+          "of exec: the command's, 128 and the number of the signal that ended it, 125 if it was not run\n",
           file);
 }
 
 void usage_print_verb(FILE *file, const struct verb *verb)
 {
-    fprintf(file, "usage: bluegreen [--json] [--socket PATH]%s%s%s %s%s%s\n",
-            verb->options & TAKES_FORCE ? " [--force]" : "", verb->options & TAKES_LIMIT ? " [--limit N]" : "",
-            verb->options & TAKES_NAMES ? " [--names]" : "", verb->name, verb->arguments[0] ? " " : "",
-            verb->arguments);
+    static const struct {
+        int option;
+        const char *text;
+    } texts[] = {
+        {TAKES_FORCE, " [--force]"},  {TAKES_LIMIT, " [--limit N]"},
+        {TAKES_NAMES, " [--names]"},  {TAKES_LINES, " [-f] [-n N] [--since TIME]"},
+        {TAKES_COMMAND, " [--root]"},
+    };
+    fputs("usage: bluegreen [--json] [--socket PATH]", file);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        fputs(verb->options & texts[i].option ? texts[i].text : "", file);
+    fprintf(file, " %s%s%s\n", verb->name, verb->arguments[0] ? " " : "", verb->arguments);
     fprintf(file, "%s\n", verb->summary);
 }

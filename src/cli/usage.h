@@ -6,7 +6,13 @@
 
 #include <stdio.h>
 
-enum { TAKES_FORCE = 1, TAKES_LIMIT = 2, TAKES_NAMES = 4 };
+enum {
+    TAKES_FORCE = 1 << 0,
+    TAKES_LIMIT = 1 << 1, /* history entries */
+    TAKES_NAMES = 1 << 2,
+    TAKES_LINES = 1 << 3,   /* -n, --follow and --since */
+    TAKES_COMMAND = 1 << 4, /* "-- COMMAND..." and --root */
+};
 
 struct verb {
     const char *name;

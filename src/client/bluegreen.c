@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The public calls: parameters in, structures out. */
+#include "base/text.h"
 #include "client/connection.h"
 #include "client/decode.h"
 
@@ -133,4 +134,123 @@ int bluegreen_operate(struct bluegreen *agent, enum bluegreen_verb verb, const c
     }
     *out = decode_result(reply);
     return *out ? 0 : client_fail_memory(error);
+}
+
+/* --- commands and logs --------------------------------------------------------------------------------- */
+
+static struct json_object *list_of(const char *const *words)
+{
+    struct json_object *list = json_object_new_array();
+    for (size_t i = 0; list && words && words[i]; i++)
+        json_object_array_add(list, json_object_new_string(words[i]));
+    return list;
+}
+
+enum { STDIN, STDOUT, STDERR, TERMINAL, STREAMS };
+
+/* Where among the reply's descriptors each stream is, or -1. False if it is not exactly these. */
+static bool find_streams(const struct bluegreen *agent, struct json_object *reply, int found[STREAMS])
+{
+    static const char *const names[STREAMS] = {"stdin", "stdout", "stderr", "terminal"};
+    struct json_object *list = decode_field(reply, "streams", json_type_array);
+    for (int stream = 0; stream < STREAMS; stream++)
+        found[stream] = -1;
+    for (size_t i = 0; i < decode_length(list); i++) {
+        const char *name = json_object_get_string(json_object_array_get_idx(list, i));
+        for (int stream = 0; name && stream < STREAMS; stream++) {
+            if (strcmp(name, names[stream]) == 0)
+                found[stream] = (int)i;
+        }
+    }
+    return decode_length(list) == agent->fd_count;
+}
+
+/* What does not fit stays the connection's, to be closed with it. */
+static bool take_streams(struct bluegreen *agent, struct json_object *reply, const struct bluegreen_command *command,
+                         int descriptors[3])
+{
+    int found[STREAMS];
+    bool fits = find_streams(agent, reply, found);
+    bool wanted[STREAMS] = {!command->terminal, !command->terminal, !command->merge, command->terminal != NULL};
+    for (int stream = 0; stream < STREAMS; stream++)
+        fits = fits && wanted[stream] == (found[stream] >= 0);
+    if (!fits)
+        return false;
+    for (int i = 0; i < 3; i++)
+        descriptors[i] = found[i] < 0 ? -1 : agent->fds[found[i]];
+    if (command->terminal)
+        descriptors[0] = agent->fds[found[TERMINAL]];
+    agent->fd_count = 0;
+    return true;
+}
+
+static int fail_streams(struct bluegreen *agent, struct bluegreen_error *error)
+{
+    agent->broken = true;
+    return client_fail(error, BLUEGREEN_PROTOCOL, EPROTO,
+                       "the agent does not give the command's input and output: it may be older than this program; "
+                       "restart it after an upgrade");
+}
+
+int bluegreen_exec(struct bluegreen *agent, const struct bluegreen_command *command, int descriptors[3],
+                   struct bluegreen_error *error)
+{
+    for (size_t i = 0; command->arguments && command->arguments[i]; i++) {
+        if (!text_is_utf8(command->arguments[i], strlen(command->arguments[i])))
+            return client_fail(error, BLUEGREEN_INVALID, EILSEQ,
+                               "word %zu of the command is not UTF-8, or has control characters of terminals in it", i);
+    }
+    struct json_object *parameters = json_object_new_object();
+    add(parameters, "app", string_or_null(command->app));
+    add(parameters, "zone", string_or_null(bluegreen_colour_name(command->zone)));
+    add(parameters, "command", list_of(command->arguments));
+    add(parameters, "terminal", string_or_null(command->terminal));
+    add(parameters, "rows", command->rows ? json_object_new_int64(command->rows) : NULL);
+    add(parameters, "columns", command->columns ? json_object_new_int64(command->columns) : NULL);
+    add(parameters, "merge", command->merge ? json_object_new_boolean(true) : NULL);
+    struct json_object *reply;
+    bool continues;
+    int result = connection_call(agent, "Exec", parameters, true, error);
+    if (result == 0)
+        result = connection_reply(agent, agent->timeout_ms, &reply, &continues, error);
+    if (result < 0)
+        return result;
+    bool fits = continues && take_streams(agent, reply, command, descriptors);
+    json_object_put(reply);
+    agent->running = fits;
+    return fits ? 0 : fail_streams(agent, error);
+}
+
+int bluegreen_descriptor(const struct bluegreen *agent)
+{
+    return agent->fd;
+}
+
+int bluegreen_exec_wait(struct bluegreen *agent, int *code, int *signal, struct bluegreen_error *error)
+{
+    struct json_object *reply;
+    bool continues;
+    if (!agent->running)
+        return client_fail(error, BLUEGREEN_INVALID, EINVAL, "no command was asked for on this connection");
+    agent->running = false;
+    int result = connection_reply(agent, 0, &reply, &continues, error);
+    if (result < 0)
+        return result;
+    bool told = decode_exit(reply, code, signal);
+    json_object_put(reply);
+    return told ? 0 : client_fail(error, BLUEGREEN_PROTOCOL, EPROTO, "the agent does not say how the command ended");
+}
+
+int bluegreen_logs(struct bluegreen *agent, const char *app, enum bluegreen_colour zone, struct bluegreen_logs **logs,
+                   struct bluegreen_error *error)
+{
+    struct json_object *parameters = json_object_new_object(), *reply;
+    add(parameters, "app", string_or_null(app));
+    add(parameters, "zone", string_or_null(bluegreen_colour_name(zone)));
+    int result = query(agent, "Logs", parameters, &reply, error);
+    if (result < 0)
+        return result;
+    *logs = decode_logs(reply, agent->fds, agent->fd_count);
+    agent->fd_count = 0; /* they are the logs' now */
+    return *logs ? 0 : client_fail_memory(error);
 }

@@ -128,10 +128,17 @@ int bluegreen_open(const char *socket_path, struct bluegreen **out, struct blueg
     return 0;
 }
 
+static void drop_descriptors(struct bluegreen *agent)
+{
+    while (agent->fd_count > 0)
+        close(agent->fds[--agent->fd_count]);
+}
+
 void bluegreen_close(struct bluegreen *agent)
 {
     if (!agent)
         return;
+    drop_descriptors(agent);
     close(agent->fd);
     free(agent->input);
     free(agent);
@@ -217,6 +224,11 @@ static int send_all(struct bluegreen *agent, const char *bytes, size_t length, s
 int connection_call(struct bluegreen *agent, const char *method, struct json_object *parameters, bool more,
                     struct bluegreen_error *error)
 {
+    drop_descriptors(agent);
+    if (agent->running) {
+        json_object_put(parameters);
+        return client_fail(error, BLUEGREEN_INVALID, EBUSY, "the connection is busy with a command: wait for its end");
+    }
     if (agent->broken || agent->interrupted) {
         json_object_put(parameters);
         return fail_gone(agent, 0, error);
@@ -274,7 +286,8 @@ static int receive_some(struct bluegreen *agent, int64_t deadline_ms, struct blu
     if (result < 0)
         return result;
     for (;;) {
-        ssize_t got = recv(agent->fd, agent->input + agent->length, agent->capacity - agent->length, 0);
+        ssize_t got = descriptors_receive(agent->fd, agent->input + agent->length, agent->capacity - agent->length,
+                                          agent->fds, &agent->fd_count);
         if (got > 0) {
             agent->length += (size_t)got;
             return 0;

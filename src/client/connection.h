@@ -4,6 +4,8 @@
 
 #include "bluegreen/bluegreen.h"
 
+#include "client/descriptors.h"
+
 #include <signal.h>
 
 struct json_object;
@@ -20,6 +22,9 @@ struct bluegreen {
     bool broken; /* nothing sensible can come any more */
     char *input; /* what arrived */
     size_t start, length, capacity, searched;
+    int fds[DESCRIPTORS_MAX]; /* came with the reply */
+    size_t fd_count;
+    bool running; /* bluegreen_exec has returned, and bluegreen_exec_wait has not returned */
 };
 
 /* Fills *error (which may be NULL) in and returns the kind's negative errno. */

@@ -5,13 +5,16 @@
  */
 #include "client/decode.h"
 
+#include "client/decode_zone.h"
+
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- fields ---------------------------------------------------------------------------------------- */
 
-static struct json_object *field(struct json_object *object, const char *key, enum json_type type)
+struct json_object *decode_field(struct json_object *object, const char *key, enum json_type type)
 {
     struct json_object *value = NULL;
     if (!json_object_is_type(object, json_type_object) || !json_object_object_get_ex(object, key, &value))
@@ -21,62 +24,57 @@ static struct json_object *field(struct json_object *object, const char *key, en
 
 const char *decode_string(struct json_object *object, const char *key)
 {
-    struct json_object *value = field(object, key, json_type_string);
+    struct json_object *value = decode_field(object, key, json_type_string);
     return value ? json_object_get_string(value) : NULL;
 }
 
 struct json_object *decode_object(struct json_object *object, const char *key)
 {
-    return field(object, key, json_type_object);
+    return decode_field(object, key, json_type_object);
 }
 
 bool decode_bool(struct json_object *object, const char *key)
 {
-    return json_object_get_boolean(field(object, key, json_type_boolean));
+    return json_object_get_boolean(decode_field(object, key, json_type_boolean));
 }
 
-static const char *string_or_empty(struct json_object *object, const char *key)
+const char *decode_string_or_empty(struct json_object *object, const char *key)
 {
     const char *string = decode_string(object, key);
     return string ? string : "";
 }
 
-static int64_t number(struct json_object *object, const char *key, int64_t absent)
+int64_t decode_number(struct json_object *object, const char *key, int64_t absent)
 {
-    struct json_object *value = field(object, key, json_type_int);
+    struct json_object *value = decode_field(object, key, json_type_int);
     return value ? json_object_get_int64(value) : absent;
 }
 
-static uint64_t count(struct json_object *object, const char *key)
+uint64_t decode_count(struct json_object *object, const char *key)
 {
-    int64_t value = number(object, key, 0);
+    int64_t value = decode_number(object, key, 0);
     return value > 0 ? (uint64_t)value : 0;
 }
 
-static enum bluegreen_colour colour(struct json_object *object, const char *key)
+enum bluegreen_colour decode_colour(struct json_object *object, const char *key)
 {
-    const char *name = string_or_empty(object, key);
+    const char *name = decode_string_or_empty(object, key);
     return strcmp(name, "blue") == 0 ? BLUEGREEN_BLUE : strcmp(name, "green") == 0 ? BLUEGREEN_GREEN : BLUEGREEN_NONE;
 }
 
 /* Kept inside the object, so it lives as long. */
-static const char *json_of(struct json_object *object)
+const char *decode_json(struct json_object *object)
 {
     const char *json = json_object_to_json_string_ext(object, DECODE_JSON_FLAGS);
     return json ? json : "";
 }
 
-static size_t list_length(struct json_object *list)
+size_t decode_length(struct json_object *list)
 {
     return list ? json_object_array_length(list) : 0;
 }
 
 /* --- status ------------------------------------------------------------------------------------------ */
-
-struct zone_store {
-    const char **addresses;
-    struct bluegreen_exit last_exit;
-};
 
 struct app_store {
     struct bluegreen_app app; /* first: what the public array points to */
@@ -92,62 +90,19 @@ struct status_store {
     const struct bluegreen_app **pointers;
 };
 
-static bool fill_addresses(struct json_object *list, struct zone_store *store)
-{
-    size_t length = list_length(list), kept = 0;
-    store->addresses = calloc(length + 1, sizeof *store->addresses);
-    if (!store->addresses)
-        return false;
-    for (size_t i = 0; i < length; i++) {
-        struct json_object *address = json_object_array_get_idx(list, i);
-        if (json_object_is_type(address, json_type_string))
-            store->addresses[kept++] = json_object_get_string(address);
-    }
-    return true;
-}
-
-static bool fill_zone(struct json_object *object, struct bluegreen_zone *zone, struct zone_store *store)
-{
-    struct json_object *connections = decode_object(object, "connections");
-    struct json_object *last_exit = decode_object(object, "last_exit");
-    *zone = (struct bluegreen_zone){
-        .state = string_or_empty(object, "state"),
-        .release = decode_string(object, "release"),
-        .verdict = string_or_empty(object, "verdict"),
-        .detail = decode_string(object, "detail"),
-        .pid = number(object, "pid", 0),
-        .shim_pid = number(object, "shim_pid", 0),
-        .tcp = count(connections, "tcp"),
-        .udp = count(connections, "udp"),
-        .restarts = count(object, "restarts"),
-    };
-    if (last_exit) {
-        store->last_exit = (struct bluegreen_exit){
-            .code = (int)number(last_exit, "code", -1),
-            .signal = (int)number(last_exit, "signal", 0),
-            .time = string_or_empty(last_exit, "time"),
-        };
-        zone->last_exit = &store->last_exit;
-    }
-    if (!fill_addresses(field(object, "addresses", json_type_array), store))
-        return false;
-    zone->addresses = store->addresses;
-    return true;
-}
-
 static bool fill_ports(struct json_object *list, struct app_store *store)
 {
-    size_t length = list_length(list);
+    size_t length = decode_length(list);
     store->ports = calloc(length + 1, sizeof *store->ports);
     if (!store->ports)
         return false;
     for (size_t i = 0; i < length; i++) {
         struct json_object *port = json_object_array_get_idx(list, i);
         store->ports[i] = (struct bluegreen_port){
-            .name = string_or_empty(port, "name"),
-            .listen = string_or_empty(port, "listen"),
-            .target = (unsigned)count(port, "target"),
-            .protocol = string_or_empty(port, "protocol"),
+            .name = decode_string_or_empty(port, "name"),
+            .listen = decode_string_or_empty(port, "listen"),
+            .target = (unsigned)decode_count(port, "target"),
+            .protocol = decode_string_or_empty(port, "protocol"),
         };
     }
     store->app.ports = store->ports;
@@ -159,31 +114,32 @@ static bool fill_app(struct json_object *object, struct app_store *store)
 {
     struct json_object *zones = decode_object(object, "zones");
     struct json_object *operation = decode_object(object, "operation");
-    store->app.name = string_or_empty(object, "name");
-    store->app.state = string_or_empty(object, "state");
-    store->app.live = colour(object, "live");
-    store->app.json = json_of(object);
+    store->app.name = decode_string_or_empty(object, "name");
+    store->app.state = decode_string_or_empty(object, "state");
+    store->app.live = decode_colour(object, "live");
+    store->app.json = decode_json(object);
     if (operation) {
         store->operation = (struct bluegreen_operation){
-            .verb = string_or_empty(operation, "verb"),
-            .step = string_or_empty(operation, "step"),
-            .since = string_or_empty(operation, "since"),
-            .who = string_or_empty(operation, "who"),
+            .verb = decode_string_or_empty(operation, "verb"),
+            .step = decode_string_or_empty(operation, "step"),
+            .since = decode_string_or_empty(operation, "since"),
+            .who = decode_string_or_empty(operation, "who"),
         };
         store->app.operation = &store->operation;
     }
     for (int i = 0; i < 2; i++) {
         struct json_object *zone = decode_object(zones, bluegreen_colour_name((enum bluegreen_colour)i));
-        if (!fill_zone(zone, &store->app.zones[i], &store->zones[i]))
+        if (!decode_zone(zone, &store->app.zones[i], &store->zones[i]))
             return false;
+        store->app.workload[i] = &store->zones[i].workload;
     }
-    return fill_ports(field(object, "ports", json_type_array), store);
+    return fill_ports(decode_field(object, "ports", json_type_array), store);
 }
 
 static bool fill_status(struct status_store *store)
 {
-    struct json_object *list = field(store->json, "apps", json_type_array);
-    size_t length = list_length(list);
+    struct json_object *list = decode_field(store->json, "apps", json_type_array);
+    size_t length = decode_length(list);
     store->apps = calloc(length + 1, sizeof *store->apps);
     store->pointers = calloc(length + 1, sizeof(void *));
     if (!store->apps || !store->pointers)
@@ -195,7 +151,7 @@ static bool fill_status(struct status_store *store)
             return false;
     }
     store->status.apps = store->pointers;
-    store->status.json = json_of(store->json);
+    store->status.json = decode_json(store->json);
     return true;
 }
 
@@ -219,8 +175,8 @@ void bluegreen_status_free(struct bluegreen_status *status)
     if (!store)
         return;
     for (size_t i = 0; store->apps && i < store->status.count; i++) {
-        free(store->apps[i].zones[0].addresses);
-        free(store->apps[i].zones[1].addresses);
+        zone_store_clear(&store->apps[i].zones[0]);
+        zone_store_clear(&store->apps[i].zones[1]);
         free(store->apps[i].ports);
     }
     free(store->apps);
@@ -241,25 +197,26 @@ struct history_store {
 static void fill_entry(struct json_object *object, struct bluegreen_entry *entry)
 {
     *entry = (struct bluegreen_entry){
-        .sequence = count(object, "sequence"),
-        .time = string_or_empty(object, "time"),
-        .app = string_or_empty(object, "app"),
-        .verb = string_or_empty(object, "verb"),
-        .who = string_or_empty(object, "who"),
+        .sequence = decode_count(object, "sequence"),
+        .time = decode_string_or_empty(object, "time"),
+        .app = decode_string_or_empty(object, "app"),
+        .verb = decode_string_or_empty(object, "verb"),
+        .who = decode_string_or_empty(object, "who"),
         .release = decode_string(object, "release"),
-        .from = colour(object, "from"),
-        .to = colour(object, "to"),
-        .duration_ms = count(object, "duration_ms"),
+        .from = decode_colour(object, "from"),
+        .to = decode_colour(object, "to"),
+        .duration_ms = decode_count(object, "duration_ms"),
         .done = decode_bool(object, "done"),
         .reason = decode_string(object, "reason"),
-        .json = json_of(object),
+        .json = decode_json(object),
+        .incident = decode_string(object, "incident"),
     };
 }
 
 struct bluegreen_history *decode_history(struct json_object *parameters)
 {
-    struct json_object *list = field(parameters, "entries", json_type_array);
-    size_t length = list_length(list);
+    struct json_object *list = decode_field(parameters, "entries", json_type_array);
+    size_t length = decode_length(list);
     struct history_store *store = calloc(1, sizeof *store);
     if (!store) {
         json_object_put(parameters);
@@ -277,7 +234,7 @@ struct bluegreen_history *decode_history(struct json_object *parameters)
         store->pointers[i] = &store->entries[i];
     }
     store->history =
-        (struct bluegreen_history){.entries = store->pointers, .count = length, .json = json_of(parameters)};
+        (struct bluegreen_history){.entries = store->pointers, .count = length, .json = decode_json(parameters)};
     return &store->history;
 }
 
@@ -303,17 +260,17 @@ struct result_store {
 static void fill_receipt(struct json_object *object, struct bluegreen_receipt *receipt)
 {
     *receipt = (struct bluegreen_receipt){
-        .from = colour(object, "from"),
-        .to = colour(object, "to"),
+        .from = decode_colour(object, "from"),
+        .to = decode_colour(object, "to"),
         .release = decode_string(object, "release"),
-        .transaction_us = count(object, "transaction_us"),
-        .generation_before = count(object, "generation_before"),
-        .generation_after = count(object, "generation_after"),
-        .drained = count(object, "drained"),
-        .cut = count(object, "cut"),
-        .duration_ms = count(object, "duration_ms"),
-        .who = string_or_empty(object, "who"),
-        .json = json_of(object),
+        .transaction_us = decode_count(object, "transaction_us"),
+        .generation_before = decode_count(object, "generation_before"),
+        .generation_after = decode_count(object, "generation_after"),
+        .drained = decode_count(object, "drained"),
+        .cut = decode_count(object, "cut"),
+        .duration_ms = decode_count(object, "duration_ms"),
+        .who = decode_string_or_empty(object, "who"),
+        .json = decode_json(object),
     };
 }
 
@@ -331,7 +288,7 @@ struct bluegreen_result *decode_result(struct json_object *parameters)
         store->result.receipt = &store->receipt;
     }
     store->result.text = decode_string(parameters, "text");
-    store->result.json = json_of(parameters);
+    store->result.json = decode_json(parameters);
     return &store->result;
 }
 
@@ -347,12 +304,81 @@ void bluegreen_result_free(struct bluegreen_result *result)
 void decode_progress(struct json_object *object, struct bluegreen_progress *progress)
 {
     *progress = (struct bluegreen_progress){
-        .step = string_or_empty(object, "step"),
-        .zone = colour(object, "zone"),
-        .text = string_or_empty(object, "text"),
-        .has_connections = field(object, "connections", json_type_int) != NULL,
-        .connections = count(object, "connections"),
-        .elapsed_ms = count(object, "elapsed_ms"),
-        .json = json_of(object),
+        .step = decode_string_or_empty(object, "step"),
+        .zone = decode_colour(object, "zone"),
+        .text = decode_string_or_empty(object, "text"),
+        .has_connections = decode_field(object, "connections", json_type_int) != NULL,
+        .connections = decode_count(object, "connections"),
+        .elapsed_ms = decode_count(object, "elapsed_ms"),
+        .json = decode_json(object),
     };
+}
+
+/* --- commands and logs --------------------------------------------------------------------------------- */
+
+bool decode_exit(struct json_object *parameters, int *code, int *signal)
+{
+    *code = (int)decode_number(parameters, "code", -1);
+    *signal = (int)decode_number(parameters, "signal", 0);
+    return (*code >= 0 && *code <= 255) != (*signal > 0 && *signal < 128);
+}
+
+struct logs_store {
+    struct bluegreen_logs logs; /* first */
+    struct json_object *json;
+};
+
+static void place_descriptor(struct bluegreen_logs *logs, const char *kind, int fd)
+{
+    int *place = strcmp(kind, "log") == 0         ? &logs->log
+                 : strcmp(kind, "old-log") == 0   ? &logs->old_log
+                 : strcmp(kind, "index") == 0     ? &logs->index
+                 : strcmp(kind, "old-index") == 0 ? &logs->old_index
+                                                  : NULL;
+    if (place && *place < 0)
+        *place = fd;
+    else
+        close(fd);
+}
+
+struct bluegreen_logs *decode_logs(struct json_object *parameters, const int *fds, size_t fd_count)
+{
+    struct json_object *list = decode_field(parameters, "files", json_type_array);
+    struct logs_store *store = calloc(1, sizeof *store);
+    for (size_t i = 0; !store && i < fd_count; i++)
+        close(fds[i]);
+    if (!store) {
+        json_object_put(parameters);
+        return NULL;
+    }
+    store->json = parameters;
+    store->logs = (struct bluegreen_logs){
+        .zone = decode_colour(parameters, "zone"),
+        .release = decode_string(parameters, "release"),
+        .log = -1,
+        .old_log = -1,
+        .index = -1,
+        .old_index = -1,
+        .json = decode_json(parameters),
+    };
+    for (size_t i = 0; i < fd_count; i++) {
+        struct json_object *kind = i < decode_length(list) ? json_object_array_get_idx(list, i) : NULL;
+        place_descriptor(&store->logs, json_object_is_type(kind, json_type_string) ? json_object_get_string(kind) : "",
+                         fds[i]);
+    }
+    return &store->logs;
+}
+
+void bluegreen_logs_free(struct bluegreen_logs *logs)
+{
+    struct logs_store *store = (struct logs_store *)logs;
+    if (!store)
+        return;
+    const int fds[] = {logs->log, logs->old_log, logs->index, logs->old_index};
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+    }
+    json_object_put(store->json);
+    free(store);
 }

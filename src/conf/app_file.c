@@ -1,245 +1,53 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One app's file: every key it may hold, and from its text to a service. */
+/* One app's file, from its text to a service. The keys are in app_keys.c. */
 #include "conf/conf.h"
 
 #include "base/cleanup.h"
+#include "conf/app_keys.h"
 #include "conf/file.h"
 #include "conf/ini.h"
 #include "conf/keys.h"
-#include "model/grammar.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 static void service_default(struct service *service)
 {
     *service = (struct service){
         .stop_timeout_ms = 10000,
+        .stop_signal = SIGTERM,
+        .restart = {.delay_ms = 200, .delay_max_ms = 30000, .limit = 5, .window_ms = 60000},
         .health = {.interval_ms = 1000, .timeout_ms = 5000, .passes = 2, .failures = 3, .start_timeout_ms = 60000},
         .drain_timeout_ms = 30000,
         .drain_then = DRAIN_CUT,
     };
 }
 
-/* --- [app] ------------------------------------------------------------------------------------ */
-
-static int set_name(void *target, const char *value, struct error *err)
-{
-    struct service *service = target;
-    if (!app_name_valid(value))
-        return error_set(err, EINVAL,
-                         "\"%.60s\" is not an app's name: a small letter, then small letters, digits "
-                         "and '-', at most %d",
-                         value, APP_NAME_MAX);
-    text_copy(service->name, sizeof service->name, value);
-    return 0;
-}
-
-static int set_user(void *target, const char *value, struct error *err)
-{
-    struct service *service = target;
-    return key_account(value, service->user, sizeof service->user, err);
-}
-
-static int set_group(void *target, const char *value, struct error *err)
-{
-    struct service *service = target;
-    return key_account(value, service->group, sizeof service->group, err);
-}
-
-static int set_run(void *target, const char *value, struct error *err)
-{
-    struct service *service = target;
-    return grammar_command(value, &service->run, err);
-}
-
-static int set_workdir(void *target, const char *value, struct error *err)
-{
-    struct service *service = target;
-    return key_string(value, &service->workdir, err);
-}
-
-static int set_environment(void *target, const char *value, struct error *err)
-{
-    struct service *service = target;
-    return grammar_environment(value, &service->environment, err);
-}
-
-static int set_env_file(void *target, const char *value, struct error *err)
-{
-    struct service *service = target;
-    return key_string(value, &service->env_file, err);
-}
-
-static int set_stop_timeout(void *target, const char *value, struct error *err)
-{
-    struct service *service = target;
-    return key_duration(value, 0, 3600000, &service->stop_timeout_ms, err);
-}
-
-/* --- [ports] ---------------------------------------------------------------------------------- */
-
-static int set_port(void *target, const char *key, const char *value, struct error *err)
-{
-    struct service *service = target;
-    struct port port = {0};
-    if (key[0] < 'a' || key[0] > 'z' || strlen(key) > PORT_NAME_MAX)
-        return error_set(err, EINVAL,
-                         "not a port's name: a small letter, then small letters, digits, '-' and '_', "
-                         "at most %d",
-                         PORT_NAME_MAX);
-    if (service->port_count == SERVICE_PORTS_MAX)
-        return error_set(err, EINVAL, "more than %d ports; split the app", SERVICE_PORTS_MAX);
-    int result = grammar_port(value, &port, err);
-    if (result < 0)
-        return result;
-    text_copy(port.name, sizeof port.name, key);
-    service->ports[service->port_count++] = port;
-    return 0;
-}
-
-/* --- [health] --------------------------------------------------------------------------------- */
-
-static int refuse_second_check(const struct health *health, struct error *err)
-{
-    if (health->kind == HEALTH_ALIVE)
-        return 0;
-    return error_set(err, EINVAL, "there is one check, and %s is set already; keep one of the two",
-                     health->kind == HEALTH_HTTP ? "http" : "tcp");
-}
-
-static int set_http(void *target, const char *value, struct error *err)
-{
-    struct service *service = target;
-    int result = refuse_second_check(&service->health, err);
-    return result < 0 ? result : grammar_health_http(value, &service->health, err);
-}
-
-static int set_tcp(void *target, const char *value, struct error *err)
-{
-    struct service *service = target;
-    int result = refuse_second_check(&service->health, err);
-    return result < 0 ? result : grammar_health_tcp(value, &service->health, err);
-}
-
-static int refuse_exec(void *target, const char *value, struct error *err)
-{
-    return error_set(err, EOPNOTSUPP, "this version has no exec checks yet; use http or tcp");
-}
-
-static int set_interval(void *target, const char *value, struct error *err)
-{
-    struct service *service = target;
-    return key_duration(value, 50, 3600000, &service->health.interval_ms, err);
-}
-
-static int set_timeout(void *target, const char *value, struct error *err)
-{
-    struct service *service = target;
-    return key_duration(value, 10, 600000, &service->health.timeout_ms, err);
-}
-
-static int set_passes(void *target, const char *value, struct error *err)
-{
-    struct service *service = target;
-    return key_number(value, 1, 100, &service->health.passes, err);
-}
-
-static int set_failures(void *target, const char *value, struct error *err)
-{
-    struct service *service = target;
-    return key_number(value, 1, 100, &service->health.failures, err);
-}
-
-static int set_start_timeout(void *target, const char *value, struct error *err)
-{
-    struct service *service = target;
-    return key_duration(value, 100, 3600000, &service->health.start_timeout_ms, err);
-}
-
-static int set_grace(void *target, const char *value, struct error *err)
-{
-    struct service *service = target;
-    return key_duration(value, 0, 3600000, &service->health.grace_ms, err);
-}
-
-/* It goes into a request as it stands: nothing in it may end the header. */
-static int set_host(void *target, const char *value, struct error *err)
-{
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_:[]";
-    struct service *service = target;
-    if (value[strspn(value, allowed)] || !text_copy(service->health.host, HEALTH_HOST_MAX + 1, value)) {
-        service->health.host[0] = '\0';
-        return error_set(err, EINVAL, "\"%.60s\" is not a host name, as in \"www.example.org\"", value);
-    }
-    return 0;
-}
-
-static int set_status(void *target, const char *value, struct error *err)
-{
-    struct service *service = target;
-    return grammar_status(value, &service->health, err);
-}
-
-static int set_follow_redirects(void *target, const char *value, struct error *err)
-{
-    struct service *service = target;
-    return grammar_boolean(value, &service->health.follow_redirects, err);
-}
-
-/* --- [drain] ---------------------------------------------------------------------------------- */
-
-static int set_drain_timeout(void *target, const char *value, struct error *err)
-{
-    struct service *service = target;
-    return key_duration(value, 0, 86400000, &service->drain_timeout_ms, err);
-}
-
-static int set_drain_then(void *target, const char *value, struct error *err)
-{
-    struct service *service = target;
-    if (strcmp(value, "cut") != 0 && strcmp(value, "leave") != 0)
-        return error_set(err, EINVAL, "\"%.60s\" is neither cut (end what is still connected) nor leave", value);
-    service->drain_then = value[0] == 'c' ? DRAIN_CUT : DRAIN_LEAVE;
-    return 0;
-}
-
-static const struct key_rule rules[] = {
-    {"app", "name", set_name, NULL},
-    {"app", "user", set_user, NULL},
-    {"app", "group", set_group, NULL},
-    {"app", "run", set_run, NULL},
-    {"app", "workdir", set_workdir, NULL},
-    {"app", "environment", set_environment, NULL},
-    {"app", "env_file", set_env_file, NULL},
-    {"app", "stop_timeout", set_stop_timeout, NULL},
-    {"ports", NULL, NULL, set_port},
-    {"health", "http", set_http, NULL},
-    {"health", "tcp", set_tcp, NULL},
-    {"health", "exec", refuse_exec, NULL},
-    {"health", "interval", set_interval, NULL},
-    {"health", "timeout", set_timeout, NULL},
-    {"health", "passes", set_passes, NULL},
-    {"health", "failures", set_failures, NULL},
-    {"health", "start_timeout", set_start_timeout, NULL},
-    {"health", "grace", set_grace, NULL},
-    {"health", "host", set_host, NULL},
-    {"health", "status", set_status, NULL},
-    {"health", "follow_redirects", set_follow_redirects, NULL},
-    {"drain", "timeout", set_drain_timeout, NULL},
-    {"drain", "then", set_drain_then, NULL},
-};
-
 /* --- the whole -------------------------------------------------------------------------------- */
 
-/* Without a check of its own, an app is asked whether it accepts connections. */
+/* Without a check of its own, an app that says when it is ready is believed, and any other is asked whether it accepts
+ * connections. */
 static void default_check(struct service *service)
 {
+    if (service->health.kind == HEALTH_ALIVE && service->health.notify)
+        service->health.kind = HEALTH_NOTIFY;
     for (size_t i = 0; service->health.kind == HEALTH_ALIVE && i < service->port_count; i++) {
         if (service->ports[i].protocol == PROTOCOL_TCP) {
             service->health.kind = HEALTH_TCP;
             service->health.port = service->ports[i].target;
         }
+    }
+}
+
+/* Sections stand for processes even when they hold nothing. */
+static void open_processes(const struct scan *scan, struct service *service, struct problems *problems)
+{
+    for (size_t i = 0; i < scan->section_count; i++) {
+        const char *section = scan->sections[i].name, *name = keys_section_name(section, "process");
+        struct error err = {0};
+        if (name && app_process_open(service, name, &err) < 0)
+            problem_at_key(problems, section, NULL, "%s", err.text);
     }
 }
 
@@ -296,7 +104,8 @@ int conf_parse_app(const char *path, const char *content, size_t length, struct 
     CLEANUP_SERVICE struct service parsed;
     service_default(&parsed);
     ini_load(content, length, &scan, &problems);
-    keys_apply(rules, sizeof rules / sizeof *rules, &scan, &parsed, &problems);
+    open_processes(&scan, &parsed, &problems);
+    keys_apply(app_rules, app_rule_count, &scan, &parsed, &problems);
     require_name(&scan, &problems);
     default_check(&parsed);
     check_service(&parsed, &scan, &problems);

@@ -2,6 +2,7 @@
 /* Tables of sections and keys, and the values that several keys share. */
 #include "conf/keys.h"
 
+#include "base/cleanup.h"
 #include "model/grammar.h"
 
 #include <errno.h>
@@ -10,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CANDIDATES_MAX = 64, SHOWN_MAX = 60 };
+enum { CANDIDATES_MAX = 64, SHOWN_MAX = 60, PAGE = 4096 };
+
+#define MEMORY_MAX (1ull << 50) /* far beyond any machine, and far from overflowing */
 
 const struct scan_entry *keys_find(const struct scan *scan, const char *section, const char *key)
 {
@@ -50,10 +53,22 @@ static void suggest(const char *wrong, const struct candidates *candidates, stru
         text_addf(text, "%s%s", i == 0 ? "there are " : ", ", candidates->names[i]);
 }
 
+/* [process] has a name behind it, [app] has none; a rule's own section is only the first word. */
+static bool in_section(const struct key_rule *rule, const char *section)
+{
+    return rule->set_named ? keys_section_name(section, rule->section) != NULL : strcmp(rule->section, section) == 0;
+}
+
+const char *keys_section_name(const char *section, const char *word)
+{
+    size_t length = strlen(word);
+    return strncmp(section, word, length) == 0 && section[length] == ' ' ? section + length + 1 : NULL;
+}
+
 static bool section_known(const struct key_rule rules[], size_t count, const char *section)
 {
     for (size_t i = 0; i < count; i++) {
-        if (strcmp(rules[i].section, section) == 0)
+        if (in_section(&rules[i], section))
             return true;
     }
     return false;
@@ -62,10 +77,17 @@ static bool section_known(const struct key_rule rules[], size_t count, const cha
 static void unknown_section(const struct key_rule rules[], size_t count, const char *section, struct problems *problems)
 {
     CLEANUP_TEXT struct text hint = {0};
+    CLEANUP_FREE char *word = strndup(section, strcspn(section, " "));
     struct candidates candidates = {.count = 0};
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         add_candidate(&candidates, rules[i].section);
-    suggest(section, &candidates, &hint);
+        if (!word || strcmp(word, rules[i].section) != 0)
+            continue;
+        if (rules[i].set_named)
+            return problem_at_key(problems, section, NULL, "which one? Write [%s NAME]", word);
+        return problem_at_key(problems, section, NULL, "there is one such section, without a name; write [%s]", word);
+    }
+    suggest(word ? word : section, &candidates, &hint);
     problem_at_key(problems, section, NULL, "unknown section; %s", hint.data ? hint.data : "");
 }
 
@@ -75,11 +97,11 @@ static void unknown_key(const struct key_rule rules[], size_t count, const struc
     CLEANUP_TEXT struct text hint = {0};
     struct candidates candidates = {.count = 0};
     for (size_t i = 0; i < count; i++) {
-        if (strcmp(rules[i].section, entry->section) == 0)
+        if (in_section(&rules[i], entry->section))
             add_candidate(&candidates, rules[i].key);
         else if (rules[i].key && strcmp(rules[i].key, entry->key) == 0)
-            return problem_at_key(problems, entry->section, entry->key, "unknown key; %s belongs in [%s]", entry->key,
-                                  rules[i].section);
+            return problem_at_key(problems, entry->section, entry->key, "unknown key; %s belongs in [%s%s]", entry->key,
+                                  rules[i].section, rules[i].set_named ? " NAME" : "");
     }
     suggest(entry->key, &candidates, &hint);
     problem_at_key(problems, entry->section, entry->key, "unknown key; %s", hint.data ? hint.data : "");
@@ -90,10 +112,36 @@ static void unknown_key(const struct key_rule rules[], size_t count, const struc
 static const struct key_rule *find_rule(const struct key_rule rules[], size_t count, const struct scan_entry *entry)
 {
     for (size_t i = 0; i < count; i++) {
-        if (strcmp(rules[i].section, entry->section) == 0 && (!rules[i].key || strcmp(rules[i].key, entry->key) == 0))
+        if (in_section(&rules[i], entry->section) && (!rules[i].key || strcmp(rules[i].key, entry->key) == 0))
             return &rules[i];
     }
     return NULL;
+}
+
+static int set_flag(const struct key_rule *rule, bool *field, const char *value, struct error *err)
+{
+    unsigned index;
+    int result = key_word(value, rule->words, &index, err);
+    if (result == 0)
+        *field = index == 1;
+    return result;
+}
+
+static int set_value(const struct key_rule *rule, void *target, const struct scan_entry *entry, struct error *err)
+{
+    void *field = (char *)target + rule->offset;
+    switch (rule->kind) {
+    case KEY_CALL: break;
+    case KEY_DURATION: return key_duration(entry->value, rule->min, rule->max, field, err);
+    case KEY_NUMBER: return key_number(entry->value, rule->min, rule->max, field, err);
+    case KEY_MEMORY: return key_memory(entry->value, rule->min, field, err);
+    case KEY_BOOLEAN: return grammar_boolean(entry->value, field, err);
+    case KEY_WORD: return key_word(entry->value, rule->words, field, err);
+    case KEY_FLAG: return set_flag(rule, field, entry->value, err);
+    }
+    if (rule->set_named)
+        return rule->set_named(target, keys_section_name(entry->section, rule->section), entry->value, err);
+    return rule->key ? rule->set(target, entry->value, err) : rule->set_any(target, entry->key, entry->value, err);
 }
 
 static void apply_entry(const struct key_rule rules[], size_t count, struct scan_entry *entry, void *target,
@@ -108,9 +156,7 @@ static void apply_entry(const struct key_rule rules[], size_t count, struct scan
     }
     if (entry->refused)
         return;
-    int result =
-        rule->key ? rule->set(target, entry->value, &err) : rule->set_any(target, entry->key, entry->value, &err);
-    if (result < 0) {
+    if (set_value(rule, target, entry, &err) < 0) {
         entry->refused = true;
         problem_at_key(problems, entry->section, entry->key, "%s", err.text);
     }
@@ -169,6 +215,34 @@ int key_number(const char *value, uint32_t min, uint32_t max, uint32_t *number, 
                          max);
     *number = (uint32_t)parsed;
     return 0;
+}
+
+int key_memory(const char *value, uint64_t min, uint64_t *bytes, struct error *err)
+{
+    uint64_t parsed;
+    int result = grammar_size(value, &parsed, err);
+    if (result < 0)
+        return result;
+    if (parsed < min || parsed > MEMORY_MAX)
+        return error_set(err, ERANGE, "%.*s is out of range; it is %" PRIu64 "K to 1024T", SHOWN_MAX, value, min >> 10);
+    if (parsed % PAGE != 0)
+        return error_set(err, EINVAL, "%.*s is not a multiple of 4K, which is what the kernel counts in", SHOWN_MAX,
+                         value);
+    *bytes = parsed;
+    return 0;
+}
+
+int key_word(const char *value, const char *const words[], unsigned *index, struct error *err)
+{
+    CLEANUP_TEXT struct text list = {0};
+    for (unsigned i = 0; words[i]; i++) {
+        if (strcmp(value, words[i]) == 0) {
+            *index = i;
+            return 0;
+        }
+        text_addf(&list, "%s%s", i == 0 ? "" : ", ", words[i]);
+    }
+    return error_set(err, EINVAL, "\"%.*s\" is not one of %s", SHOWN_MAX, value, list.data ? list.data : "");
 }
 
 int key_account(const char *value, char *name, size_t size, struct error *err)

@@ -7,17 +7,37 @@
 
 /* Puts value where it belongs in target. The error is without file, section and key. */
 typedef int key_setter(void *target, const char *value, struct error *err);
+/* The same where the key, or what stands behind the section's name, is free: [process NAME]. */
+typedef int key_setter_of(void *target, const char *name, const char *value, struct error *err);
+
+/* Plain values go straight into a field of target. */
+enum key_kind {
+    KEY_CALL,     /* what `set`, `set_any` or `set_named` does */
+    KEY_DURATION, /* uint32_t, ms, from min to max */
+    KEY_NUMBER,   /* uint32_t, from min to max */
+    KEY_MEMORY,   /* uint64_t, bytes: whole pages, at least min */
+    KEY_BOOLEAN,  /* bool */
+    KEY_WORD,     /* unsigned or an enum of that size: which of words it is */
+    KEY_FLAG      /* bool: the first of two words is false, the second is true */
+};
 
 struct key_rule {
     const char *section, *key; /* key NULL: any key of this section, taken by `set_any` */
     key_setter *set;
-    int (*set_any)(void *target, const char *key, const char *value, struct error *err);
+    key_setter_of *set_any, *set_named; /* set_named: the section is [SECTION NAME] */
+    enum key_kind kind;
+    size_t offset;
+    uint32_t min, max;
+    const char *const *words; /* NULL-terminated */
 };
 
 /* Gives every entry that the scan let through to its rule; unknown sections and keys are problems with a
  * suggestion. An entry whose value was refused is marked so. */
 void keys_apply(const struct key_rule rules[], size_t count, struct scan *scan, void *target,
                 struct problems *problems);
+
+/* What stands behind the section's name in "[section NAME]", NULL if it is another section or has no name. */
+const char *keys_section_name(const char *section, const char *word);
 
 const struct scan_entry *keys_find(const struct scan *scan, const char *section, const char *key);
 
@@ -26,4 +46,8 @@ int key_duration(const char *value, uint32_t min_ms, uint32_t max_ms, uint32_t *
 int key_number(const char *value, uint32_t min, uint32_t max, uint32_t *number, struct error *err);
 /* A user's or group's name as useradd(8) takes it, never a number. */
 int key_account(const char *value, char *name, size_t size, struct error *err);
+/* A size in whole pages of 4096 bytes. */
+int key_memory(const char *value, uint64_t min, uint64_t *bytes, struct error *err);
+/* Which of the words value is. */
+int key_word(const char *value, const char *const words[], unsigned *index, struct error *err);
 int key_string(const char *value, char **string, struct error *err); /* frees the old one */

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "model/service.h"
+#include "model/view.h"
 
 #include <sys/types.h>
 
@@ -20,20 +21,26 @@ struct resolved {
     /* NAME=VALUE, each name once: PATH LANG USER LOGNAME HOME SHELL as systemd gives them, below env_file, below
      * environment, below BLUEGREEN_APP, BLUEGREEN_ZONE and BLUEGREEN_RELEASE. */
     struct words environment;
-    char *workdir; /* absolute, a directory; owned */
+    char *workdir;                         /* absolute, a directory; owned */
+    struct words check;                    /* [health] exec; none if there is none */
+    struct words processes[PROCESSES_MAX]; /* commands, as service->processes */
+    /* [files], and the release and the working directory where they would be hidden; sorted by target, so that what is
+     * in a directory comes behind it; owned, with their texts. */
+    struct view_file *files;
+    size_t file_count;
 };
 
 void resolved_clear(struct resolved *resolved);
 #define CLEANUP_RESOLVED __attribute__((cleanup(resolved_clear)))
 
 /*
- * Fills *resolved (which is cleared first). The error begins with "[app] KEY: " and says what is missing. -ENOENT:
- * a user, file or release directory that is not there. Reads the user database, so never in a process that must
- * not block.
+ * Fills *resolved (which is cleared first). The error begins with "[section] key: " and says what is missing. -ENOENT:
+ * a user, file or release directory that is not there; -EACCES: there, but not to be executed, or not seen by the app.
+ * Reads the user database, so never in a process that must not block.
  */
 int service_resolve(const struct service *service, const char *release, enum colour zone, struct resolved *resolved,
                     struct error *err);
 
-/* What can be checked before there is a release: accounts, and every path without %r. Adds "FILE: [app] KEY: ..." to
- * problems. 0 or -EINVAL. */
+/* What can be checked before there is a release: accounts, and every path without %r. Adds "FILE: [section] key: ..."
+ * to problems. 0 or -EINVAL. */
 int conf_check_host(const char *file, const struct service *service, struct words *problems);

@@ -76,6 +76,18 @@ static void enter_section(struct scanner *scanner, const char *name)
     scanner->section = copy;
 }
 
+/* One word, or two with one blank between: "process worker". */
+static bool section_name_valid(const char *name)
+{
+    size_t first = strspn(name, name_letters);
+    if (first == 0 || strlen(name) > SHOWN_MAX)
+        return false;
+    if (!name[first])
+        return true;
+    const char *second = name + first + 1;
+    return name[first] == ' ' && *second && !second[strspn(second, name_letters)];
+}
+
 /* text begins with '[' and is trimmed. */
 static void read_section(struct scanner *scanner, char *text)
 {
@@ -92,8 +104,10 @@ static void read_section(struct scanner *scanner, char *text)
     *end = '\0';
     char *name = text_trim(text + 1);
     bool changed = lower_case(name);
-    if (!*name || name[strspn(name, name_letters)] || strlen(name) > SHOWN_MAX)
-        return problem_at_line(scanner->problems, scanner->line, "\"%.*s\" is not a section's name", SHOWN_MAX, name);
+    if (!section_name_valid(name))
+        return problem_at_line(scanner->problems, scanner->line,
+                               "\"%.*s\" is not a section's name; write it as in [app] or [process worker]", SHOWN_MAX,
+                               name);
     if (changed)
         problem_at_key(scanner->problems, name, NULL,
                        "capitals at line %u; write section names in small letters, as here", scanner->line);

@@ -3,6 +3,7 @@
 #include "agent/run.h"
 #include "api/api.h"
 #include "base/text.h"
+#include "daemon/rights.h"
 #include "os/limits.h"
 #include "os/log.h"
 #include "os/process.h"
@@ -169,7 +170,9 @@ int main(int argc, char *argv[])
         return EXIT_FAILURE;
     limits_raise_files();
     struct error err = {0};
-    int result = arguments.mode == MODE_TEARDOWN ? agent_teardown(&options, &err) : agent_run(&options, &err);
+    int result = rights_limit(&err);
+    if (result == 0)
+        result = arguments.mode == MODE_TEARDOWN ? agent_teardown(&options, &err) : agent_run(&options, &err);
     if (result < 0)
         log_error("%s", err.text);
     return result == -AGENT_MISCONFIGURED ? EXIT_USAGE : result < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

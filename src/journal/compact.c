@@ -10,27 +10,32 @@
 
 struct compaction {
     struct compacted *compacted;
-    size_t ends, skip; /* finished operations in the file; how many of them are too old to keep */
+    size_t found[RECORD_KINDS], skip[RECORD_KINDS]; /* of the history: in the file; of them, too old to keep */
     uint64_t unix_ms;
 };
 
-static int count_end(void *context, const struct record *record, struct error *err)
+static int count_history(void *context, const struct record *record, struct error *err)
 {
     struct compaction *compaction = context;
-    compaction->ends += record->kind == RECORD_END;
+    compaction->found[record->kind] += record_is_history(record);
     return 0;
 }
 
-static int keep_end(void *context, const struct record *record, struct error *err)
+static int keep_history(void *context, const struct record *record, struct error *err)
 {
     struct compaction *compaction = context;
-    if (record->kind != RECORD_END)
+    if (!record_is_history(record))
         return 0;
-    if (compaction->skip > 0)
-        compaction->skip--;
+    if (compaction->skip[record->kind] > 0)
+        compaction->skip[record->kind]--;
     else
         record_format(record, &compaction->compacted->text);
     return 0;
+}
+
+static size_t beyond(size_t count, size_t kept)
+{
+    return count > kept ? count - kept : 0;
 }
 
 static int keep_state(void *context, struct record *record)
@@ -47,12 +52,12 @@ int compact_records(const char *path, size_t size, const struct fold *fold, stru
                     struct error *err)
 {
     struct compaction compaction = {.compacted = compacted, .unix_ms = clock_unix_ms()};
-    int result = records_visit_file(path, size, count_end, &compaction, err);
+    int result = records_visit_file(path, size, count_history, &compaction, err);
     if (result < 0)
         return result;
-    if (compaction.ends > JOURNAL_HISTORY_KEPT)
-        compaction.skip = compaction.ends - JOURNAL_HISTORY_KEPT;
-    result = records_visit_file(path, size, keep_end, &compaction, err);
+    compaction.skip[RECORD_END] = beyond(compaction.found[RECORD_END], JOURNAL_HISTORY_KEPT);
+    compaction.skip[RECORD_INCIDENT] = beyond(compaction.found[RECORD_INCIDENT], JOURNAL_INCIDENTS_KEPT);
+    result = records_visit_file(path, size, keep_history, &compaction, err);
     if (result < 0)
         return result;
     compacted->last_sequence = fold->last_sequence;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a compacted journal holds: the newest finished operations as they were, then the state as new records. */
+/* What a compacted journal holds: the newest finished operations and incidents as they were, then the state as new
+ * records. */
 #pragma once
 
 #include "model/record.h"

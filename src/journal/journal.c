@@ -280,7 +280,7 @@ struct selection {
 
 static bool selects(const struct selection *selection, const struct record *record)
 {
-    return record->kind == RECORD_END && (!selection->app || strcmp(selection->app, record->app) == 0);
+    return record_is_history(record) && (!selection->app || strcmp(selection->app, record->app) == 0);
 }
 
 static int count_matching(void *context, const struct record *record, struct error *err)

@@ -8,8 +8,9 @@
 
 #include "model/record.h"
 
-#define JOURNAL_COMPACT_BYTES (1u << 20)
-#define JOURNAL_HISTORY_KEPT  1000 /* operations that survive a compaction */
+#define JOURNAL_COMPACT_BYTES  (1u << 20)
+#define JOURNAL_HISTORY_KEPT   1000 /* operations that survive a compaction */
+#define JOURNAL_INCIDENTS_KEPT 250  /* of their own: an app that dies all the time must not push operations out */
 
 struct journal;
 
@@ -20,7 +21,7 @@ void journal_close(struct journal *journal); /* NULL is fine */
 /* Gives record its sequence and time, appends, fsyncs. A record that the next start would refuse is refused here.
  * After a failed write the file is cut back to the last good record before the next one; each call tries again. */
 int journal_append(struct journal *journal, struct record *record, struct error *err);
-/* The newest `limit` finished operations (RECORD_END) of app (NULL or "" = all), oldest first. *records is the
- * caller's (free). */
+/* The newest `limit` finished operations (RECORD_END) and incidents of app (NULL or "" = all), oldest first. *records
+ * is the caller's (free). */
 int journal_history(struct journal *journal, const char *app, size_t limit, struct record **records, size_t *count,
                     struct error *err);

@@ -66,7 +66,7 @@ static void end_operation(struct folded_app *app, const struct record *record)
 static int check_app(const struct fold *fold, const struct record *record, struct error *err)
 {
     bool known = fold_find(fold, record->app) != NULL;
-    if (record->kind == RECORD_END) /* may be the history of an app that was removed */
+    if (record_is_history(record)) /* maybe of an app that was removed */
         return 0;
     if (record->kind != RECORD_APP)
         return known ? 0 : error_set(err, EPROTO, "app %s is unknown here", record->app);
@@ -103,6 +103,7 @@ static void apply(struct fold *fold, struct folded_app *app, const struct record
     case RECORD_APP_STATE: app->state = record->app_state; break;
     case RECORD_REMOVED: remove_app(fold, app); break;
     case RECORD_APP:
+    case RECORD_INCIDENT:
     case RECORD_KINDS: break;
     }
 }
@@ -118,7 +119,7 @@ int fold_add(struct fold *fold, const struct record *record, struct error *err)
     if (app)
         apply(fold, app, record);
     fold->last_sequence = record->sequence;
-    fold->contiguous = fold->contiguous || record->kind != RECORD_END;
+    fold->contiguous = fold->contiguous || !record_is_history(record);
     return 0;
 }
 

@@ -10,6 +10,10 @@
 int grammar_duration(const char *value, uint64_t *milliseconds, struct error *err);
 /* "512M", "2G", "100K", "4096" (bytes); powers of 1024. */
 int grammar_size(const char *value, uint64_t *bytes, struct error *err);
+/* "150%", "50%" of one CPU, whole percent from 1 to 102400, into thousandths of a CPU. */
+int grammar_cpu(const char *value, uint32_t *permille, struct error *err);
+/* "SIGTERM", "TERM", "SIGRTMIN+3": the signals that can ask a program to end. Others and numbers are refused. */
+int grammar_signal(const char *value, int *signal, struct error *err);
 /* "yes|no|true|false|on|off|1|0". */
 int grammar_boolean(const char *value, bool *boolean, struct error *err);
 /* "[ADDRESS:]PORT -> ZONEPORT/tcp", ".../udp [move|keep]". Fills everything but the name. */
@@ -25,6 +29,12 @@ int grammar_command(const char *value, struct words *words, struct error *err);
 /* "A=1 | B=two words" into NAME=VALUE words; names are [A-Za-z_][A-Za-z0-9_]*, each once. Replaces
  * *words. */
 int grammar_environment(const char *value, struct words *words, struct error *err);
+/* "PATH | PATH -> PATH IN THE ZONE" into rules of this access, behind the *count that are there (of FILE_RULES_MAX).
+ * Their texts are the caller's. Whether a path makes sense is service_problems' to say. On an error nothing changed. */
+int grammar_files(const char *value, enum file_access access, struct file_rule rules[], size_t *count,
+                  struct error *err);
+/* "A | B | C", none of them empty. Replaces *words. */
+int grammar_list(const char *value, struct words *words, struct error *err);
 /* One env_file's content as systemd's EnvironmentFile=: comments, quotes, continuation. What systemd would drop with a
  * warning is an error that names the line. Appends; the same name may come twice, the last counts. */
 int grammar_environment_file(const char *content, size_t length, struct words *words, struct error *err);

@@ -4,6 +4,8 @@
 
 #define GONE  (ACTION_PROBE_OFF | ACTION_TEAR_DOWN | ACTION_RECORD)
 #define AGAIN (ACTION_PROBE_OFF | ACTION_REBUILD | ACTION_PROBE_ON | ACTION_RECORD | ACTION_ALARM)
+#define REST  (ACTION_PROBE_OFF | ACTION_FREEZE | ACTION_RECORD)
+#define WAKE  (ACTION_THAW | ACTION_RECORD | ACTION_PROBE_ON)
 #define REC   ACTION_RECORD
 #define TO(state, does)                         \
     {                                           \
@@ -22,30 +24,35 @@ static const struct zone_cell zone_table[ZONE_STATES][ZONE_CHANGES] = {
         [CHANGE_BREAK] = SAME(ABSENT), [CHANGE_GAIN] = NO, [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = NO,
         [CHANGE_HALT] = SAME(ABSENT), [CHANGE_RESTORE] = SAME(ABSENT), [CHANGE_REMOVE] = SAME(ABSENT),
         [CHANGE_LOST] = SAME(ABSENT),
+        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO,
     },
     [ZONE_STAGING] = {
         [CHANGE_STAGE] = NO, [CHANGE_STARTED] = TO(STARTING, ACTION_PROBE_ON), [CHANGE_PASS] = NO, [CHANGE_FAIL] = NO,
         [CHANGE_BREAK] = TO(FAILED, GONE), [CHANGE_GAIN] = NO, [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = NO,
         [CHANGE_HALT] = TO(ABSENT, GONE), [CHANGE_RESTORE] = NO, [CHANGE_REMOVE] = TO(ABSENT, GONE),
         [CHANGE_LOST] = TO(FAILED, GONE),
+        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO,
     },
     [ZONE_STARTING] = {
         [CHANGE_STAGE] = NO, [CHANGE_STARTED] = NO, [CHANGE_PASS] = TO(HEALTHY, REC), [CHANGE_FAIL] = SAME(STARTING),
         [CHANGE_BREAK] = TO(FAILED, GONE), [CHANGE_GAIN] = NO, [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = NO,
         [CHANGE_HALT] = TO(ABSENT, GONE), [CHANGE_RESTORE] = NO, [CHANGE_REMOVE] = TO(ABSENT, GONE),
         [CHANGE_LOST] = TO(FAILED, GONE),
+        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO,
     },
     [ZONE_HEALTHY] = {
         [CHANGE_STAGE] = NO, [CHANGE_STARTED] = NO, [CHANGE_PASS] = SAME(HEALTHY), [CHANGE_FAIL] = TO(UNHEALTHY, 0),
         [CHANGE_BREAK] = TO(FAILED, GONE), [CHANGE_GAIN] = TO(LIVE, REC), [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = NO,
         [CHANGE_HALT] = TO(ABSENT, GONE), [CHANGE_RESTORE] = NO, [CHANGE_REMOVE] = TO(ABSENT, GONE),
         [CHANGE_LOST] = TO(FAILED, GONE | ACTION_ALARM),
+        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO,
     },
     [ZONE_UNHEALTHY] = {
         [CHANGE_STAGE] = NO, [CHANGE_STARTED] = NO, [CHANGE_PASS] = TO(HEALTHY, 0), [CHANGE_FAIL] = SAME(UNHEALTHY),
         [CHANGE_BREAK] = TO(FAILED, GONE), [CHANGE_GAIN] = TO(LIVE, REC), [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = NO,
         [CHANGE_HALT] = TO(ABSENT, GONE), [CHANGE_RESTORE] = NO, [CHANGE_REMOVE] = TO(ABSENT, GONE),
         [CHANGE_LOST] = TO(FAILED, GONE | ACTION_ALARM),
+        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO,
     },
     [ZONE_LIVE] = {
         [CHANGE_STAGE] = NO, [CHANGE_STARTED] = SAME(LIVE), [CHANGE_PASS] = SAME(LIVE),
@@ -54,6 +61,7 @@ static const struct zone_cell zone_table[ZONE_STATES][ZONE_CHANGES] = {
         [CHANGE_DRAINED] = NO,
         [CHANGE_HALT] = TO(STOPPED, GONE), [CHANGE_RESTORE] = TO(LIVE, AGAIN), [CHANGE_REMOVE] = TO(ABSENT, GONE),
         [CHANGE_LOST] = TO(LIVE, AGAIN),
+        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO,
     },
     [ZONE_DRAINING] = {
         [CHANGE_STAGE] = NO, [CHANGE_STARTED] = SAME(DRAINING), [CHANGE_PASS] = SAME(DRAINING),
@@ -62,6 +70,7 @@ static const struct zone_cell zone_table[ZONE_STATES][ZONE_CHANGES] = {
         [CHANGE_DRAINED] = TO(STANDBY, REC | ACTION_DRAIN_OFF), [CHANGE_HALT] = TO(STOPPED, GONE | ACTION_DRAIN_OFF),
         [CHANGE_RESTORE] = TO(STANDBY, AGAIN | ACTION_DRAIN_OFF), [CHANGE_REMOVE] = TO(ABSENT, GONE | ACTION_DRAIN_OFF),
         [CHANGE_LOST] = TO(STANDBY, AGAIN | ACTION_DRAIN_OFF),
+        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO,
     },
     [ZONE_STANDBY] = {
         [CHANGE_STAGE] = NO, [CHANGE_STARTED] = SAME(STANDBY), [CHANGE_PASS] = SAME(STANDBY),
@@ -69,30 +78,35 @@ static const struct zone_cell zone_table[ZONE_STATES][ZONE_CHANGES] = {
         [CHANGE_BREAK] = NO, [CHANGE_GAIN] = TO(LIVE, REC), [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = SAME(STANDBY),
         [CHANGE_HALT] = TO(STOPPED, GONE), [CHANGE_RESTORE] = TO(STANDBY, AGAIN), [CHANGE_REMOVE] = TO(ABSENT, GONE),
         [CHANGE_LOST] = TO(STANDBY, AGAIN),
+        [CHANGE_FREEZE] = TO(FROZEN, REST), [CHANGE_THAW] = NO,
     },
-    [ZONE_FROZEN] = { /* no probe reaches a frozen standby: it must be thawed before anything else is asked of it */
+    [ZONE_FROZEN] = { /* no probe reaches it, and no SIGTERM: it is thawed before anything else is asked of it */
         [CHANGE_STAGE] = NO, [CHANGE_STARTED] = NO, [CHANGE_PASS] = NO, [CHANGE_FAIL] = NO,
         [CHANGE_BREAK] = NO, [CHANGE_GAIN] = NO, [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = SAME(FROZEN),
-        [CHANGE_HALT] = TO(STOPPED, GONE), [CHANGE_RESTORE] = TO(STANDBY, AGAIN), [CHANGE_REMOVE] = TO(ABSENT, GONE),
-        [CHANGE_LOST] = TO(STANDBY, AGAIN),
+        [CHANGE_HALT] = TO(STOPPED, GONE | ACTION_THAW), [CHANGE_RESTORE] = TO(STANDBY, AGAIN),
+        [CHANGE_REMOVE] = TO(ABSENT, GONE | ACTION_THAW), [CHANGE_LOST] = TO(STANDBY, AGAIN),
+        [CHANGE_FREEZE] = SAME(FROZEN), [CHANGE_THAW] = TO(STANDBY, WAKE),
     },
     [ZONE_FAILED] = {
         [CHANGE_STAGE] = TO(STAGING, REC), [CHANGE_STARTED] = NO, [CHANGE_PASS] = NO, [CHANGE_FAIL] = NO,
         [CHANGE_BREAK] = SAME(FAILED), [CHANGE_GAIN] = NO, [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = NO,
         [CHANGE_HALT] = SAME(FAILED), [CHANGE_RESTORE] = SAME(FAILED), [CHANGE_REMOVE] = TO(ABSENT, REC),
         [CHANGE_LOST] = SAME(FAILED),
+        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO,
     },
     [ZONE_STOPPED] = {
         [CHANGE_STAGE] = NO, [CHANGE_STARTED] = NO, [CHANGE_PASS] = NO, [CHANGE_FAIL] = NO,
         [CHANGE_BREAK] = SAME(STOPPED), [CHANGE_GAIN] = NO, [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = NO,
         [CHANGE_HALT] = SAME(STOPPED), [CHANGE_RESTORE] = TO(STANDBY, REC | ACTION_REBUILD | ACTION_PROBE_ON),
         [CHANGE_REMOVE] = TO(ABSENT, REC), [CHANGE_LOST] = SAME(STOPPED),
+        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO,
     },
 };
 
 static const enum move step_table[STEPS][STEP_EVENTS] = {
     /*                   DONE         FAILED       GOOD         BAD          EXPIRED      LOST         ABORT      */
     [STEP_IDLE]      = { MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_REFUSE },
+    [STEP_MEMORY]    = { MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_STAY,   MOVE_FAIL   },
     [STEP_CLEAR]     = { MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_STAY,   MOVE_FAIL   },
     [STEP_BUILD]     = { MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
     [STEP_START]     = { MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
@@ -107,8 +121,9 @@ static const enum move step_table[STEPS][STEP_EVENTS] = {
 };
 
 static const enum step plans[VERBS][8] = {
-    [VERB_DEPLOY]   = { STEP_FIREWALL, STEP_CLEAR, STEP_BUILD, STEP_START, STEP_HEALTH, STEP_SWITCH, STEP_IDLE },
-    [VERB_STAGE]    = { STEP_CLEAR, STEP_BUILD, STEP_START, STEP_HEALTH, STEP_IDLE },
+    [VERB_DEPLOY]   = { STEP_FIREWALL, STEP_MEMORY, STEP_CLEAR, STEP_BUILD, STEP_START, STEP_HEALTH, STEP_SWITCH,
+                        STEP_IDLE },
+    [VERB_STAGE]    = { STEP_MEMORY, STEP_CLEAR, STEP_BUILD, STEP_START, STEP_HEALTH, STEP_IDLE },
     [VERB_SWITCH]   = { STEP_GATE, STEP_FIREWALL, STEP_SWITCH, STEP_IDLE },
     [VERB_ROLLBACK] = { STEP_GATE, STEP_SWITCH, STEP_IDLE },
     [VERB_STOP]     = { STEP_UNPUBLISH, STEP_HALT, STEP_IDLE },
@@ -118,14 +133,16 @@ static const enum step plans[VERBS][8] = {
 
 static const char *const change_names[ZONE_CHANGES] = {
     "stage", "started", "pass", "fail", "break", "gain", "lose", "drained", "halt", "restore", "remove", "lost",
+    "freeze", "thaw",
 };
 static const char *const step_names[STEPS] = {
-    "idle", "clear", "build", "start", "health", "gate", "firewall", "switch", "unpublish", "halt", "restore", "forget",
+    "idle", "memory", "clear", "build", "start", "health", "gate", "firewall", "switch", "unpublish", "halt", "restore",
+    "forget",
 };
 static const char *const event_names[STEP_EVENTS] = { "done", "failed", "good", "bad", "expired", "lost", "abort" };
 static const char *const move_names[] = { ".", "next", "fail", "refuse" };
 static const char *const action_names[] = {
-    "probe-off", "drain-off", "alarm", "record", "rebuild", "probe-on", "drain-on", "tear-down",
+    "probe-off", "drain-off", "alarm", "freeze", "thaw", "record", "rebuild", "probe-on", "drain-on", "tear-down",
 };
 /* clang-format on */
 
@@ -165,6 +182,15 @@ const enum step *plan_of(enum wire_verb verb)
 bool plan_undoes_staging(enum wire_verb verb)
 {
     return verb == VERB_DEPLOY || verb == VERB_STAGE;
+}
+
+bool plan_only_looked(const enum step *plan, size_t at)
+{
+    for (size_t i = 0; i <= at; i++) {
+        if (plan[i] != STEP_FIREWALL && plan[i] != STEP_MEMORY && plan[i] != STEP_GATE)
+            return false;
+    }
+    return true;
 }
 
 bool plan_needs_journal(enum wire_verb verb)

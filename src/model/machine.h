@@ -24,6 +24,8 @@ enum zone_change {
     CHANGE_RESTORE, /* the operator starts it again, or the host rebooted */
     CHANGE_REMOVE,  /* its place is needed, or the app is removed */
     CHANGE_LOST,    /* its shim died, and everything in it */
+    CHANGE_FREEZE,  /* drained, healthy and told to rest: it gets no CPU */
+    CHANGE_THAW,    /* it is needed again, or could not be frozen */
     ZONE_CHANGES
 };
 
@@ -32,11 +34,13 @@ enum zone_action {
     ACTION_PROBE_OFF = 1 << 0, /* forget the verdict, no further probes */
     ACTION_DRAIN_OFF = 1 << 1, /* stop counting, leave the connections */
     ACTION_ALARM = 1 << 2,     /* say it loudly */
-    ACTION_RECORD = 1 << 3,    /* the journal must know */
-    ACTION_REBUILD = 1 << 4,   /* same configuration and release, again */
-    ACTION_PROBE_ON = 1 << 5,  /* probe from now on */
-    ACTION_DRAIN_ON = 1 << 6,  /* count its connections until they end or are cut */
-    ACTION_TEAR_DOWN = 1 << 7, /* stop the app gracefully, then remove every trace but the log */
+    ACTION_FREEZE = 1 << 3,    /* stop everything in it where it stands */
+    ACTION_THAW = 1 << 4,      /* let it go on */
+    ACTION_RECORD = 1 << 5,    /* the journal must know */
+    ACTION_REBUILD = 1 << 6,   /* same configuration and release, again */
+    ACTION_PROBE_ON = 1 << 7,  /* probe from now on */
+    ACTION_DRAIN_ON = 1 << 8,  /* count its connections until they end or are cut */
+    ACTION_TEAR_DOWN = 1 << 9, /* stop the app gracefully, then remove every trace but the log */
 };
 
 struct zone_cell {
@@ -53,6 +57,7 @@ const char *zone_change_name(enum zone_change change);
 
 enum step {
     STEP_IDLE,      /* no operation */
+    STEP_MEMORY,    /* looking whether the host has the memory for one more release */
     STEP_CLEAR,     /* waiting for the target zone's former content to be gone */
     STEP_BUILD,     /* namespaces, links, cgroup, shim */
     STEP_START,     /* executing the app */
@@ -95,6 +100,8 @@ const char *step_event_name(enum step_event event);
 const enum step *plan_of(enum wire_verb verb);
 /* True if failing means that the target zone is given up (it was only staged). */
 bool plan_undoes_staging(enum wire_verb verb);
+/* True if the steps up to and with this one only look: a plan that ends there has changed nothing. */
+bool plan_only_looked(const enum step *plan, size_t at);
 /* True if the journal must be writable for it to begin: all but rollback, which must work with a full disk. */
 bool plan_needs_journal(enum wire_verb verb);
 

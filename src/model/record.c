@@ -14,7 +14,7 @@
 
 static const char *const kind_names[RECORD_KINDS] = {
     [RECORD_APP] = "app", [RECORD_ZONE] = "zone",       [RECORD_LIVE] = "live",       [RECORD_BEGIN] = "begin",
-    [RECORD_END] = "end", [RECORD_APP_STATE] = "state", [RECORD_REMOVED] = "removed",
+    [RECORD_END] = "end", [RECORD_APP_STATE] = "state", [RECORD_REMOVED] = "removed", [RECORD_INCIDENT] = "incident",
 };
 
 enum { CHECKSUM_DIGITS = 8 };
@@ -25,6 +25,11 @@ void record_init(struct record *record, enum record_kind kind, const char *app)
     record->kind = kind;
     record->zone = record->from = record->to = -1;
     text_copy(record->app, sizeof record->app, app);
+}
+
+bool record_is_history(const struct record *record)
+{
+    return record->kind == RECORD_END || record->kind == RECORD_INCIDENT;
 }
 
 /* --- values ----------------------------------------------------------------------------------- */
@@ -121,6 +126,7 @@ enum field {
     FIELD_ZONE,
     FIELD_STATE,
     FIELD_APP_STATE,
+    FIELD_INCIDENT,
     FIELD_VERB,
     FIELD_FROM,
     FIELD_TO,
@@ -133,10 +139,10 @@ enum field {
 };
 
 static const char *const field_names[FIELDS] = {
-    [FIELD_APP] = "app",         [FIELD_INDEX] = "index", [FIELD_ZONE] = "zone",   [FIELD_STATE] = "state",
-    [FIELD_APP_STATE] = "state", [FIELD_VERB] = "verb",   [FIELD_FROM] = "from",   [FIELD_TO] = "to",
-    [FIELD_RELEASE] = "release", [FIELD_WHO] = "who",     [FIELD_BEGUN] = "begun", [FIELD_DONE] = "done",
-    [FIELD_REASON] = "reason",
+    [FIELD_APP] = "app",         [FIELD_INDEX] = "index",       [FIELD_ZONE] = "zone",   [FIELD_STATE] = "state",
+    [FIELD_APP_STATE] = "state", [FIELD_VERB] = "verb",         [FIELD_FROM] = "from",   [FIELD_TO] = "to",
+    [FIELD_RELEASE] = "release", [FIELD_WHO] = "who",           [FIELD_BEGUN] = "begun", [FIELD_DONE] = "done",
+    [FIELD_REASON] = "reason",   [FIELD_INCIDENT] = "incident",
 };
 
 #define BIT(field) (1u << FIELD_##field)
@@ -150,6 +156,7 @@ static const unsigned kind_fields[RECORD_KINDS] = {
         BIT(APP) | BIT(VERB) | BIT(FROM) | BIT(TO) | BIT(RELEASE) | BIT(WHO) | BIT(BEGUN) | BIT(DONE) | BIT(REASON),
     [RECORD_APP_STATE] = BIT(APP) | BIT(APP_STATE),
     [RECORD_REMOVED] = BIT(APP),
+    [RECORD_INCIDENT] = BIT(APP) | BIT(ZONE) | BIT(INCIDENT) | BIT(RELEASE) | BIT(REASON),
 };
 
 static void format_field(const struct record *record, enum field field, struct text *line)
@@ -160,6 +167,7 @@ static void format_field(const struct record *record, enum field field, struct t
     case FIELD_ZONE: text_add(line, zone_or_none(record->zone)); break;
     case FIELD_STATE: text_add(line, zone_state_name(record->state)); break;
     case FIELD_APP_STATE: text_add(line, app_state_name(record->app_state)); break;
+    case FIELD_INCIDENT: text_add(line, incident_name(record->incident)); break;
     case FIELD_VERB: text_add(line, verb_name(record->verb)); break;
     case FIELD_FROM: text_add(line, zone_or_none(record->from)); break;
     case FIELD_TO: text_add(line, zone_or_none(record->to)); break;
@@ -195,6 +203,7 @@ static bool parse_field(const char *value, enum field field, struct record *reco
         return parse_zone_or_none(value, &record->zone) && (record->zone >= 0 || record->kind == RECORD_LIVE);
     case FIELD_STATE: return zone_state_parse(value, &record->state);
     case FIELD_APP_STATE: return parse_app_state(value, &record->app_state);
+    case FIELD_INCIDENT: return incident_parse(value, &record->incident);
     case FIELD_VERB: return parse_verb(value, &record->verb);
     case FIELD_FROM: return parse_zone_or_none(value, &record->from);
     case FIELD_TO: return parse_zone_or_none(value, &record->to);

@@ -23,6 +23,7 @@ enum record_kind {
     RECORD_END,
     RECORD_APP_STATE, /* app, app_state: running or stopped by the operator */
     RECORD_REMOVED,   /* app: forget it, its index is free again */
+    RECORD_INCIDENT,  /* app, zone, incident, release, reason: something happened; changes nothing */
     RECORD_KINDS
 };
 
@@ -35,6 +36,7 @@ struct record {
     int8_t zone, from, to; /* enum colour or -1 */
     enum zone_state state;
     enum app_state app_state;
+    enum incident incident;
     enum wire_verb verb;
     bool done;
     uint64_t begun_unix_ms;
@@ -45,6 +47,8 @@ struct record {
 
 #define RECORD_LINE_MAX 2048 /* every field at its longest and wholly encoded, with its newline: below 1500 */
 
+/* What the history consists of: finished operations and incidents. They outlive their app. */
+bool record_is_history(const struct record *record);
 void record_init(struct record *record, enum record_kind kind, const char *app); /* zones -1 */
 void record_format(const struct record *record, struct text *line);              /* appends the line with its newline */
 /* One line without its newline. -EBADMSG if the check sum is wrong, so that it may be half a line; -EPROTO if it is
@@ -77,9 +81,8 @@ struct fold {
 void fold_clear(struct fold *fold);
 /*
  * -EPROTO, and *fold as it was, if the record contradicts what came before. Sequence numbers go up by one; only among
- * the ENDs that a compacted journal begins with, and right behind them, some may be missing. An END without its app
- * is
- * history of a removed app. LIVE of a zone makes an empty app running.
+ * the history that a compacted journal begins with, and right behind it, some may be missing. An END or INCIDENT
+ * without its app is history of a removed app. LIVE of a zone makes an empty app running.
  */
 int fold_add(struct fold *fold, const struct record *record, struct error *err);
 /* The same check without adding. */

@@ -13,6 +13,9 @@
 #define HEALTH_PATH_MAX   255
 #define HEALTH_HOST_MAX   255
 #define STATUS_RANGES_MAX 8
+#define FILE_RULES_MAX    64
+#define PROCESSES_MAX     15 /* [process NAME] sections of an app, beside [app] run */
+#define PROCESS_NAME_MAX  31
 
 enum protocol { PROTOCOL_TCP = 6, PROTOCOL_UDP = 17 }; /* IANA protocol numbers */
 
@@ -39,7 +42,9 @@ const char *port_listen_format(const struct port *port, char text[PORT_LISTEN_TE
 enum health_kind {
     HEALTH_ALIVE, /* no check configured and no TCP port: the app has run for passes x interval */
     HEALTH_TCP,
-    HEALTH_HTTP
+    HEALTH_HTTP,
+    HEALTH_EXEC,  /* a command in the zone, with the app's rights: exit status 0 passes */
+    HEALTH_NOTIFY /* notify = yes and no check configured: the app runs and has said READY=1 */
 };
 
 struct status_range {
@@ -54,6 +59,9 @@ struct health {
     struct status_range status[STATUS_RANGES_MAX];
     uint8_t status_count; /* 0 = 200-299 */
     bool follow_redirects;
+    struct words exec;         /* HEALTH_EXEC: before substitution; exec.items[0] is absolute */
+    bool notify;               /* nothing passes before the app has said READY=1 (sd_notify) */
+    uint32_t watchdog_ms;      /* WATCHDOG=1 at least this often, else the app is ended; 0 = none, 1000..3600000 */
     uint32_t interval_ms;      /* default 1000, 50..3600000 */
     uint32_t timeout_ms;       /* of one probe, default 5000, 10..600000 */
     uint32_t passes;           /* in a row to become healthy, default 2, 1..100 */
@@ -64,6 +72,74 @@ struct health {
 
 enum drain_then { DRAIN_CUT, DRAIN_LEAVE };
 
+enum file_access {
+    FILE_READ,  /* shown read-only, also where it would be hidden */
+    FILE_WRITE, /* shown writable; must exist */
+    FILE_STATE, /* the same for a directory that is made, and given to the app's user, where it is missing */
+    FILE_HIDE   /* not to be seen */
+};
+
+const char *file_access_name(enum file_access access); /* as its key is called: "read" */
+
+/* A path of [files], "PATH" or "PATH -> PATH IN THE ZONE", absolute, before substitution. */
+struct file_rule {
+    enum file_access access;
+    char *source;
+    char *target; /* NULL = as source; always NULL for FILE_HIDE */
+};
+
+enum syscall_profile {
+    SYSCALLS_DEFAULT,  /* an allow-list: what servers need */
+    SYSCALLS_BASELINE, /* everything but what is known to be dangerous */
+    SYSCALLS_LOG,      /* as default, but only logged by the kernel (audit) */
+    SYSCALLS_OFF
+};
+
+const char *syscall_profile_name(enum syscall_profile profile);
+
+/* [sandbox]: each key loosens. All zero is the default and the strictest. */
+struct sandbox {
+    enum syscall_profile syscalls;
+    bool system_writable; /* system = writable: files of the host as its user may */
+    bool home_visible;    /* home = visible: /home, /root and /run/user are not hidden */
+    bool kernel_visible;  /* kernel = visible: nothing in /proc and /sys is masked or read-only */
+    bool run_visible;     /* run = visible: the host's /run, with its sockets */
+    struct words devices; /* devices = /dev/fuse | ...: shown beside null zero full random urandom tty pts shm */
+};
+
+/* [limits]; 0 = none. */
+struct limits {
+    uint64_t memory, memory_high, swap; /* bytes, multiples of 4096, at least 1 MiB (swap: 0 is a limit too) */
+    bool swap_set;
+    uint32_t cpu_permille; /* 1000 = one CPU, 10..1024000 */
+    uint32_t cpu_weight;   /* 1..10000, cgroup v2's 100 is the default */
+    uint32_t tasks;        /* processes and threads, 1..4194304 */
+    uint32_t io_weight;    /* 1..10000 */
+    uint32_t open_files;   /* RLIMIT_NOFILE, 16..1073741816; works without cgroups */
+    bool optional;         /* required = no: run without where the host has no controllers */
+};
+
+/* True if cgroup controllers are needed for what is asked, whether or not it is optional. */
+bool limits_need_cgroups(const struct limits *limits);
+
+enum restart_policy { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NO };
+
+/* [restart]: what the shim does when a process ends by itself, and when that is a crash loop. */
+struct restart {
+    enum restart_policy policy;
+    uint32_t delay_ms;     /* the first back-off, default 200, 100..30000 */
+    uint32_t delay_max_ms; /* doubled up to this, default 30000, delay_ms..3600000 */
+    uint32_t limit;        /* this many exits ..., default 5, 1..1000 */
+    uint32_t window_ms;    /* ... within this time are a crash loop, default 60000, 1000..86400000 */
+};
+
+/* [process NAME]: more processes of the app. They share everything with it but their command. */
+struct process_rule {
+    char name[PROCESS_NAME_MAX + 1]; /* like an app's name; not "main" */
+    struct words run;                /* before substitution */
+    bool live_only;                  /* when = live: runs in the live zone only */
+};
+
 struct service {
     char name[APP_NAME_MAX + 1];
     char user[USER_NAME_MAX + 1];
@@ -73,6 +149,15 @@ struct service {
     struct words environment;      /* NAME=VALUE, before substitution */
     char *env_file;                /* before substitution; NULL = none; a leading '-' = may be missing */
     uint32_t stop_timeout_ms;      /* default 10000, 0..3600000 */
+    int stop_signal;               /* default SIGTERM */
+    struct process_rule processes[PROCESSES_MAX];
+    size_t process_count;
+    struct file_rule files[FILE_RULES_MAX]; /* in the order in which the keys stand in the file */
+    size_t file_count;
+    struct sandbox sandbox;
+    struct limits limits;
+    struct restart restart;
+    bool freeze; /* [standby] freeze: a standby that is drained and healthy gets no CPU */
     struct port ports[SERVICE_PORTS_MAX];
     size_t port_count;
     struct health health;

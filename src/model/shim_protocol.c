@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Encoding and decoding of the messages between agent and shim. */
+/* Messages between agent and shim: writing them. shim_decode.c reads them. */
 #include "model/shim_protocol.h"
 
-#include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 const char *shim_stage_text(uint32_t stage)
@@ -32,15 +31,43 @@ const char *shim_stage_text(uint32_t stage)
         [SHIM_STAGE_SIGNALS] = "reset the signals",
         [SHIM_STAGE_EXEC] = "execute",
         [SHIM_STAGE_TIMEOUT] = "wait for the execution",
+        [SHIM_STAGE_SOURCE] = "open what is to be shown to the app",
+        [SHIM_STAGE_VIEW] = "lay out the app's files",
+        [SHIM_STAGE_RLIMITS] = "set the resource limits",
+        [SHIM_STAGE_FILTER] = "load the system call filter",
+        [SHIM_STAGE_TERMINAL] = "take the terminal",
+        [SHIM_STAGE_NOTIFY] = "make the socket for sd_notify",
+        [SHIM_STAGE_FREEZE] = "freeze or thaw",
+        [SHIM_STAGE_KILLED] = "execute",
     };
     return stage < SHIM_STAGES ? texts[stage] : "start (at a stage that this agent does not know)";
 }
 
-void shim_start_clear(struct shim_start *start)
+void shim_stage_describe(uint32_t stage, const char *object, char text[SHIM_STAGE_TEXT_MAX])
 {
-    free(start->argv);
-    free(start->environment);
-    *start = (struct shim_start){0};
+    bool has_object = object && *object;
+    bool is_its_object = stage == SHIM_STAGE_EXEC || stage == SHIM_STAGE_KILLED || stage == SHIM_STAGE_WORKDIR;
+    snprintf(text, SHIM_STAGE_TEXT_MAX, "%s%s%.*s", shim_stage_text(stage),
+             !has_object     ? ""
+             : is_its_object ? " "
+                             : ": ",
+             SHIM_OBJECT_MAX, has_object ? object : "");
+}
+
+const char *shim_setup_text(uint32_t step)
+{
+    static const char *const texts[SHIM_SETUPS] = {
+        [SHIM_SETUP_NONE] = "begin",
+        [SHIM_SETUP_DUMPABLE] = "keep its memory to itself",
+        [SHIM_SETUP_CAPABILITIES] = "drop capabilities",
+        [SHIM_SETUP_DIRECTORY] = "go to /",
+        [SHIM_SETUP_SIGNALS] = "listen to signals",
+        [SHIM_SETUP_DESCRIPTORS] = "arrange its descriptors",
+        [SHIM_SETUP_EVENTS] = "watch its descriptors",
+        [SHIM_SETUP_SOCKET] = "listen to the agent",
+        [SHIM_SETUP_LOG] = "make the pipe of the log",
+    };
+    return step < SHIM_SETUPS ? texts[step] : "a step that this agent does not know";
 }
 
 /* --- writing -------------------------------------------------------------------------------- */
@@ -72,7 +99,7 @@ static void put(struct writer *writer, enum shim_tag tag, const void *value, siz
     }
     uint8_t *at = writer->bytes + writer->used;
     memcpy(at, &field, sizeof field);
-    if (length > 0)
+    if (value && length > 0)
         memcpy(at + sizeof field, value, length);
     memset(at + sizeof field + length, 0, padded(length) - length);
     writer->used += sizeof field + padded(length);
@@ -101,6 +128,60 @@ static size_t end(struct writer *writer, enum shim_type type, uint32_t serial)
     return writer->used;
 }
 
+/* What an older shim would not know is left out where it says what has always been. */
+static void put_unless(struct writer *writer, enum shim_tag tag, uint32_t value, uint32_t usual)
+{
+    if (value != 0 && value != usual)
+        put_u32(writer, tag, value);
+}
+
+static void put_bounded(struct writer *writer, enum shim_tag tag, const char *text, size_t max)
+{
+    if (!text)
+        return;
+    if (strlen(text) > max)
+        writer->full = true;
+    put_text(writer, tag, text);
+}
+
+/* Three parts behind one another: the fixed one and two texts. */
+static void put_view_step(struct writer *writer, const struct view_step *step)
+{
+    const struct shim_view_field fixed = {.kind = step->kind, .flags = step->flags};
+    size_t source = strlen(step->source) + 1, target = strlen(step->target) + 1;
+    size_t at = writer->used + sizeof(struct shim_field);
+    put(writer, SHIM_TAG_VIEW, NULL, sizeof fixed + source + target);
+    if (writer->full)
+        return;
+    memcpy(writer->bytes + at, &fixed, sizeof fixed);
+    memcpy(writer->bytes + at + sizeof fixed, step->source, source);
+    memcpy(writer->bytes + at + sizeof fixed + source, step->target, target);
+}
+
+static void put_sandbox(struct writer *writer, const struct shim_start *start)
+{
+    for (size_t i = 0; i < start->view.count; i++)
+        put_view_step(writer, &start->view.steps[i]);
+    if (start->filter_count > 0)
+        put(writer, SHIM_TAG_FILTER, start->filter, start->filter_count * SHIM_FILTER_BYTES);
+    for (size_t i = 0; i < start->rlimit_count; i++)
+        put(writer, SHIM_TAG_RLIMIT, &start->rlimits[i], sizeof start->rlimits[i]);
+    put_unless(writer, SHIM_TAG_OOM_SCORE, start->oom_score, 0);
+}
+
+static void put_supervision(struct writer *writer, const struct shim_start *start)
+{
+    put_bounded(writer, SHIM_TAG_PROCESS, start->process, PROCESS_NAME_MAX);
+    put_unless(writer, SHIM_TAG_STOP_SIGNAL, start->stop_signal, SHIM_STOP_SIGNAL_USUAL);
+    put_unless(writer, SHIM_TAG_RESTART, start->restart, SHIM_RESTART_ALWAYS);
+    put_unless(writer, SHIM_TAG_RESTART_MAX, start->restart_max_ms, SHIM_RESTART_MAX_USUAL_MS);
+    if (start->notify)
+        put_u32(writer, SHIM_TAG_WATCHDOG, start->watchdog_ms);
+    put_unless(writer, SHIM_TAG_DEADLINE, start->deadline_ms, 0);
+    if (start->stdio)
+        put_u32(writer, SHIM_TAG_STDIO, start->terminal);
+}
+
 size_t shim_encode_start(const struct shim_start *start, uint32_t serial, void *message, size_t size)
 {
     struct writer writer = begin(message, size);
@@ -115,13 +196,26 @@ size_t shim_encode_start(const struct shim_start *start, uint32_t serial, void *
     put(&writer, SHIM_TAG_GROUPS, start->groups, start->group_count * sizeof *start->groups);
     put_u32(&writer, SHIM_TAG_STOP_TIMEOUT, start->stop_timeout_ms);
     put_u32(&writer, SHIM_TAG_RESTART_DELAY, start->restart_delay_ms);
+    put_sandbox(&writer, start);
+    put_supervision(&writer, start);
     return end(&writer, SHIM_START, serial);
 }
 
-size_t shim_encode_stop(uint32_t serial, void *message, size_t size)
+size_t shim_encode_stop(const char *process, uint32_t serial, void *message, size_t size)
 {
     struct writer writer = begin(message, size);
+    put_bounded(&writer, SHIM_TAG_PROCESS, process, PROCESS_NAME_MAX);
     return end(&writer, SHIM_STOP, serial);
+}
+
+size_t shim_encode_set(const struct shim_set *set, uint32_t serial, void *message, size_t size)
+{
+    struct writer writer = begin(message, size);
+    if (set->has_oom_score)
+        put_u32(&writer, SHIM_TAG_OOM_SCORE, set->oom_score);
+    if (set->has_frozen)
+        put_u32(&writer, SHIM_TAG_FROZEN, set->frozen);
+    return end(&writer, SHIM_SET, serial);
 }
 
 size_t shim_encode_state(enum shim_type type, const struct shim_state *state, uint32_t serial, void *message,
@@ -134,203 +228,16 @@ size_t shim_encode_state(enum shim_type type, const struct shim_state *state, ui
         put_u32(&writer, state->signalled ? SHIM_TAG_EXIT_SIGNAL : SHIM_TAG_EXIT_CODE, state->exit_value);
         put(&writer, SHIM_TAG_EXIT_TIME, &state->exit_unix_ms, sizeof state->exit_unix_ms);
     }
-    if (state->stage)
-        put_u32(&writer, SHIM_TAG_STAGE, state->stage);
-    if (state->error)
-        put_u32(&writer, SHIM_TAG_ERROR, state->error);
-    if (state->tag)
-        put_u32(&writer, SHIM_TAG_REFUSED, state->tag);
+    put_unless(&writer, SHIM_TAG_STAGE, state->stage, 0);
+    put_unless(&writer, SHIM_TAG_ERROR, state->error, 0);
+    put_unless(&writer, SHIM_TAG_REFUSED, state->tag, 0);
+    put_unless(&writer, SHIM_TAG_READY, state->ready, 0);
+    put_unless(&writer, SHIM_TAG_FROZEN, state->frozen, 0);
+    put_unless(&writer, SHIM_TAG_WATCHDOG_HITS, state->watchdog_hits, 0);
+    put_bounded(&writer, SHIM_TAG_PROCESS, state->process, PROCESS_NAME_MAX);
+    put_bounded(&writer, SHIM_TAG_OBJECT, state->object, SHIM_OBJECT_MAX);
+    put_bounded(&writer, SHIM_TAG_OUTPUT, state->output, SHIM_OUTPUT_MAX);
+    if (state->exit_count > 0)
+        put(&writer, SHIM_TAG_EXIT_AGES, state->exit_ages, state->exit_count * sizeof *state->exit_ages);
     return end(&writer, type, serial);
-}
-
-/* --- reading -------------------------------------------------------------------------------- */
-
-/* One field of a message that passed shim_check; *at moves on. False at the end. */
-static bool next_field(const uint8_t *message, size_t length, size_t *at, struct shim_field *field,
-                       const uint8_t **value)
-{
-    if (*at >= length)
-        return false;
-    memcpy(field, message + *at, sizeof *field);
-    *value = message + *at + sizeof *field;
-    *at += sizeof *field + padded(field->length);
-    return true;
-}
-
-int shim_check(const void *message, size_t length, struct shim_header *header)
-{
-    if (length < sizeof *header || length > SHIM_MESSAGE_MAX || length % 4 != 0)
-        return -EBADMSG;
-    memcpy(header, message, sizeof *header);
-    if (header->magic != SHIM_MAGIC || header->version == 0 || header->length != length)
-        return -EBADMSG;
-    for (size_t at = sizeof *header; at < length;) {
-        struct shim_field field;
-        if (length - at < sizeof field)
-            return -EBADMSG;
-        memcpy(&field, (const uint8_t *)message + at, sizeof field);
-        at += sizeof field;
-        if (field.zero != 0 ||
-            field.length > length - at) /* length - at is a multiple of four, so the padding fits too */
-            return -EBADMSG;
-        at += padded(field.length);
-    }
-    return 0;
-}
-
-static bool take_u32(const struct shim_field *field, const uint8_t *value, uint32_t *number)
-{
-    if (field->length != sizeof *number)
-        return false;
-    memcpy(number, value, sizeof *number);
-    return true;
-}
-
-static bool take_text(const struct shim_field *field, const uint8_t *value, const char **text)
-{
-    if (field->length == 0 || memchr(value, '\0', field->length) != value + field->length - 1)
-        return false;
-    *text = (const char *)value;
-    return true;
-}
-
-static bool take_groups(const struct shim_field *field, const uint8_t *value, struct shim_start *start)
-{
-    if (field->length % sizeof *start->groups != 0)
-        return false;
-    start->groups = (const uint32_t *)(const void *)value;
-    start->group_count = field->length / sizeof *start->groups;
-    return true;
-}
-
-/* Which fields of a START came; each but words may come once. */
-enum {
-    SEEN_WORKDIR = 1,
-    SEEN_UID = 2,
-    SEEN_GID = 4,
-    SEEN_GROUPS = 8,
-    SEEN_HOSTNAME = 16,
-    SEEN_STOP = 32,
-    SEEN_DELAY = 64,
-    SEEN_ALL = 127
-};
-
-static bool once(unsigned *seen, unsigned field)
-{
-    bool first = !(*seen & field);
-    *seen |= field;
-    return first;
-}
-
-static int start_field(const struct shim_field *field, const uint8_t *value, struct shim_start *start, unsigned *seen)
-{
-    const char *text = NULL;
-    bool good;
-    switch (field->tag) {
-    case SHIM_TAG_ARGUMENT:
-        if ((good = take_text(field, value, &text)))
-            start->argv[start->argument_count++] = (char *)(uintptr_t)text;
-        break;
-    case SHIM_TAG_VARIABLE:
-        if ((good = take_text(field, value, &text) && strchr(text, '=') > text))
-            start->environment[start->variable_count++] = (char *)(uintptr_t)text;
-        break;
-    case SHIM_TAG_WORKDIR:
-        good = once(seen, SEEN_WORKDIR) && take_text(field, value, &start->workdir) && start->workdir[0] == '/';
-        break;
-    case SHIM_TAG_UID:
-        good = once(seen, SEEN_UID) && take_u32(field, value, &start->uid) && start->uid != UINT32_MAX;
-        break;
-    case SHIM_TAG_GID:
-        good = once(seen, SEEN_GID) && take_u32(field, value, &start->gid) && start->gid != UINT32_MAX;
-        break;
-    case SHIM_TAG_GROUPS: good = once(seen, SEEN_GROUPS) && take_groups(field, value, start); break;
-    case SHIM_TAG_HOSTNAME: good = once(seen, SEEN_HOSTNAME) && take_text(field, value, &start->hostname); break;
-    case SHIM_TAG_STOP_TIMEOUT: good = once(seen, SEEN_STOP) && take_u32(field, value, &start->stop_timeout_ms); break;
-    case SHIM_TAG_RESTART_DELAY:
-        good = once(seen, SEEN_DELAY) && take_u32(field, value, &start->restart_delay_ms);
-        break;
-    default: return field->tag & SHIM_TAG_CRITICAL ? -EOPNOTSUPP : 0;
-    }
-    return good ? 0 : -EBADMSG;
-}
-
-static size_t count_fields(const uint8_t *message, size_t length, uint16_t tag)
-{
-    size_t count = 0, at = sizeof(struct shim_header);
-    struct shim_field field;
-    const uint8_t *value;
-    while (next_field(message, length, &at, &field, &value))
-        count += field.tag == tag;
-    return count;
-}
-
-static int start_fields(const uint8_t *message, size_t length, struct shim_start *start, uint32_t *unknown)
-{
-    unsigned seen = 0;
-    size_t at = sizeof(struct shim_header);
-    struct shim_field field;
-    const uint8_t *value;
-    while (next_field(message, length, &at, &field, &value)) {
-        int result = start_field(&field, value, start, &seen);
-        if (result == -EOPNOTSUPP)
-            *unknown = field.tag;
-        if (result < 0)
-            return result;
-    }
-    return seen == SEEN_ALL && start->argument_count > 0 && start->argv[0][0] == '/' ? 0 : -EBADMSG;
-}
-
-int shim_decode_start(void *message, size_t length, struct shim_start *start, uint32_t *unknown)
-{
-    *start = (struct shim_start){0};
-    *unknown = 0;
-    start->argv = calloc(count_fields(message, length, SHIM_TAG_ARGUMENT) + 1, sizeof *start->argv);
-    start->environment = calloc(count_fields(message, length, SHIM_TAG_VARIABLE) + 1, sizeof *start->environment);
-    int result = start->argv && start->environment ? start_fields(message, length, start, unknown) : -ENOMEM;
-    if (result < 0)
-        shim_start_clear(start);
-    return result;
-}
-
-static int state_field(const struct shim_field *field, const uint8_t *value, struct shim_state *state)
-{
-    bool good;
-    switch (field->tag) {
-    case SHIM_TAG_PHASE: good = take_u32(field, value, &state->phase); break;
-    case SHIM_TAG_RESTARTS: good = take_u32(field, value, &state->restarts); break;
-    case SHIM_TAG_EXIT_CODE:
-    case SHIM_TAG_EXIT_SIGNAL:
-        good = !state->exited && take_u32(field, value, &state->exit_value);
-        state->exited = true;
-        state->signalled = field->tag == SHIM_TAG_EXIT_SIGNAL;
-        break;
-    case SHIM_TAG_EXIT_TIME:
-        good = field->length == sizeof state->exit_unix_ms;
-        if (good)
-            memcpy(&state->exit_unix_ms, value, sizeof state->exit_unix_ms);
-        break;
-    case SHIM_TAG_STAGE: good = take_u32(field, value, &state->stage); break;
-    case SHIM_TAG_ERROR: good = take_u32(field, value, &state->error); break;
-    case SHIM_TAG_REFUSED: good = take_u32(field, value, &state->tag); break;
-    default: return field->tag & SHIM_TAG_CRITICAL ? -EOPNOTSUPP : 0;
-    }
-    return good ? 0 : -EBADMSG;
-}
-
-int shim_decode_state(const void *message, size_t length, struct shim_state *state, uint32_t *unknown)
-{
-    *state = (struct shim_state){0};
-    *unknown = 0;
-    size_t at = sizeof(struct shim_header);
-    struct shim_field field;
-    const uint8_t *value;
-    while (next_field(message, length, &at, &field, &value)) {
-        int result = state_field(&field, value, state);
-        if (result == -EOPNOTSUPP)
-            *unknown = field.tag;
-        if (result < 0)
-            return result;
-    }
-    return 0;
 }

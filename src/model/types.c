@@ -49,6 +49,29 @@ bool zone_state_parse(const char *name, enum zone_state *state)
     return false;
 }
 
+static const char *const incident_names[INCIDENTS] = {
+    [INCIDENT_NONE] = "none",
+    [INCIDENT_MEMORY] = "out-of-memory",
+    [INCIDENT_CRASHES] = "crash-loop",
+    [INCIDENT_WATCHDOG] = "watchdog",
+};
+
+const char *incident_name(enum incident incident)
+{
+    return (unsigned)incident < INCIDENTS ? incident_names[incident] : "unknown";
+}
+
+bool incident_parse(const char *name, enum incident *incident)
+{
+    for (unsigned i = INCIDENT_NONE + 1; i < INCIDENTS; i++) {
+        if (strcmp(name, incident_names[i]) == 0) {
+            *incident = (enum incident)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The locale must not decide what a name is, so no isalpha(3). */
 static bool is_lower(char c)
 {

@@ -43,6 +43,18 @@ enum zone_state {
 const char *zone_state_name(enum zone_state state);
 bool zone_state_parse(const char *name, enum zone_state *state);
 
+/* What happened to a zone that nobody asked for, as the history shows it. */
+enum incident {
+    INCIDENT_NONE,
+    INCIDENT_MEMORY,   /* "out-of-memory": the kernel killed it; the reason says which limit was hit */
+    INCIDENT_CRASHES,  /* "crash-loop": a process exits again and again */
+    INCIDENT_WATCHDOG, /* "watchdog": it did not say WATCHDOG=1 in time and was ended */
+    INCIDENTS
+};
+
+const char *incident_name(enum incident incident);
+bool incident_parse(const char *name, enum incident *incident); /* "none" is no incident */
+
 /* An IP address or none. IPv4 in the first four bytes. Network byte order. */
 struct address {
     uint8_t family; /* 0 any or none, 4, 6 */

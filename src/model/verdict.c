@@ -59,6 +59,16 @@ bool verdict_add(struct verdict_tracker *tracker, const struct health *health, c
     }
 }
 
+bool verdict_condemn(struct verdict_tracker *tracker, const struct probe_result *result, uint64_t now_ms)
+{
+    tracker->last = *result;
+    tracker->probed_ms = now_ms;
+    tracker->passes_in_row = 0;
+    if (tracker->failures_in_row < UINT32_MAX)
+        tracker->failures_in_row++;
+    return decide(tracker, VERDICT_UNHEALTHY, now_ms);
+}
+
 /* Has the newest result that counts gone against the verdict, without having overturned it yet? */
 static bool contradicted(const struct verdict_tracker *tracker)
 {

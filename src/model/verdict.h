@@ -13,6 +13,7 @@ enum probe_outcome {
     PROBE_TIMEOUT,  /* no answer within health.timeout */
     PROBE_STATUS,   /* HTTP answered with a status that is not accepted */
     PROBE_PROTOCOL, /* not HTTP, or too much of it */
+    PROBE_FAILED,   /* a command said no, the app is not ready, or it exits again and again */
     PROBE_INTERNAL, /* the probe itself could not be made: says nothing about the app */
     PROBE_OUTCOMES
 };
@@ -48,6 +49,8 @@ void verdict_start(struct verdict_tracker *tracker, uint64_t now_ms);
  */
 bool verdict_add(struct verdict_tracker *tracker, const struct health *health, const struct probe_result *result,
                  uint64_t now_ms);
+/* Unhealthy at once and from then on, whatever grace and thresholds say; true if the verdict changed. result is why. */
+bool verdict_condemn(struct verdict_tracker *tracker, const struct probe_result *result, uint64_t now_ms);
 /* A verdict is fresh while it is younger than one interval plus one timeout and the newest
  * result that says anything about the app does not contradict it. VERDICT_UNKNOWN never is. */
 bool verdict_fresh(const struct verdict_tracker *tracker, const struct health *health, uint64_t now_ms);

@@ -28,6 +28,8 @@ static const struct {
     [VERB_STOP] = {"stop", REQUIRED, NONE, true, true, false},
     [VERB_START] = {"start", REQUIRED, NONE, true, true, false},
     [VERB_REMOVE] = {"remove", REQUIRED, NONE, true, true, false},
+    [VERB_EXEC] = {"exec", REQUIRED, NONE, true, false, false},
+    [VERB_LOGS] = {"logs", REQUIRED, NONE, true, false, false},
 };
 
 const char *verb_name(enum wire_verb verb)
@@ -57,9 +59,11 @@ static bool terminated(const char *string, size_t size)
 
 static bool request_shape_valid(const struct wire_request *request, size_t length)
 {
+    uint32_t last_zone = request->verb == VERB_LOGS ? COLOURS : 0;
     return length == sizeof *request && wire_message_valid(request, length) && request->header.type == WIRE_REQUEST &&
-           request->verb < VERBS && (request->flags & ~WIRE_FORCE) == 0 && request->reserved == 0 &&
-           terminated(request->app, sizeof request->app) && terminated(request->release, sizeof request->release);
+           request->verb < VERBS && request->verb != VERB_EXEC && (request->flags & ~WIRE_FORCE) == 0 &&
+           request->zone <= last_zone && terminated(request->app, sizeof request->app) &&
+           terminated(request->release, sizeof request->release);
 }
 
 static int check_name(const char *what, const char *name, enum need need, bool valid, const char *form,
@@ -105,6 +109,52 @@ bool wire_request_valid(const struct wire_request *request, size_t length, struc
     return true;
 }
 
+bool wire_term_valid(const char *term)
+{
+    size_t length = strspn(term, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-");
+    return length > 0 && length <= WIRE_TERM_MAX && term[length] == '\0';
+}
+
+/* As many texts as there are said to be, the last one ends where they all end, and the first one says something. */
+static bool arguments_valid(const struct wire_command *command)
+{
+    uint32_t texts = 0;
+    if (command->argument_count < 1 || command->argument_count > WIRE_ARGUMENT_COUNT || command->arguments_length < 2 ||
+        command->arguments_length > WIRE_ARGUMENTS_MAX)
+        return false;
+    for (uint32_t i = 0; i < command->arguments_length; i++)
+        texts += command->arguments[i] == '\0';
+    return texts == command->argument_count && command->arguments[0] != '\0' &&
+           command->arguments[command->arguments_length - 1] == '\0';
+}
+
+static bool command_shape_valid(const struct wire_command *command, size_t length)
+{
+    return length == sizeof *command && wire_message_valid(command, length) && command->header.type == WIRE_COMMAND &&
+           (command->zone < COLOURS || command->zone == WIRE_ZONE_LIVE) && command->terminal <= 1 &&
+           command->merge <= 1 && command->reserved == 0 &&
+           (command->terminal || (command->rows == 0 && command->columns == 0)) &&
+           terminated(command->app, sizeof command->app) && terminated(command->term, sizeof command->term) &&
+           (command->terminal ? wire_term_valid(command->term) : command->term[0] == '\0');
+}
+
+bool wire_command_valid(const struct wire_command *command, size_t length, struct error *err)
+{
+    if (!command_shape_valid(command, length)) {
+        error_set(err, EBADMSG, "malformed command");
+        return false;
+    }
+    if (check_name("app", command->app, REQUIRED, app_name_valid(command->app),
+                   "a small letter, then small letters, digits and '-', at most 31", "exec", err) < 0)
+        return false;
+    if (!arguments_valid(command)) {
+        error_set(err, EINVAL, "exec needs a command: 1 to %d words that are no longer than %d bytes together",
+                  WIRE_ARGUMENT_COUNT, WIRE_ARGUMENTS_MAX);
+        return false;
+    }
+    return true;
+}
+
 /* 0 for a type that does not exist. */
 static size_t message_size(uint16_t type)
 {
@@ -115,7 +165,13 @@ static size_t message_size(uint16_t type)
     case WIRE_HISTORY: return sizeof(struct wire_history);
     case WIRE_RECEIPT: return sizeof(struct wire_receipt);
     case WIRE_END: return sizeof(struct wire_end);
+    case WIRE_FILES: return sizeof(struct wire_files);
+    case WIRE_EXIT: return sizeof(struct wire_exited);
+    case WIRE_STDIO: return sizeof(struct wire_stdio);
     case WIRE_REQUEST: return sizeof(struct wire_request);
+    case WIRE_COMMAND: return sizeof(struct wire_command);
+    case WIRE_PING:
+    case WIRE_PONG:
     case WIRE_GONE: return sizeof(struct wire_header);
     default: return 0;
     }

@@ -24,6 +24,9 @@ enum wire_verb {
     VERB_STOP,     /* operator: an operator may take an app down */
     VERB_START,    /* operator: brings back what stop recorded */
     VERB_REMOVE,   /* operator: of an app that is stopped or forced */
+    VERB_EXEC,     /* operator: a command in the zone, as the app's user in its sandbox: what a release may do too;
+                    * root where the app's user is root: its files are not an operator's */
+    VERB_LOGS,     /* operator: descriptors of the zone's log files, read-only */
     VERBS
 };
 
@@ -38,9 +41,15 @@ enum wire_type {
     WIRE_HISTORY,    /* struct wire_history, one entry, oldest first */
     WIRE_RECEIPT,    /* struct wire_receipt */
     WIRE_END,        /* struct wire_end: the request is finished */
+    WIRE_FILES,      /* struct wire_files with as many descriptors: the client's */
+    WIRE_EXIT,       /* struct wire_exited: how a command of VERB_EXEC ended */
+    WIRE_STDIO,      /* struct wire_stdio with as many descriptors: the client's ends of a command's input and output */
+    WIRE_PING,       /* struct wire_header only: the role says WIRE_PONG, or it hangs */
     /* api to monitor */
     WIRE_REQUEST = 64, /* struct wire_request */
     WIRE_GONE,         /* struct wire_header only: the client closed; its running operation goes on */
+    WIRE_COMMAND,      /* struct wire_command: a VERB_EXEC */
+    WIRE_PONG,         /* struct wire_header only */
 };
 
 #define WIRE_VERSION 1
@@ -50,7 +59,7 @@ struct wire_header {
     uint16_t version;
     uint32_t length;  /* of the whole message */
     uint64_t client;  /* chosen by the monitor */
-    uint64_t request; /* chosen by the api role, unique among the client's; 0 in WIRE_CLIENT and WIRE_GONE */
+    uint64_t request; /* chosen by the api role, unique among the client's; 0 where there is none */
 };
 
 struct wire_client {
@@ -69,12 +78,12 @@ struct wire_request {
     uint32_t verb;
     uint32_t flags;
     uint32_t limit; /* history: entries, 0 = 50, at most WIRE_HISTORY_MAX */
-    uint32_t reserved;
+    uint32_t zone;  /* logs: enum colour + 1; 0 = the live one, or else the one that is there. 0 for other verbs */
     char app[APP_NAME_MAX + 1];         /* "" = all, where the verb allows it */
     char release[RELEASE_NAME_MAX + 8]; /* deploy and stage only */
 };
 
-/* Everything in bounds, terminated, names valid for the verb. The reason is for the client. */
+/* Everything in bounds, terminated, names valid for the verb. The reason is for the client. VERB_EXEC never is one. */
 bool wire_request_valid(const struct wire_request *request, size_t length, struct error *err);
 
 #define WIRE_TEXT_MAX 255
@@ -88,16 +97,47 @@ struct wire_exit {
     uint64_t unix_ms;
 };
 
-struct wire_zone {
-    uint8_t state;   /* enum zone_state */
-    uint8_t verdict; /* enum verdict */
+/* A process of the app beside its main one. */
+struct wire_process {
+    char name[PROCESS_NAME_MAX + 1];
+    uint8_t live_only;
+    uint8_t state; /* enum wire_process_state */
     uint8_t reserved[2];
+    uint32_t restarts;
+    int32_t pid; /* 0 = not running */
+    uint32_t reserved2;
+    struct wire_exit last_exit;
+};
+
+enum wire_process_state { PROCESS_WAITING, PROCESS_RUNNING, PROCESS_BACK_OFF, PROCESS_STOPPING, PROCESS_ENDED };
+
+/* What the zone uses, and what it may. */
+struct wire_usage {
+    uint8_t known;  /* 0: memory is estimated, from the processes */
+    uint8_t limits; /* 1: the configured limits hold */
+    uint8_t reserved[6];
+    uint64_t memory, memory_peak, memory_limit; /* bytes; 0 = unknown, no limit */
+    uint64_t cpu_us, throttled_us;
+    uint32_t cpu_permille; /* over the last seconds; 1000 = one CPU */
+    uint32_t cpu_limit;    /* the same unit; 0 = none */
+    uint32_t tasks, tasks_limit;
+    uint32_t oom_kills;
+    uint32_t reserved2;
+};
+
+struct wire_zone {
+    uint8_t state;      /* enum zone_state */
+    uint8_t verdict;    /* enum verdict */
+    uint8_t crash_loop; /* 1: a process of it exits again and again */
+    uint8_t process_count;
     uint32_t restarts;
     int32_t pid, shim_pid; /* as the host sees them; 0 = none */
     uint32_t tcp, udp;     /* connections */
     char release[RELEASE_NAME_MAX + 8];
     struct address ipv4, ipv6; /* service addresses */
     struct wire_exit last_exit;
+    struct wire_usage usage;
+    struct wire_process processes[PROCESSES_MAX];
     char detail[WIRE_TEXT_MAX + 1]; /* why failed or unhealthy, or the last probe's result */
 };
 
@@ -166,12 +206,67 @@ struct wire_history {
     uint64_t duration_ms;
     uint8_t verb; /* enum wire_verb */
     int8_t from, to;
-    uint8_t done; /* 1 done, 0 failed or undone */
-    uint8_t reserved[4];
+    uint8_t done;     /* 1 done, 0 failed or undone */
+    uint8_t incident; /* enum incident: nobody asked for it; verb and who mean nothing, `to` is the zone */
+    uint8_t reserved[3];
     char app[APP_NAME_MAX + 1];
     char release[RELEASE_NAME_MAX + 8];
     char who[WIRE_WHO_MAX + 1];
     char reason[WIRE_TEXT_MAX + 1]; /* "" when done */
+};
+
+#define WIRE_ARGUMENTS_MAX  16384
+#define WIRE_ARGUMENT_COUNT 256
+#define WIRE_TERM_MAX       47
+
+/* From the api role: what to run. */
+struct wire_command {
+    struct wire_header header;
+    uint8_t zone;     /* enum colour, or WIRE_ZONE_LIVE */
+    uint8_t terminal; /* 1: stdin and stdout are to be a terminal, the controlling one */
+    uint8_t merge;    /* 1: stderr goes where stdout goes */
+    uint8_t reserved;
+    uint32_t argument_count; /* 1..WIRE_ARGUMENT_COUNT */
+    uint32_t arguments_length;
+    uint16_t rows, columns; /* of the terminal; 0 = unknown */
+    char app[APP_NAME_MAX + 1];
+    char term[WIRE_TERM_MAX + 1];       /* TERM of the command where it has a terminal, else "" */
+    char arguments[WIRE_ARGUMENTS_MAX]; /* argument_count texts, each with its NUL */
+};
+
+#define WIRE_ZONE_LIVE 255
+
+/* The same as wire_request_valid: every text ends within its bounds, and the first one is not empty. */
+bool wire_command_valid(const struct wire_command *command, size_t length, struct error *err);
+/* A name as terminfo(5) has them: letters, digits and ._+- */
+bool wire_term_valid(const char *term);
+
+struct wire_exited {
+    struct wire_header header;
+    struct wire_exit exit;
+};
+
+enum wire_stream { WIRE_STREAM_STDIN, WIRE_STREAM_STDOUT, WIRE_STREAM_STDERR, WIRE_STREAM_TERMINAL, WIRE_STREAMS };
+
+/* The monitor made them and the command has the other ends. Nobody ever sends the agent a descriptor: to close what a
+ * stranger has opened may take as long as the stranger likes. */
+struct wire_stdio {
+    struct wire_header header;
+    uint8_t count; /* 1..WIRE_STREAMS */
+    uint8_t reserved[3];
+    uint8_t kinds[WIRE_STREAMS]; /* enum wire_stream, in the order of the descriptors */
+};
+
+enum wire_file { WIRE_FILE_LOG, WIRE_FILE_LOG_OLD, WIRE_FILE_INDEX, WIRE_FILE_INDEX_OLD };
+
+/* One zone's log, one descriptor for each kind. The client reads them by itself. */
+struct wire_files {
+    struct wire_header header;
+    uint8_t zone;
+    uint8_t count; /* 1..4 */
+    uint8_t reserved[6];
+    uint8_t kinds[8]; /* enum wire_file, in the order of the descriptors */
+    char release[RELEASE_NAME_MAX + 8];
 };
 
 enum wire_result {
@@ -194,8 +289,13 @@ struct wire_end {
     char text[WIRE_END_TEXT_MAX + 1]; /* "" or what happened, sanitised; lines separated by \n */
 };
 
-#define WIRE_MESSAGE_MAX \
-    (sizeof(struct wire_status) > sizeof(struct wire_end) ? sizeof(struct wire_status) : sizeof(struct wire_end))
+/* The longest of them, whichever that is. */
+union wire_longest {
+    struct wire_status status;
+    struct wire_end end;
+    struct wire_command command;
+};
+#define WIRE_MESSAGE_MAX sizeof(union wire_longest)
 
 /* Does this message have the length that its type has, our version and a known type? For both directions. */
 bool wire_message_valid(const void *message, size_t length);

@@ -203,14 +203,15 @@ int directory_remove(const char *path, struct error *err)
     return result < 0 ? error_errno(err, -result, "remove %s", path) : 0;
 }
 
-int file_tail(const char *path, unsigned lines, char *tail, size_t size)
+int file_tail(const char *path, uint64_t skip, unsigned lines, char *tail, size_t size)
 {
     tail[0] = '\0';
     CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return errno == ENOENT ? 0 : -errno;
     off_t end = lseek(fd, 0, SEEK_END);
-    off_t from = end > (off_t)size - 1 ? end - ((off_t)size - 1) : 0;
+    off_t begin = end < (off_t)skip ? 0 : (off_t)skip;
+    off_t from = end - begin > (off_t)size - 1 ? end - ((off_t)size - 1) : begin;
     ssize_t got = pread(fd, tail, size - 1, from);
     if (got < 0)
         return -errno;
@@ -224,7 +225,7 @@ int file_tail(const char *path, unsigned lines, char *tail, size_t size)
         if (start[-1] == '\n' && ++seen == lines)
             break;
     }
-    if (start == tail && from > 0) { /* the first line was cut off at the front: drop what is left of it */
+    if (start == tail && from > begin) { /* the first line was cut off at the front: drop what is left of it */
         char *newline = strchr(tail, '\n');
         start = newline ? newline + 1 : start;
     }

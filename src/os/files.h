@@ -5,6 +5,7 @@
 #include "base/error.h"
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Reads the whole file, at most max bytes (-EFBIG above). *content is NUL-terminated and the caller's. */
@@ -22,5 +23,6 @@ int file_peek(const char *path, char *value, size_t size, struct error *err);
 int directory_make(const char *path, mode_t mode, struct error *err);
 /* Removes a tree below (and with) path; missing is fine. Follows no symbolic link. */
 int directory_remove(const char *path, struct error *err);
-/* The last lines of a text file, at most `lines` lines and size-1 bytes, sanitised. Missing file: "". */
-int file_tail(const char *path, unsigned lines, char *tail, size_t size);
+/* The last lines of a text file, at most `lines` lines and size-1 bytes, sanitised. Missing file: "". The first `skip`
+ * bytes are left out; a file that is shorter was begun anew since somebody counted them, and nothing of it is. */
+int file_tail(const char *path, uint64_t skip, unsigned lines, char *tail, size_t size);

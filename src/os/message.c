@@ -10,6 +10,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
+void message_refuse_descriptors(int socket)
+{
+    int zero = 0;
+    setsockopt(socket, SOL_SOCKET, SO_PASSRIGHTS, &zero, sizeof zero);
+}
+
 int message_send(int channel, const void *message, size_t length, const int *fds, size_t fd_count)
 {
     union {
@@ -64,9 +74,10 @@ ssize_t message_receive(int channel, void *message, size_t size, int fds[MESSAGE
         char space[CMSG_SPACE(sizeof(int) * MESSAGE_FDS_MAX)];
     } control;
     struct iovec part = {.iov_base = message, .iov_len = size};
-    struct msghdr header = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof control.space};
-    int spare[MESSAGE_FDS_MAX];
+    struct msghdr header = {.msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = fds ? control.space : NULL,
+                            .msg_controllen = fds ? sizeof control.space : 0};
     size_t count = 0;
     ssize_t got;
     bool reset = false;
@@ -76,13 +87,11 @@ ssize_t message_receive(int channel, void *message, size_t size, int fds[MESSAGE
     } while (reset || (got < 0 && errno == EINTR));
     if (got < 0)
         return errno == ECONNRESET ? 0 : -errno;
-    count = take_descriptors(&header, fds ? fds : spare);
+    if (fds)
+        count = take_descriptors(&header, fds);
     bool whole = !(header.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
-    if (!fds || !whole) {
-        for (size_t i = 0; i < count; i++)
-            close((fds ? fds : spare)[i]);
-        count = 0;
-    }
+    while (!whole && count > 0)
+        close(fds[--count]);
     if (fd_count)
         *fd_count = count;
     return whole ? got : -EMSGSIZE;

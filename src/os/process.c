@@ -53,7 +53,7 @@ static void execute_role(char *const argv[], const char *const environment[], in
 {
     int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     int saved_pipe = fcntl(error_pipe, F_DUPFD_CLOEXEC, 16); /* out of the way of 0 to 3 */
-    if (null_fd >= 0 && saved_pipe >= 0 && (channel = fcntl(channel, F_DUPFD_CLOEXEC, 16)) >= 0 &&
+    if (null_fd >= 0 && saved_pipe >= 0 && chdir("/") == 0 && (channel = fcntl(channel, F_DUPFD_CLOEXEC, 16)) >= 0 &&
         dup2(null_fd, 0) >= 0 && dup2(null_fd, 1) >= 0 && dup2(channel, 3) >= 0 &&
         syscall(SYS_close_range, 4u, ~0u, 1u << 2 /* CLOEXEC */) == 0) {
         reset_signals();
@@ -105,6 +105,7 @@ int process_start(char *const argv[], struct process *process, struct error *err
         return error_errno(err, errno, "start %s", argv[0]);
     CLEANUP_FD int read_end = pipe_fds[0];
     CLEANUP_FD int write_end = pipe_fds[1];
+    message_refuse_descriptors(ours); /* roles are given some, and give none back */
     const char *environment[4];
     role_environment(environment);
 

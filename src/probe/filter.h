@@ -8,4 +8,4 @@
 #include "base/error.h"
 
 /* For good. Also sets no_new_privs. */
-int filter_install(struct error *err);
+int probe_filter_load(struct error *err);

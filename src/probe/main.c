@@ -8,6 +8,7 @@
  *     bluegreen-probe [USER]       with its channel to bluegreend as descriptor 3
  */
 #include "base/cleanup.h"
+#include "os/filter.h"
 #include "os/log.h"
 #include "os/process.h"
 #include "probe/check.h"
@@ -65,26 +66,6 @@ static size_t checks_that_fit(void)
     return checks < CHECKS_MAX ? checks : CHECKS_MAX;
 }
 
-#if defined(__SANITIZE_ADDRESS__) /* gcc */
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
-static int install_filter(struct error *err)
-{
-#ifdef SANITIZED
-    (void)err;
-    log_warning("built with a sanitizer, which needs more system calls than the filter allows: "
-                "running without it");
-    return 0;
-#else
-    return filter_install(err);
-#endif
-}
-
 static int run(const char *user, struct error *err)
 {
     struct loop *loop = NULL;
@@ -97,8 +78,8 @@ static int run(const char *user, struct error *err)
         result = http_new(loop, &http, err);
     if (result == 0)
         result = role_new(loop, http, CHANNEL, checks_that_fit(), &role, err);
-    if (result == 0)
-        result = install_filter(err);
+    if (result == 0 && filter_fits_build())
+        result = probe_filter_load(err);
     if (result == 0) {
         result = loop_run(loop);
         if (result < 0)

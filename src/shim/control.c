@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The agent's connection. There is one agent: a new connection replaces the old one, whose agent may have died. Every
- * message tells the whole state, so an agent that does not read for a while misses steps but never ends up wrong.
+ * message tells the whole state of a process, so an agent that does not read for a while misses steps but never ends
+ * up wrong: what it is still to hear is a mark at the process, not a queue. As long as it owes us its attention, we do
+ * not listen either: so there is never more than one answer to keep.
  */
 #include "shim/shim.h"
 
@@ -16,13 +18,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { FDS_MAX = 4 };
-
-union control_space {
-    struct cmsghdr header;
-    char space[CMSG_SPACE(sizeof(int) * FDS_MAX)];
-};
-
 int control_open(struct shim *shim)
 {
     /* The agent made the socket; listening again makes us the peer that SO_PEERCRED names. */
@@ -32,16 +27,124 @@ int control_open(struct shim *shim)
     return shim->self < 0 ? -errno : 0;
 }
 
-static void watch_agent(struct shim *shim, int operation, bool for_writing)
+/* --- what is owed --------------------------------------------------------------------------------- */
+
+static void settle(struct shim *shim, struct child *child)
 {
-    struct epoll_event event = {.events = EPOLLIN | (for_writing ? (uint32_t)EPOLLOUT : 0), .data.fd = shim->agent};
-    epoll_ctl(shim->epoll, operation, shim->agent, &event);
+    child->owed = 0;
+    if (child->done)
+        child_drop(shim, child);
 }
 
 static void hang_up(struct shim *shim)
 {
-    close_fd(&shim->agent); /* epoll forgets it: there is no other descriptor of this connection */
+    unwatch_fd(shim, &shim->agent);
     shim->behind = false;
+    shim->answer_length = 0;
+    for (size_t i = 0; i < SHIM_PROCESSES_MAX; i++)
+        settle(shim, &shim->children[i]);
+}
+
+static void set_behind(struct shim *shim, bool behind)
+{
+    struct epoll_event event = {.events = behind ? EPOLLOUT : EPOLLIN, .data.fd = shim->agent};
+    if (behind != shim->behind)
+        epoll_ctl(shim->epoll, EPOLL_CTL_MOD, shim->agent, &event);
+    shim->behind = behind;
+}
+
+/* True if that is done: sent, or there is nobody to send to any more. */
+static bool deliver(struct shim *shim, const void *message, size_t length, const int fds[], size_t fd_count)
+{
+    int result = message_send(shim->agent, message, length, fds, fd_count);
+    bool behind = result == -EAGAIN || result == -ENOBUFS || result == -ENOMEM;
+    if (result < 0 && !behind)
+        hang_up(shim);
+    else
+        set_behind(shim, behind);
+    return !behind;
+}
+
+static bool deliver_answer(struct shim *shim)
+{
+    const struct child *about = shim->answer_about;
+    int fd = about ? about->pidfd : -1;
+    size_t length = shim->answer_length;
+    if (length > 0 && !deliver(shim, shim->answer, length, &fd, fd >= 0 ? 1 : 0))
+        return false;
+    shim->answer_length = 0;
+    return true;
+}
+
+/* The newest first. */
+static size_t exit_ages(const struct child *child, uint32_t ages[SHIM_EXITS_MAX])
+{
+    uint64_t now = child_now();
+    size_t count = child->exit_count < SHIM_EXITS_MAX ? child->exit_count : SHIM_EXITS_MAX;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t age = now - child->exit_ms[(child->exit_count - 1 - i) % SHIM_EXITS_MAX];
+        ages[i] = age < UINT32_MAX ? (uint32_t)age : UINT32_MAX;
+    }
+    return count;
+}
+
+static bool deliver_event(struct shim *shim, struct child *child)
+{
+    uint32_t message[SHIM_ANSWER_MAX / sizeof(uint32_t)], ages[SHIM_EXITS_MAX];
+    int fds[2];
+    size_t count = 0;
+    enum shim_type type = child->owed;
+    if (type == SHIM_HELLO)
+        fds[count++] = shim->self;
+    if ((type == SHIM_HELLO || type == SHIM_PROCESS || type == SHIM_RUNNING) && child->pidfd >= 0)
+        fds[count++] = child->pidfd;
+    struct shim_state state = child->state;
+    state.frozen = shim->frozen;
+    state.exit_ages = ages;
+    state.exit_count = type == SHIM_HELLO || type == SHIM_PROCESS ? exit_ages(child, ages) : 0;
+    size_t length = shim_encode_state(type, &state, 0, message, sizeof message);
+    if (!deliver(shim, message, length, fds, count))
+        return false;
+    settle(shim, child);
+    return true;
+}
+
+static void deliver_all(struct shim *shim)
+{
+    bool more = shim->agent >= 0 && deliver_answer(shim);
+    for (size_t i = 0; i < SHIM_PROCESSES_MAX && more; i++) {
+        if (shim->children[i].used && shim->children[i].owed)
+            more = shim->agent >= 0 && deliver_event(shim, &shim->children[i]);
+    }
+}
+
+void control_say(struct shim *shim, struct child *child, enum shim_type type)
+{
+    if (shim->agent < 0) {
+        settle(shim, child);
+        return;
+    }
+    /* HELLO says it all, and nothing may come before it. */
+    if (child->owed != SHIM_HELLO)
+        child->owed = type;
+    deliver_all(shim);
+}
+
+void control_answer(struct shim *shim, enum shim_type type, const struct shim_state *state, uint32_t serial,
+                    const struct child *about)
+{
+    struct shim_state whole = *state;
+    if (shim->agent < 0)
+        return;
+    whole.frozen = shim->frozen;
+    shim->answer_length = shim_encode_state(type, &whole, serial, shim->answer, sizeof shim->answer);
+    shim->answer_about = about;
+    deliver_all(shim);
+}
+
+void control_writable(struct shim *shim)
+{
+    deliver_all(shim);
 }
 
 void control_accept(struct shim *shim)
@@ -55,105 +158,66 @@ void control_accept(struct shim *shim)
         return;
     hang_up(shim);
     shim->agent = steal_fd(&fd);
-    watch_agent(shim, EPOLL_CTL_ADD, false);
-    control_say(shim, SHIM_HELLO, 0);
+    watch_fd(shim, shim->agent);
+    for (size_t i = 0; i < SHIM_PROCESSES_MAX; i++)
+        shim->children[i].owed = !shim->children[i].used ? 0 : i == 0 ? SHIM_HELLO : SHIM_PROCESS;
+    deliver_all(shim);
 }
 
-/* --- speaking -------------------------------------------------------------------------------- */
+/* --- listening ------------------------------------------------------------------------------------ */
 
-static size_t fds_for(const struct shim *shim, enum shim_type type, int fds[FDS_MAX])
+static void answer(struct shim *shim, enum shim_type type, int error, uint32_t tag, uint32_t serial)
 {
-    size_t count = 0;
-    if (type == SHIM_HELLO)
-        fds[count++] = shim->self;
-    if ((type == SHIM_HELLO || type == SHIM_STARTED || type == SHIM_RUNNING) && shim->app)
-        fds[count++] = shim->app_pidfd;
-    return count;
+    struct shim_state state = shim->children[0].state;
+    state.error = (uint32_t)-error;
+    state.tag = tag;
+    control_answer(shim, type, &state, serial, NULL);
 }
 
-void control_say(struct shim *shim, enum shim_type type, uint32_t serial)
+static void on_start(struct shim *shim, const void *message, size_t length, int fds[], size_t fd_count, uint32_t serial)
 {
-    uint32_t message[SHIM_ANSWER_MAX / sizeof(uint32_t)];
-    int fds[FDS_MAX];
-    if (shim->agent < 0)
-        return;
-    size_t length = shim_encode_state(type, &shim->state, serial, message, sizeof message);
-    int result = message_send(shim->agent, message, length, fds, fds_for(shim, type, fds));
-    bool behind = result == -EAGAIN || result == -ENOBUFS || result == -ENOMEM;
-    if (behind) {
-        shim->owed = type;
-        shim->owed_serial = serial;
-    }
-    if (behind != shim->behind) {
-        shim->behind = behind;
-        watch_agent(shim, EPOLL_CTL_MOD, behind);
-    }
-    if (result < 0 && !behind)
-        hang_up(shim);
-}
-
-void control_writable(struct shim *shim)
-{
-    if (shim->behind)
-        control_say(shim, shim->owed, shim->owed_serial);
-}
-
-/* --- listening ------------------------------------------------------------------------------- */
-
-static void refuse(struct shim *shim, int error, uint32_t tag, uint32_t serial)
-{
-    shim->state.error = (uint32_t)error;
-    shim->state.tag = tag;
-    control_say(shim, SHIM_REFUSED, serial);
-    shim->state.error = shim->state.tag = 0;
-}
-
-/* Keeps the first descriptor, closes the rest. -1 if there is none. */
-static int take_descriptor(struct msghdr *header)
-{
-    int first = -1;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-            continue;
-        size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < count; i++) {
-            int fd;
-            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
-            if (first < 0)
-                first = fd;
-            else
-                close(fd);
-        }
-    }
-    return first;
-}
-
-static void on_start(struct shim *shim, const void *message, size_t length, int *payload, uint32_t serial)
-{
-    if (shim->app || shim->leaving || shim->state.phase == SHIM_STOPPING) {
-        refuse(shim, EBUSY, 0, serial);
-        return;
-    }
+    uint32_t unknown = 0;
     void *copy = malloc(length); /* exactly what it takes, kept for restarts */
-    if (!copy) {
-        refuse(shim, ENOMEM, 0, serial);
-        return;
-    }
-    memcpy(copy, message, length);
-    app_start(shim, copy, length, steal_fd(payload), serial);
+    if (copy)
+        memcpy(copy, message, length);
+    int result = copy ? child_start(shim, copy, length, fds, fd_count, serial, &unknown) : -ENOMEM;
+    if (result < 0)
+        answer(shim, SHIM_REFUSED, result, unknown, serial);
 }
 
-static void on_message(struct shim *shim, const void *message, size_t length, int *payload)
+static void on_stop(struct shim *shim, const void *message, size_t length, uint32_t serial)
+{
+    const char *name;
+    uint32_t unknown;
+    int result = shim_decode_stop(message, length, &name, &unknown);
+    if (result < 0)
+        answer(shim, SHIM_REFUSED, result, unknown, serial);
+    else
+        child_stop(shim, name);
+}
+
+static void on_set(struct shim *shim, const void *message, size_t length, uint32_t serial)
+{
+    struct shim_set set;
+    uint32_t unknown;
+    int result = shim_decode_set(message, length, &set, &unknown);
+    if (result == 0)
+        child_set(shim, &set);
+    answer(shim, result == 0 ? SHIM_DONE : SHIM_REFUSED, result, unknown, serial);
+}
+
+static void on_message(struct shim *shim, const void *message, size_t length, int fds[], size_t fd_count)
 {
     struct shim_header header;
     if (shim_check(message, length, &header) < 0) {
-        refuse(shim, EBADMSG, 0, 0);
+        answer(shim, SHIM_REFUSED, -EBADMSG, 0, 0);
         return;
     }
     switch (header.type) {
-    case SHIM_START: on_start(shim, message, length, payload, header.serial); break;
-    case SHIM_STOP: app_stop(shim); break;
-    default: refuse(shim, EOPNOTSUPP, 0, header.serial);
+    case SHIM_START: on_start(shim, message, length, fds, fd_count, header.serial); break;
+    case SHIM_STOP: on_stop(shim, message, length, header.serial); break;
+    case SHIM_SET: on_set(shim, message, length, header.serial); break;
+    default: answer(shim, SHIM_REFUSED, -EOPNOTSUPP, 0, header.serial);
     }
 }
 
@@ -161,22 +225,17 @@ void control_receive(struct shim *shim)
 {
     /* Static and not on the heap: pages that no message ever reached cost nothing. */
     static uint32_t message[SHIM_MESSAGE_MAX / sizeof(uint32_t)];
-    union control_space control;
-    struct iovec part = {.iov_base = message, .iov_len = sizeof message};
-    struct msghdr header = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof control.space};
+    int fds[MESSAGE_FDS_MAX];
+    size_t fd_count = 0;
     if (shim->agent < 0)
         return;
-    ssize_t got = recvmsg(shim->agent, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (got <= 0) {
+    ssize_t got = message_receive(shim->agent, message, sizeof message, fds, &fd_count);
+    if (got > 0)
+        on_message(shim, message, (size_t)got, fds, fd_count);
+    else if (got == -EMSGSIZE)
+        answer(shim, SHIM_REFUSED, -EMSGSIZE, 0, 0);
+    else if (got != -EAGAIN)
         hang_up(shim);
-        return;
-    }
-    CLEANUP_FD int payload = take_descriptor(&header);
-    if (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
-        refuse(shim, EMSGSIZE, 0, 0);
-    else
-        on_message(shim, message, (size_t)got, &payload);
+    for (size_t i = 0; i < fd_count; i++)
+        close_fd(&fds[i]);
 }

@@ -1,311 +1,309 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From the shim to the app: a new process in the zone's namespaces gets a view of its own of the system, gives up what
- * root has, and executes. The order matters and is the table below: mounts while it may mount, ids before
- * capabilities, everything that needs a descriptor before they are closed. A step that fails ends the process and
- * tells the shim which step and why.
+ * From the shim to a process of the app: a new process in the zone's namespaces gets its view of the files, gives up
+ * what root has, and executes. The order matters and is the table below: mounts while it may mount, ids before
+ * capabilities, everything that needs a descriptor before they are closed, what takes time before the user's id, and
+ * the filter last, for it forbids most of the rest. A step that fails ends the process and tells the shim which step,
+ * why, and about what.
  */
 #include "shim/shim.h"
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "shim/view.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <linux/filter.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/capability.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum {
-    EXEC_PATIENCE_MS = 4000, /* below the agent's own patience, so that it learns the reason */
-    LOG_PIPE_BYTES = 65536,  /* a new pipe's size, pipe(7) */
+enum { PIPE_BYTES = 65536 }; /* a new pipe's size, pipe(7) */
+
+struct context {
+    const struct sandbox_job *job;
+    const struct shim_start *start;
+    struct view_work view;
+    bool joins;         /* another process has laid out the files */
+    int channel;        /* to the shim; closed by the exec */
+    const char *object; /* what a step is about */
+    char text[32];      /* for object */
 };
 
-/* --- steps, in the new process ------------------------------------------------------------------ */
+/* --- steps, in the new process: -1 with errno ----------------------------------------------------- */
 
-static int separate_session(const struct shim *shim)
+static int session(struct context *context)
 {
-    (void)shim;
+    (void)context;
     umask(022);
     return setsid() < 0 ? -1 : 0;
 }
 
-/* Rooted where the process is: in its payload cgroup, which is then all it sees. */
-static int cgroup_namespace(const struct shim *shim)
+/* Rooted where the process is: in its cgroup, which is then all it sees. */
+static int cgroup_namespace(struct context *context)
 {
-    (void)shim;
+    (void)context;
     return unshare(CLONE_NEWCGROUP);
 }
 
-/* Ours do not reach the host. The host's do reach us, above all its unmounts: a copy of a mount that outlives the
- * original would keep a device busy. */
-static int propagation(const struct shim *shim)
-{
-    (void)shim;
-    return mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL);
-}
-
-static int mount_proc(const struct shim *shim)
-{
-    (void)shim;
-    return mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
-}
-
-static int mount_tmpfs(const char *target, const char *options)
-{
-    return mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, options);
-}
-
 /*
- * A file that is mounted upon loses the mount when somebody outside replaces it by rename(2). Where /etc/NAME is a link
- * into /run, its owner does just that whenever the network changes (systemd-resolved, resolvconf): there the
- * directory is covered, which nobody replaces.
+ * Our mounts do not reach the host. The host's do reach us, above all its unmounts: a copy of a mount that outlives the
+ * original would keep a device busy. What the host mounts while the app runs appears in it as the host mounted it, not
+ * sealed; but not where the host's directories are covered.
  */
-static int cover_directory(const char *target)
+static int propagation(struct context *context)
 {
-    char directory[PATH_MAX];
-    text_copy(directory, sizeof directory, target);
-    *strrchr(directory, '/') = '\0';
-    if (mount_tmpfs(directory, "mode=755,size=64k,nr_inodes=16") < 0)
-        return -1;
-    CLEANUP_FD int fd = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    return fd < 0 ? -1 : 0;
+    return context->joins ? 0 : mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL);
 }
 
-static int lay_over(const char *directory, const char *name, const char *over)
+static int sources(struct context *context)
 {
-    char source[PATH_MAX], target[PATH_MAX];
-    if ((size_t)snprintf(source, sizeof source, "%s/%s", directory, name) >= sizeof source) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    if (!realpath(over, target))
-        return errno == ENOENT ? 0 : -1; /* a system without that file: nothing to lay anything over */
-    if (text_starts_with(target, "/run/") && strchr(target + strlen("/run/"), '/') && cover_directory(target) < 0)
-        return -1;
-    if (mount(source, target, NULL, MS_BIND, NULL) < 0)
-        return -1;
-    return mount(NULL, target, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
-}
-
-static int resolv_conf(const struct shim *shim)
-{
-    return lay_over(shim->directory, "resolv.conf", "/etc/resolv.conf");
-}
-
-static int hosts(const struct shim *shim)
-{
-    return lay_over(shim->directory, "hosts", "/etc/hosts");
-}
-
-/* Gone with the app, and seen by nobody else; but not where the app itself lives in /tmp. */
-static int private_tmp(const struct shim *shim)
-{
-    if (text_starts_with(shim->start.argv[0], "/tmp/") || text_starts_with(shim->start.workdir, "/tmp/"))
+    if (context->joins)
         return 0;
-    return mount_tmpfs("/tmp", "mode=1777");
+    int result = view_open(&context->view, &context->start->view, context->start->uid, context->start->gid);
+    context->object = context->view.object;
+    return result;
 }
 
-/* POSIX shared memory belongs to the IPC namespace by rights, but lives in a file system. */
-static int private_shm(const struct shim *shim)
+/* The shim may not look at its namespace, but may be given it. */
+static int offer_mounts(const struct context *context)
 {
-    (void)shim;
-    int result = mount_tmpfs("/dev/shm", "mode=1777");
-    return result < 0 && errno == ENOENT ? 0 : result;
-}
-
-/* All runs of the app share one open pipe: what a former run set on it must not be the next one's. */
-static int stdio(const struct shim *shim)
-{
-    fcntl(shim->log.pipe_write, F_SETPIPE_SZ, LOG_PIPE_BYTES); /* may be refused above the user's share: fine */
-    if (fcntl(shim->log.pipe_write, F_SETFL, O_WRONLY) < 0)
+    struct sandbox_failure none = {0};
+    struct iovec part = {.iov_base = &none, .iov_len = sizeof none};
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    CLEANUP_FD int fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
         return -1;
-    return dup2(shim->log.pipe_write, STDOUT_FILENO) < 0 || dup2(shim->log.pipe_write, STDERR_FILENO) < 0 ? -1 : 0;
+    control.header =
+        (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof fd)};
+    memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+    return sendmsg(context->channel, &message, MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
 
-/* The shim is hard to kill; the app is not to be. */
-static int oom_score(const struct shim *shim)
+static int view(struct context *context)
 {
-    (void)shim;
-    CLEANUP_FD int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    return fd < 0 || write(fd, "0", 1) < 0 ? -1 : 0;
+    if (context->joins)
+        return setns(*context->job->mounts, CLONE_NEWNS);
+    int result = view_lay_out(&context->view);
+    context->object = context->view.object;
+    if (result < 0)
+        return -1;
+    context->object = NULL;
+    return context->job->mounts ? offer_mounts(context) : 0;
 }
 
-static int bounding_set(const struct shim *shim)
+/* A directory would be a way around the view: "..". All runs of the app share one open pipe: what a former run set on
+ * it must not be the next one's. */
+static int give_descriptor(const struct context *context, int number)
 {
-    (void)shim;
-    for (cap_value_t cap = 0; cap_get_bound(cap) >= 0; cap++) {
-        if (cap_drop_bound(cap) < 0)
+    struct stat status;
+    int fd = context->job->stdio[number];
+    if (fd < 0) {
+        CLEANUP_FD int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        return null_fd < 0 || dup2(null_fd, number) < 0 ? -1 : 0;
+    }
+    if (fstat(fd, &status) < 0)
+        return -1;
+    errno = EISDIR;
+    if (S_ISDIR(status.st_mode))
+        return -1;
+    if (!context->start->stdio && S_ISFIFO(status.st_mode)) {
+        fcntl(fd, F_SETPIPE_SZ, PIPE_BYTES); /* may be refused above the user's share: fine */
+        if (fcntl(fd, F_SETFL, number == STDIN_FILENO ? O_RDONLY : O_WRONLY) < 0)
+            return -1;
+    }
+    return dup2(fd, number) < 0 ? -1 : 0;
+}
+
+static int stdio(struct context *context)
+{
+    static const char *const names[] = {"stdin", "stdout", "stderr"};
+    for (int number = STDIN_FILENO; number <= STDERR_FILENO; number++) {
+        context->object = names[number];
+        if (give_descriptor(context, number) < 0)
             return -1;
     }
     return 0;
 }
 
-static int groups(const struct shim *shim)
+static int terminal(struct context *context)
 {
-    return setgroups(shim->start.group_count, shim->start.groups);
+    return context->start->terminal ? ioctl(STDIN_FILENO, TIOCSCTTY, 0) : 0;
 }
 
-static int group(const struct shim *shim)
+/* The shim is hard to kill; the app is not to be. */
+static int oom_score(struct context *context)
 {
-    return setresgid(shim->start.gid, shim->start.gid, shim->start.gid);
+    char text[12];
+    int length = snprintf(text, sizeof text, "%u", (unsigned)context->start->oom_score);
+    CLEANUP_FD int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    return fd < 0 || write(fd, text, (size_t)length) < 0 ? -1 : 0;
 }
 
-static int user(const struct shim *shim)
+static int resource_limits(struct context *context)
 {
-    return setresuid(shim->start.uid, shim->start.uid, shim->start.uid);
+    for (size_t i = 0; i < context->start->rlimit_count; i++) {
+        const struct shim_rlimit *limit = &context->start->rlimits[i];
+        const struct rlimit value = {.rlim_cur = limit->soft, .rlim_max = limit->hard};
+        snprintf(context->text, sizeof context->text, "RLIMIT %u", (unsigned)limit->resource);
+        context->object = limit->resource == RLIMIT_NOFILE ? "open files" : context->text;
+        if (setrlimit((__rlimit_resource_t)limit->resource, &value) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* The kernel's list ends where it answers EINVAL; another error must not leave the rest. */
+static int bounding_set(struct context *context)
+{
+    (void)context;
+    cap_value_t cap = 0;
+    for (; cap_get_bound(cap) >= 0; cap++) {
+        if (cap_drop_bound(cap) < 0)
+            return -1;
+    }
+    return errno == EINVAL && cap > 0 ? 0 : -1;
+}
+
+static int groups(struct context *context)
+{
+    return setgroups(context->start->group_count, context->start->groups);
+}
+
+static int group(struct context *context)
+{
+    return setresgid(context->start->gid, context->start->gid, context->start->gid);
+}
+
+static int user(struct context *context)
+{
+    return setresuid(context->start->uid, context->start->uid, context->start->uid);
 }
 
 /* An app that runs as uid 0 would have kept them. */
-static int capabilities(const struct shim *shim)
+static int capabilities(struct context *context)
 {
-    (void)shim;
+    (void)context;
     cap_t none = cap_init();
     return none ? cap_set_proc(none) : -1; /* never freed: the exec does */
 }
 
-static int no_new_privileges(const struct shim *shim)
+static int no_new_privileges(struct context *context)
 {
-    (void)shim;
+    (void)context;
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-/* As the user, whose rights decide. A directory outside our root would be shown as "(unreachable)". */
-static int working_directory(const struct shim *shim)
+/* As the user, whose rights decide, but not yet at the mercy of his signals. A directory outside our root would be
+ * shown as "(unreachable)". */
+static int working_directory(struct context *context)
 {
     char path[PATH_MAX];
-    if (chdir(shim->start.workdir) < 0 || !getcwd(path, sizeof path))
+    context->object = context->start->workdir;
+    if (setresuid((uid_t)-1, context->start->uid, (uid_t)-1) < 0 || chdir(context->start->workdir) < 0 ||
+        !getcwd(path, sizeof path) || setresuid((uid_t)-1, 0, (uid_t)-1) < 0)
         return -1;
     errno = EXDEV;
     return path[0] == '/' ? 0 : -1;
 }
 
-static int descriptors(const struct shim *shim)
+static int descriptors(struct context *context)
 {
-    (void)shim;
-    return close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+    (void)context;
+    return close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 }
 
-static int signals(const struct shim *shim)
+static int signals(struct context *context)
 {
-    (void)shim;
+    (void)context;
     sigset_t none;
     sigemptyset(&none);
     return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int execute(const struct shim *shim)
+static int filter(struct context *context)
 {
-    return execve(shim->start.argv[0], shim->start.argv, shim->start.environment);
+    const struct shim_start *start = context->start;
+    if (start->filter_count == 0)
+        return 0;
+    errno = EINVAL;
+    if (start->filter_count > BPF_MAXINSNS)
+        return -1;
+    const struct sock_fprog program = {.len = (unsigned short)start->filter_count,
+                                       .filter = (struct sock_filter *)(uintptr_t)start->filter};
+    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+}
+
+static int execute(struct context *context)
+{
+    context->object = context->start->argv[0];
+    return execve(context->start->argv[0], context->start->argv, context->start->environment);
 }
 
 static const struct {
     enum shim_stage stage;
-    int (*run)(const struct shim *shim); /* -1 with errno */
+    int (*run)(struct context *context);
 } steps[] = {
-    {SHIM_STAGE_PREPARE, separate_session},
+    {SHIM_STAGE_PREPARE, session},
     {SHIM_STAGE_CGROUP_NAMESPACE, cgroup_namespace},
     {SHIM_STAGE_PROPAGATION, propagation},
-    {SHIM_STAGE_RESOLV_CONF, resolv_conf},
-    {SHIM_STAGE_HOSTS, hosts},
-    {SHIM_STAGE_PROC, mount_proc},
-    {SHIM_STAGE_TMP, private_tmp},
-    {SHIM_STAGE_SHM, private_shm},
+    {SHIM_STAGE_SOURCE, sources},
+    {SHIM_STAGE_VIEW, view},
     {SHIM_STAGE_STDIO, stdio},
+    {SHIM_STAGE_TERMINAL, terminal},
     {SHIM_STAGE_OOM, oom_score},
+    {SHIM_STAGE_RLIMITS, resource_limits},
     {SHIM_STAGE_BOUNDING, bounding_set},
     {SHIM_STAGE_GROUPS, groups},
     {SHIM_STAGE_GID, group},
-    {SHIM_STAGE_UID, user},
-    {SHIM_STAGE_CAPABILITIES, capabilities},
-    {SHIM_STAGE_NO_NEW_PRIVILEGES, no_new_privileges},
     {SHIM_STAGE_WORKDIR, working_directory},
     {SHIM_STAGE_DESCRIPTORS, descriptors},
     {SHIM_STAGE_SIGNALS, signals},
+    {SHIM_STAGE_NO_NEW_PRIVILEGES, no_new_privileges},
+    /* As late as can be: from here on it can be signalled by what else runs as the app's user. */
+    {SHIM_STAGE_UID, user},
+    {SHIM_STAGE_CAPABILITIES, capabilities},
+    {SHIM_STAGE_FILTER, filter},
     {SHIM_STAGE_EXEC, execute},
 };
 
-static _Noreturn void become_app(const struct shim *shim, int error_pipe)
+/* All that the shim learns of a step before the exec: that it failed. */
+_Noreturn void sandbox_enter(const struct sandbox_job *job, bool joins, int channel)
 {
     struct sandbox_failure failure = {0};
+    struct context entering = {.job = job, .start = job->start, .joins = joins, .channel = channel};
+    struct context *context = &entering;
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
-        if (steps[i].run(shim) < 0) {
-            failure = (struct sandbox_failure){.stage = steps[i].stage, .error = (uint32_t)errno};
+        context->object = NULL;
+        if (steps[i].run(context) < 0) {
+            failure.stage = steps[i].stage;
+            failure.error = (uint32_t)errno;
+            text_copy(failure.object, sizeof failure.object, context->object ? context->object : "");
             break;
         }
     }
-    ssize_t put = write(error_pipe, &failure, sizeof failure);
+    ssize_t put = write(context->channel, &failure, sizeof failure);
     _exit(put == (ssize_t)sizeof failure ? 127 : 126);
-}
-
-/* --- in the shim --------------------------------------------------------------------------------- */
-
-/* Until the exec closed the pipe (0), a step failed, or nothing came (-1). */
-static int wait_for_exec(int error_pipe, int pidfd, struct sandbox_failure *failure)
-{
-    struct pollfd ready = {.fd = error_pipe, .events = POLLIN};
-    int count;
-    do
-        count = poll(&ready, 1, EXEC_PATIENCE_MS);
-    while (count < 0 && errno == EINTR);
-    if (count <= 0) { /* a file system that hangs: whenever the process comes back, it ends */
-        syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-        *failure = (struct sandbox_failure){.stage = SHIM_STAGE_TIMEOUT, .error = ETIMEDOUT};
-        return -1;
-    }
-    return read(error_pipe, failure, sizeof *failure) == (ssize_t)sizeof *failure ? -1 : 0;
-}
-
-static pid_t clone_process(int payload, int *pidfd)
-{
-    struct clone_args arguments = {
-        .flags = CLONE_NEWNS | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
-        .pidfd = (uint64_t)(uintptr_t)pidfd,
-        .exit_signal = SIGCHLD,
-    };
-    if (payload >= 0) {
-        arguments.flags |= CLONE_INTO_CGROUP;
-        arguments.cgroup = (uint64_t)payload;
-    }
-    return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
-}
-
-static int failed(struct sandbox_failure *failure, enum shim_stage stage)
-{
-    *failure = (struct sandbox_failure){.stage = stage, .error = (uint32_t)errno};
-    return -1;
-}
-
-int sandbox_spawn(const struct shim *shim, pid_t *pid, int *pidfd, struct sandbox_failure *failure)
-{
-    int ends[2];
-    if (sethostname(shim->start.hostname, strlen(shim->start.hostname)) < 0 ||
-        logfile_give(&shim->log, shim->start.uid, shim->start.gid) < 0 || pipe2(ends, O_CLOEXEC) < 0)
-        return failed(failure, SHIM_STAGE_PREPARE);
-    CLEANUP_FD int read_end = ends[0];
-    CLEANUP_FD int write_end = ends[1];
-    CLEANUP_FD int process_fd = -1;
-    pid_t process = clone_process(shim->payload, &process_fd);
-    if (process < 0)
-        return failed(failure, SHIM_STAGE_CLONE);
-    if (process == 0)
-        become_app(shim, write_end);
-    close_fd(&write_end);
-    if (wait_for_exec(read_end, process_fd, failure) < 0)
-        return -1; /* app_reap collects it */
-    *pid = process;
-    *pidfd = steal_fd(&process_fd);
-    return 0;
 }

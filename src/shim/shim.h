@@ -1,57 +1,59 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * bluegreen-zone: PID 1 of a zone. It runs the zone's app, starts it again when it ends, remembers how it ended, moves
- * what it says into the log file, and outlives the agent. It listens to nobody but root through the one socket that
- * it was started with. It is linked statically and allocates nothing but what it was told to run, so that dozens of
+ * bluegreen-zone: PID 1 of a zone. It runs the processes of the zone's app, starts them again when they end, remembers
+ * how they ended, moves what they say into the log file, and outlives the agent. It listens to nobody but root
+ * through the one socket that it was started with, and takes nothing from the app but its exits, its output and what
+ * sd_notify(3) says. It is linked statically and allocates nothing but what it was told to run, so that dozens of
  * zones cost little.
  *
- *   main.c     setting up, the loop
- *   control.c  the agent's connection
- *   app.c      the app's life: start, restart, stop, exits
- *   sandbox.c  the new process's way to its exec
- *   logfile.c  from the app's stdout and stderr to the file
+ *   main.c      setting up, the loop
+ *   control.c   the agent's connection
+ *   child.c     the table of processes: starting them, the watchdog
+ *   ending.c    how they end: exits, back-off, stopping
+ *   members.c   all that a process started: signals to it, its end
+ *   output.c    what a process is connected to; the last line of a check
+ *   notify.c    what the app says of itself
+ *   spawn.c     making a process; sandbox.c its way to its exec; view.c its part with the files
+ *   logfile.c   from the app's stdout and stderr to the file; index.c when it came; journal.c to the system's journal
  */
 #pragma once
 
 #include "model/shim_protocol.h"
+#include "shim/child.h"
+#include "shim/logfile.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The app's output. Descriptors are -1 while closed. */
-struct logfile {
-    int directory;             /* STATE/zones/APP.COLOUR */
-    int file;                  /* "log" in it */
-    uint64_t size;             /* of file */
-    int pipe_read, pipe_write; /* never closed: what a former process of the app left running may still write */
-};
-
 struct shim {
-    const char *directory; /* RUN/zones/APP.COLOUR: resolv.conf and hosts for the app */
+    const char *directory; /* RUN/zones/APP.COLOUR */
     int epoll;
     int signals;
     int listener;
     int self; /* pidfd of the shim, for the agent */
 
     int agent;   /* connection or -1 */
-    bool behind; /* the agent does not read: the last message is owed to it */
-    enum shim_type owed;
-    uint32_t owed_serial;
+    bool behind; /* it does not read: something is owed to it, and until it has that, we do not listen to it */
+    uint32_t answer[SHIM_ANSWER_MAX / sizeof(uint32_t)]; /* owed before anything else */
+    size_t answer_length;
+    const struct child *answer_about; /* whose pidfd goes with it, or NULL */
 
-    struct shim_start start; /* what to run; argv is NULL if there is nothing */
-    void *message;           /* the memory that start points into */
-    int payload;             /* directory of the app's cgroup, or -1 */
-    pid_t app;               /* 0 = not running */
-    int app_pidfd;
-    struct shim_state state;
-    uint64_t started_ms;
-    uint64_t due_ms;   /* monotonic; the next restart or kill; 0 = nothing is due */
-    uint32_t delay_ms; /* the next back-off */
-    bool leaving;      /* the system asked the shim to end: exit once the app has */
+    struct child children[SHIM_PROCESSES_MAX];
+    int mounts; /* sandbox_job's: what the app's processes see, while one of them runs; or -1 */
+    bool frozen;
+    bool stopping;     /* everything was asked to end */
+    uint64_t sweep_ms; /* when to kill what no process answers for, while stopping */
+    bool leaving;      /* the system asked the shim to end: exit once everything has */
 
     struct logfile log;
 };
+
+/* --- main.c --- */
+
+int watch_fd(struct shim *shim, int fd); /* 0, or -1 with errno */
+/* Closes it. A process that hangs on its way to its exec may still have it: epoll would go on telling of it. */
+void unwatch_fd(struct shim *shim, int *fd);
 
 /* --- control.c --- */
 
@@ -59,37 +61,31 @@ int control_open(struct shim *shim); /* 0 or -errno */
 void control_accept(struct shim *shim);
 void control_receive(struct shim *shim);
 void control_writable(struct shim *shim);
-/* Says it to the agent if there is one. */
-void control_say(struct shim *shim, enum shim_type type, uint32_t serial);
+/* An event: tells the agent, if there is one, where the process stands. */
+void control_say(struct shim *shim, struct child *child, enum shim_type type);
+/* The answer to a message of the agent's. about, or NULL, is the process whose pidfd it gets. */
+void control_answer(struct shim *shim, enum shim_type type, const struct shim_state *state, uint32_t serial,
+                    const struct child *about);
 
-/* --- app.c --- */
-
-/* Takes message (malloc'ed) and payload whatever happens. Answers the serial. */
-void app_start(struct shim *shim, void *message, size_t length, int payload, uint32_t serial);
-void app_stop(struct shim *shim);
-/* Collects every process that ended. */
-void app_reap(struct shim *shim);
-/* Does what is due. */
-void app_tick(struct shim *shim);
-/* Milliseconds until something is due; -1 = nothing. */
-int app_patience(const struct shim *shim);
-
-/* --- sandbox.c --- */
+/* --- sandbox.c, view.c, spawn.c --- */
 
 struct sandbox_failure {
-    uint32_t stage; /* enum shim_stage; 0 = none */
-    uint32_t error; /* errno */
+    uint32_t stage;                   /* enum shim_stage; 0 = none */
+    uint32_t error;                   /* errno */
+    char object[SHIM_OBJECT_MAX + 1]; /* the path it was about, or "" */
 };
 
-/* Runs shim->start in its sandbox and waits until it is executed. 0 with pid and pidfd, or -1 with failure. */
-int sandbox_spawn(const struct shim *shim, pid_t *pid, int *pidfd, struct sandbox_failure *failure);
+struct sandbox_job {
+    const struct shim_start *start;
+    int cgroup;   /* directory to be born in, or -1 */
+    int stdio[3]; /* what become stdin, stdout and stderr; -1 = /dev/null */
+    /* What the processes of a zone see is one thing, with one /tmp and one /run: the mount namespace of the first that
+     * runs. -1: lay it out, and put its descriptor here, to be closed when the last one has ended. */
+    int *mounts;
+};
 
-/* --- logfile.c --- */
-
-int logfile_open(struct logfile *log, int directory); /* 0 or -errno; a file that cannot be opened is no error */
-/* The app may open its own stdout again (/dev/stdout): the pipe must be its own. */
-int logfile_give(const struct logfile *log, uid_t uid, gid_t gid);
-/* Moves what is in the pipe, one bounded piece. True if there may be more. */
-bool logfile_move(struct logfile *log);
-/* A line of the shim's own. */
-void logfile_note(struct logfile *log, const char *const parts[], size_t count);
+/* The new process's way to its exec. It tells its shim through channel: a struct sandbox_failure, or in one without a
+ * stage the descriptor of its mount namespace. */
+_Noreturn void sandbox_enter(const struct sandbox_job *job, bool joins, int channel);
+/* Runs a process in its sandbox and waits until it is executed. 0 with pid and pidfd, or -1 with failure. */
+int sandbox_spawn(const struct sandbox_job *job, pid_t *pid, int *pidfd, struct sandbox_failure *failure);

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "os/files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -18,7 +19,12 @@
 #include <unistd.h>
 
 static const char *const leaves[] = {"shim", "payload"};
-enum { LEAVES = sizeof leaves / sizeof *leaves, POLL_MS = 2, PROCS_MAX = 1 << 20 };
+enum {
+    LEAVES = sizeof leaves / sizeof *leaves,
+    POLL_MS = 2,
+    PROCS_MAX = 1 << 20, /* bytes of cgroup.procs */
+    DEPTH_MAX = 32,      /* an app that may write there makes directories as it likes */
+};
 
 bool cgroup_find(char root[PATH_MAX])
 {
@@ -31,12 +37,135 @@ bool cgroup_find(char root[PATH_MAX])
     return false;
 }
 
+bool cgroup_join(char path[PATH_MAX], const char *directory, const char *name)
+{
+    return (size_t)snprintf(path, PATH_MAX, "%s/%s", directory, name) < PATH_MAX;
+}
+
 static int join(char path[PATH_MAX], const char *directory, const char *name, struct error *err)
 {
-    if ((size_t)snprintf(path, PATH_MAX, "%s/%s", directory, name) >= PATH_MAX)
-        return error_errno(err, ENAMETOOLONG, "cgroup %s", directory);
+    return cgroup_join(path, directory, name) ? 0 : error_errno(err, ENAMETOOLONG, "cgroup %s", directory);
+}
+
+/* --- attributes --------------------------------------------------------------------------------- */
+
+bool cgroup_read(const char *path, const char *attribute, char *content, size_t size)
+{
+    char file[PATH_MAX];
+    content[0] = '\0';
+    if (!cgroup_join(file, path, attribute))
+        return false;
+    CLEANUP_FD int fd = open(file, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, content, size - 1);
+    content[got > 0 ? got : 0] = '\0';
+    return got >= 0;
+}
+
+bool cgroup_number(const char *path, const char *attribute, uint64_t *number)
+{
+    char content[32];
+    if (!cgroup_read(path, attribute, content, sizeof content))
+        return false;
+    content[strcspn(content, "\n")] = '\0';
+    *number = UINT64_MAX;
+    return strcmp(content, "max") == 0 || text_to_u64(content, UINT64_MAX, number);
+}
+
+bool cgroup_keyed(const char *content, const char *key, uint64_t *number)
+{
+    size_t length = strlen(key);
+    for (const char *line = content; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, key, length) == 0 && line[length] == ' ') {
+            *number = strtoull(line + length + 1, NULL, 10);
+            return true;
+        }
+    }
+    return false;
+}
+
+int cgroup_write(const char *path, const char *attribute, const char *value)
+{
+    char file[PATH_MAX];
+    return cgroup_join(file, path, attribute) ? file_poke(file, value, NULL) : -ENAMETOOLONG;
+}
+
+/* --- walking ------------------------------------------------------------------------------------- */
+
+static int walk(const char *path, unsigned depth, int (*visit)(const char *path, void *context), void *context)
+{
+    CLEANUP_DIR DIR *directory = opendir(path);
+    if (!directory)
+        return errno == ENOENT || errno == ENODEV ? 0 : -errno;
+    for (struct dirent *entry; (entry = readdir(directory));) {
+        char below[PATH_MAX];
+        if (entry->d_type != DT_DIR || strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (depth == DEPTH_MAX || !cgroup_join(below, path, entry->d_name))
+            return -ELOOP;
+        int result = walk(below, depth + 1, visit, context);
+        if (result != 0)
+            return result;
+    }
+    return visit(path, context);
+}
+
+int cgroup_walk(const char *path, int (*visit)(const char *path, void *context), void *context)
+{
+    return walk(path, 0, visit, context);
+}
+
+struct pid_list {
+    pid_t *items;
+    size_t count, capacity;
+};
+
+static int add_pid(struct pid_list *list, pid_t pid)
+{
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? list->capacity * 2 : 64;
+        pid_t *items = realloc(list->items, capacity * sizeof *items);
+        if (!items)
+            return -ENOMEM;
+        list->items = items;
+        list->capacity = capacity;
+    }
+    list->items[list->count++] = pid;
     return 0;
 }
+
+static int add_processes(const char *path, void *context)
+{
+    char file[PATH_MAX];
+    CLEANUP_FREE char *content = NULL;
+    int result = cgroup_join(file, path, "cgroup.procs") ? file_read(file, PROCS_MAX, &content, NULL, NULL) : 0;
+    if (result < 0)
+        return result == -ENOENT || result == -ENODEV ? 0 : result;
+    for (char *line = content, *rest; line && *line; line = rest) {
+        long pid = strtol(line, &rest, 10);
+        if (rest == line)
+            break;
+        if (pid > 0 && (result = add_pid(context, (pid_t)pid)) < 0) /* 0: of a pid namespace that we do not see */
+            return result;
+        rest += strspn(rest, "\n");
+    }
+    return 0;
+}
+
+int cgroup_processes(const char *path, pid_t **pids, size_t *count)
+{
+    struct pid_list list = {0};
+    int result = cgroup_walk(path, add_processes, &list);
+    if (result < 0) {
+        free(list.items);
+        return result;
+    }
+    *pids = list.items;
+    *count = list.count;
+    return 0;
+}
+
+/* --- making -------------------------------------------------------------------------------------- */
 
 int cgroup_make(const char *path, struct error *err)
 {
@@ -50,22 +179,21 @@ int cgroup_make(const char *path, struct error *err)
     return result;
 }
 
-int cgroup_open(const char *path, const char *name, int *fd, struct error *err)
+int cgroup_open(const char *path, int *fd, struct error *err)
 {
-    char leaf[PATH_MAX];
-    int result = join(leaf, path, name, err);
+    int result = directory_make(path, 0755, err);
     if (result < 0)
         return result;
-    *fd = open(leaf, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return *fd < 0 ? error_errno(err, errno, "open cgroup %s", leaf) : 0;
+    *fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return *fd < 0 ? error_errno(err, errno, "open cgroup %s", path) : 0;
 }
 
 int cgroup_move(const char *path, const char *name, pid_t pid, struct error *err)
 {
-    char file[PATH_MAX], number[16];
-    int result = join(file, path, name, err);
-    if (result == 0 && !text_copy(file + strlen(file), sizeof file - strlen(file), "/cgroup.procs"))
-        result = error_errno(err, ENAMETOOLONG, "cgroup %s", path);
+    char leaf[PATH_MAX], file[PATH_MAX], number[16];
+    int result = join(leaf, path, name, err);
+    if (result == 0)
+        result = join(file, leaf, "cgroup.procs", err);
     if (result < 0)
         return result;
     snprintf(number, sizeof number, "%d", (int)pid);
@@ -93,63 +221,39 @@ int cgroup_of(const char *root, pid_t pid, char path[PATH_MAX], struct error *er
 
 /* --- ending ------------------------------------------------------------------------------------- */
 
-/* For kernels without cgroup.kill (before 5.14): process by process, one leaf. */
+/* For kernels without cgroup.kill (before 5.14): process by process. */
 static int kill_each(const char *path)
 {
-    char file[PATH_MAX];
-    CLEANUP_FREE char *content = NULL;
-    if (join(file, path, "cgroup.procs", NULL) < 0 || file_read(file, PROCS_MAX, &content, NULL, NULL) < 0)
-        return 0;
-    for (char *line = content, *rest; *line; line = rest) {
-        long pid = strtol(line, &rest, 10);
-        if (rest == line)
-            break;
-        if (pid > 0)
-            kill((pid_t)pid, SIGKILL);
-        rest += strspn(rest, "\n");
-    }
-    return 0;
+    CLEANUP_FREE pid_t *pids = NULL;
+    size_t count = 0;
+    int result = cgroup_processes(path, &pids, &count);
+    for (size_t i = 0; i < count; i++)
+        kill(pids[i], SIGKILL);
+    return result;
 }
 
 int cgroup_kill(const char *path, struct error *err)
 {
-    char file[PATH_MAX];
-    struct error cause = {0};
-    int result = join(file, path, "cgroup.kill", err);
-    if (result < 0 || access(path, F_OK) < 0)
-        return result;
-    result = file_poke(file, "1", &cause);
-    if (result == -ENOENT && access(path, F_OK) == 0) {
-        for (size_t i = 0; i < LEAVES; i++) {
-            if (join(file, path, leaves[i], err) == 0)
-                kill_each(file);
-        }
-        return kill_each(path);
-    }
-    if (result < 0 && result != -ENOENT && result != -ENODEV) {
-        if (err)
-            *err = cause;
-        return result;
-    }
-    return 0;
+    if (access(path, F_OK) < 0)
+        return 0;
+    int result = cgroup_write(path, "cgroup.kill", "1");
+    if (result == -ENOENT && access(path, F_OK) == 0)
+        result = kill_each(path);
+    return result == 0 || result == -ENOENT || result == -ENODEV
+               ? 0
+               : error_errno(err, -result, "end what is in cgroup %s", path);
 }
 
 /* "populated 0" means that no process is in it or below, zombies apart. */
 static bool populated(const char *path)
 {
-    char file[PATH_MAX];
-    CLEANUP_FREE char *content = NULL;
-    return join(file, path, "cgroup.events", NULL) == 0 && file_read(file, 4096, &content, NULL, NULL) == 0 &&
-           strstr(content, "populated 1") != NULL;
+    char content[256];
+    return cgroup_read(path, "cgroup.events", content, sizeof content) && strstr(content, "populated 1") != NULL;
 }
 
-static int remove_tree(const char *path)
+static int remove_one(const char *path, void *context)
 {
-    for (size_t i = 0; i < LEAVES; i++) {
-        char leaf[PATH_MAX];
-        if (join(leaf, path, leaves[i], NULL) == 0 && rmdir(leaf) < 0 && errno != ENOENT)
-            return -errno;
-    }
+    (void)context;
     return rmdir(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
@@ -157,7 +261,7 @@ int cgroup_remove(const char *path, unsigned timeout_ms, struct error *err)
 {
     for (unsigned waited = 0;; waited += POLL_MS) {
         /* EBUSY although nothing is populated: the last process is still on its way out. */
-        int result = populated(path) ? -EBUSY : remove_tree(path);
+        int result = populated(path) ? -EBUSY : cgroup_walk(path, remove_one, NULL);
         if (result == 0)
             return 0;
         if (result != -EBUSY)

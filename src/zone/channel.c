@@ -4,10 +4,10 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
-#include "os/files.h"
 #include "os/log.h"
 #include "os/loop.h"
 #include "os/process.h"
+#include "zone/channel_processes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +30,7 @@ enum {
 
 struct incoming {
     struct shim_header header;
-    struct shim_state state;
+    struct channel_answer *content;
     int fds[MESSAGE_FDS_MAX];
     size_t fd_count;
 };
@@ -41,71 +41,111 @@ static void cleanup_incoming(struct incoming *incoming)
         close(incoming->fds[i]);
 }
 
-/* The pid behind a pidfd, as this process's /proc numbers it; 0 if it has ended. */
-static pid_t pid_of(int pidfd)
-{
-    char path[64];
-    CLEANUP_FREE char *content = NULL;
-    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
-    if (file_read(path, 4096, &content, NULL, NULL) < 0)
-        return 0;
-    const char *line = strstr(content, "\nPid:");
-    long pid = line ? strtol(line + strlen("\nPid:"), NULL, 10) : 0;
-    return pid > 0 ? (pid_t)pid : 0;
-}
-
 /* 1: a message; 0: none now; -EPIPE: the shim is gone; -EBADMSG: not a message we understand. */
 static int read_message(struct channel *channel, struct incoming *incoming)
 {
-    uint32_t bytes[SHIM_MESSAGE_MAX / 64 / sizeof(uint32_t)]; /* many times what shims say today */
+    struct channel_answer *content = incoming->content;
     uint32_t unknown;
     incoming->fd_count = 0;
-    ssize_t got = message_receive(channel->socket, bytes, sizeof bytes, incoming->fds, &incoming->fd_count);
+    ssize_t got =
+        message_receive(channel->socket, content->bytes, sizeof content->bytes, incoming->fds, &incoming->fd_count);
     if (got == 0 || got == -EPIPE)
         return -EPIPE;
     if (got < 0)
         return got == -EAGAIN ? 0 : got == -EMSGSIZE ? -EBADMSG : (int)got;
-    if (shim_check(bytes, (size_t)got, &incoming->header) < 0 ||
-        shim_decode_state(bytes, (size_t)got, &incoming->state, &unknown) < 0)
+    if (shim_check(content->bytes, (size_t)got, &incoming->header) < 0 ||
+        shim_decode_state(content->bytes, (size_t)got, &content->state, &unknown) < 0)
         return -EBADMSG;
+    content->type = incoming->header.type;
     return 1;
 }
 
-static void take_state(struct channel *channel, const struct incoming *incoming)
+static void take_shim(struct channel *channel, const struct incoming *incoming)
 {
-    const struct shim_state *state = &incoming->state;
-    size_t app_fd = incoming->header.type == SHIM_HELLO ? 1 : 0;
-    struct zone_app *app = &channel->app;
-    if (incoming->header.type == SHIM_HELLO && incoming->fd_count > 0) {
-        close_fd(&channel->shim_pidfd);
-        channel->shim_pidfd = fcntl(incoming->fds[0], F_DUPFD_CLOEXEC, 0);
-        channel->shim_pid = pid_of(incoming->fds[0]);
-    }
-    if (incoming->fd_count > app_fd)
-        app->pid = pid_of(incoming->fds[app_fd]);
-    else if (state->phase == SHIM_IDLE || state->phase == SHIM_BACK_OFF)
-        app->pid = 0;
-    app->restarts = state->restarts;
-    app->exited = state->exited;
-    app->signalled = state->signalled;
-    app->value = (int)state->exit_value;
-    app->unix_ms = state->exit_unix_ms;
+    if (incoming->fd_count == 0)
+        return;
+    close_fd(&channel->shim_pidfd);
+    channel->shim_pidfd = fcntl(incoming->fds[0], F_DUPFD_CLOEXEC, 0);
+    channel->shim_pid = channel_pid_of(incoming->fds[0]);
 }
 
-static enum zone_event event_of(const struct incoming *incoming)
+/* Everything in the zone has ended, or the shim itself. */
+static void nothing_runs(struct channel *channel)
 {
-    switch (incoming->header.type) {
+    channel->app.pid = 0;
+    for (size_t i = 0; i < channel->other_count; i++)
+        channel->others[i].pid = 0;
+}
+
+/* Whom it was about; NULL if that cannot be kept. */
+static struct zone_app *take_state(struct channel *channel, const struct incoming *incoming)
+{
+    const struct shim_state *state = &incoming->content->state;
+    enum shim_type type = incoming->content->type;
+    size_t pidfd = type == SHIM_HELLO ? 1 : 0;
+    if (type == SHIM_HELLO)
+        take_shim(channel, incoming);
+    /* Answers to what was about no process: their state is main's, or nobody's. */
+    if (type == SHIM_DONE || type == SHIM_REFUSED || (type == SHIM_FAILED && state->process))
+        return channel_process(channel, state->process);
+    struct zone_app *process = channel_known_process(channel, state->process);
+    if (!process)
+        return NULL;
+    channel_take_process(process, state);
+    process->timed_out = type == SHIM_ENDED && state->error == ETIMEDOUT;
+    if (incoming->fd_count > pidfd)
+        process->pid = channel_pid_of(incoming->fds[pidfd]);
+    if (type == SHIM_HELLO)
+        channel->frozen = state->frozen;
+    if (type == SHIM_STOPPED && !state->process)
+        nothing_runs(channel);
+    return process;
+}
+
+static enum zone_event event_of(enum shim_type type)
+{
+    switch (type) {
     case SHIM_RUNNING: return ZONE_EVENT_RUNNING;
     case SHIM_EXITED: return ZONE_EVENT_EXITED;
     case SHIM_STOPPED: return ZONE_EVENT_STOPPED;
+    case SHIM_NOTIFIED: return ZONE_EVENT_NOTIFIED;
+    case SHIM_ENDED: return ZONE_EVENT_ENDED;
     default: return ZONE_EVENT_NONE; /* an answer that nobody waits for any more, or news from a newer shim */
     }
+}
+
+/* Takes note of a message. *about is a copy: what runs once is forgotten here. */
+static enum zone_event take_message(struct channel *channel, const struct incoming *incoming, struct zone_app *about)
+{
+    struct start start;
+    bool answered = starts_take(&channel->starts, incoming->header.serial, &start);
+    if (answered && incoming->content->type != SHIM_STARTED) {
+        start_failed(&start, &incoming->content->state, incoming->content->type, about);
+        return ZONE_EVENT_ENDED;
+    }
+    struct zone_app *process = take_state(channel, incoming);
+    if (answered)
+        channel_mark_transient(channel, start.process);
+    enum zone_event event = event_of(incoming->content->type);
+    if (!process)
+        return ZONE_EVENT_NONE;
+    *about = *process;
+    bool ended = event == ZONE_EVENT_ENDED || event == ZONE_EVENT_STOPPED;
+    if (!ended)
+        return event;
+    process->output[0] = '\0';
+    process->timed_out = false;
+    /* One of which we do not know that it runs once, for a former agent started it: it is idle then, and not over. */
+    if (process != &channel->app &&
+        (channel->transient[process - channel->others] || (event == ZONE_EVENT_ENDED && !about->over)))
+        channel_forget_process(channel, (size_t)(process - channel->others));
+    return event;
 }
 
 static enum zone_event shim_gone(struct channel *channel)
 {
     channel->gone = true;
-    channel->app.pid = 0;
+    nothing_runs(channel);
     if (channel->shim_pidfd >=
         0) { /* our child, if we started it: leave no zombie. Its descriptors close before it ends. */
         struct pollfd ended = {.fd = channel->shim_pidfd, .events = POLLIN};
@@ -115,83 +155,73 @@ static enum zone_event shim_gone(struct channel *channel)
     return ZONE_EVENT_GONE;
 }
 
-/* --- queue ---------------------------------------------------------------------------------------- */
+/* --- events --------------------------------------------------------------------------------------- */
 
-static void enqueue(struct channel *channel, enum zone_event event)
+/* One message. NONE with *more: it was no event, and there may be another one. */
+static enum zone_event receive_one(struct channel *channel, struct zone_app *about, bool *more)
 {
-    if (event == ZONE_EVENT_NONE)
-        return;
-    if (channel->queued == CHANNEL_QUEUE_MAX) { /* an app that dies all the time: the last ones tell the truth */
-        memmove(channel->queue, channel->queue + 1, (CHANNEL_QUEUE_MAX - 1) * sizeof *channel->queue);
-        channel->queued--;
-    }
-    channel->queue[channel->queued++] = event;
-    if (channel->queued == 1)
-        eventfd_write(channel->wake, 1);
+    struct channel_answer content;
+    CLEANUP(cleanup_incoming) struct incoming incoming = {.content = &content};
+    int result = read_message(channel, &incoming);
+    *more = result > 0 || result == -EBADMSG;
+    if (result == -EBADMSG)
+        log_warning("shim %d: a message that this agent does not understand is ignored", (int)channel->shim_pid);
+    if (result < 0 && result != -EBADMSG)
+        return shim_gone(channel);
+    return result > 0 ? take_message(channel, &incoming, about) : ZONE_EVENT_NONE;
 }
 
-static enum zone_event dequeue(struct channel *channel)
+enum zone_event channel_receive(struct channel *channel, struct zone_app *about)
 {
-    enum zone_event first = channel->queue[0];
-    eventfd_t value;
-    memmove(channel->queue, channel->queue + 1, --channel->queued * sizeof *channel->queue);
-    if (channel->queued == 0)
-        eventfd_read(channel->wake, &value);
-    return first;
-}
-
-enum zone_event channel_receive(struct channel *channel)
-{
-    if (channel->queued > 0)
-        return dequeue(channel);
-    while (!channel->gone) {
-        CLEANUP(cleanup_incoming) struct incoming incoming;
-        int result = read_message(channel, &incoming);
-        if (result == 0)
-            return ZONE_EVENT_NONE;
-        if (result == -EBADMSG) {
-            log_warning("shim %d: a message that this agent does not understand is ignored", (int)channel->shim_pid);
-            continue;
-        }
-        if (result < 0)
-            return shim_gone(channel);
-        take_state(channel, &incoming);
-        enum zone_event event = event_of(&incoming);
+    struct zone_app unused;
+    about = about ? about : &unused;
+    if (channel->queue.count > 0)
+        return event_queue_take(&channel->queue, about);
+    *about = channel->app;
+    for (bool more = true; more && !channel->gone;) {
+        enum zone_event event = receive_one(channel, about, &more);
         if (event != ZONE_EVENT_NONE)
             return event;
     }
-    return ZONE_EVENT_GONE;
+    return channel->gone ? ZONE_EVENT_GONE : ZONE_EVENT_NONE;
 }
 
 /* --- requests ------------------------------------------------------------------------------------- */
 
+static int wait_readable(struct channel *channel, uint64_t until, unsigned timeout_ms, struct error *err)
+{
+    struct pollfd ready = {.fd = channel->socket, .events = POLLIN};
+    uint64_t now = clock_monotonic_ms();
+    if (now >= until)
+        return error_set(err, ETIMEDOUT, "the zone's shim does not answer within %u ms", timeout_ms);
+    if (poll(&ready, 1, (int)(until - now)) < 0 && errno != EINTR)
+        return error_errno(err, errno, "wait for the zone's shim");
+    return 0;
+}
+
 /* Waits for the message of this serial (0: the first HELLO); others are taken note of. */
-static int wait_for_answer(struct channel *channel, uint32_t serial, unsigned timeout_ms, struct incoming *answer,
+static int wait_for_answer(struct channel *channel, uint32_t serial, unsigned timeout_ms, struct channel_answer *answer,
                            struct error *err)
 {
     uint64_t until = clock_monotonic_ms() + timeout_ms;
     for (;;) {
-        struct pollfd ready = {.fd = channel->socket, .events = POLLIN};
-        uint64_t now = clock_monotonic_ms();
-        if (now >= until)
-            return error_set(err, ETIMEDOUT, "the zone's shim does not answer within %u ms", timeout_ms);
-        if (poll(&ready, 1, (int)(until - now)) < 0 && errno != EINTR)
-            return error_errno(err, errno, "wait for the zone's shim");
-        CLEANUP(cleanup_incoming) struct incoming incoming;
-        int result = read_message(channel, &incoming);
+        struct zone_app about = channel->app;
+        CLEANUP(cleanup_incoming) struct incoming incoming = {.content = answer};
+        int result = wait_readable(channel, until, timeout_ms, err);
+        if (result < 0)
+            return result;
+        result = read_message(channel, &incoming);
         if (result == 0 || result == -EBADMSG)
             continue;
         if (result < 0) {
-            enqueue(channel, shim_gone(channel));
+            event_queue_add(&channel->queue, shim_gone(channel), &channel->app);
             return error_set(err, EPIPE, "the zone's shim has ended");
         }
-        take_state(channel, &incoming);
-        if (serial ? incoming.header.serial == serial : incoming.header.type == SHIM_HELLO) {
-            *answer = incoming;
-            incoming.fd_count = 0;
+        enum zone_event event = take_message(channel, &incoming, &about);
+        if (serial ? incoming.header.serial == serial : answer->type == SHIM_HELLO)
             return 0;
-        }
-        enqueue(channel, event_of(&incoming));
+        if (event != ZONE_EVENT_NONE)
+            event_queue_add(&channel->queue, event, &about);
     }
 }
 
@@ -202,8 +232,8 @@ uint32_t channel_serial(struct channel *channel)
     return channel->serial;
 }
 
-static int send_bytes(struct channel *channel, const void *message, size_t length, const int *fds, size_t fd_count,
-                      struct error *err)
+int channel_send_files(struct channel *channel, const void *message, size_t length, const int *fds, size_t fd_count,
+                       struct error *err)
 {
     int result = channel->gone ? -EPIPE : message_send(channel->socket, message, length, fds, fd_count);
     return result < 0 ? error_errno(err, -result, "speak to the zone's shim") : 0;
@@ -211,21 +241,28 @@ static int send_bytes(struct channel *channel, const void *message, size_t lengt
 
 int channel_send(struct channel *channel, const void *message, size_t length, struct error *err)
 {
-    return send_bytes(channel, message, length, NULL, 0, err);
+    return channel_send_files(channel, message, length, NULL, 0, err);
 }
 
 int channel_request(struct channel *channel, const void *message, size_t length, const int *fds, size_t fd_count,
-                    enum shim_type *answer, struct shim_state *state, struct error *err)
+                    struct channel_answer *answer, struct error *err)
 {
-    CLEANUP(cleanup_incoming) struct incoming incoming = {.fd_count = 0};
-    int result = send_bytes(channel, message, length, fds, fd_count, err);
-    if (result == 0)
-        result = wait_for_answer(channel, channel->serial, ANSWER_TIMEOUT_MS, &incoming, err);
-    if (result == 0) {
-        *answer = incoming.header.type;
-        *state = incoming.state;
-    }
-    return result;
+    int result = channel_send_files(channel, message, length, fds, fd_count, err);
+    return result < 0 ? result : wait_for_answer(channel, channel->serial, ANSWER_TIMEOUT_MS, answer, err);
+}
+
+int channel_set(struct channel *channel, const struct shim_set *set, struct error *err)
+{
+    uint32_t message[SHIM_ANSWER_MAX / sizeof(uint32_t)];
+    struct channel_answer answer;
+    size_t length = shim_encode_set(set, channel_serial(channel), message, sizeof message);
+    int result = channel_request(channel, message, length, NULL, 0, &answer, err);
+    if (result < 0 || answer.type == SHIM_DONE)
+        return result;
+    if (answer.type == SHIM_REFUSED && answer.state.error == EOPNOTSUPP)
+        return 0;
+    return error_errno(err, answer.state.error ? (int)answer.state.error : EPROTO, "%s",
+                       answer.type == SHIM_FAILED ? shim_stage_text(answer.state.stage) : "the zone's shim refuses");
 }
 
 /* --- opening -------------------------------------------------------------------------------------- */
@@ -249,18 +286,18 @@ static int open_readable(struct channel *channel, struct error *err)
 {
     struct epoll_event event = {.events = EPOLLIN};
     channel->readable = epoll_create1(EPOLL_CLOEXEC);
-    channel->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (channel->readable < 0 || channel->wake < 0 ||
+    channel->queue.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (channel->readable < 0 || channel->queue.wake < 0 ||
         epoll_ctl(channel->readable, EPOLL_CTL_ADD, channel->socket, &event) < 0 ||
-        epoll_ctl(channel->readable, EPOLL_CTL_ADD, channel->wake, &event) < 0)
+        epoll_ctl(channel->readable, EPOLL_CTL_ADD, channel->queue.wake, &event) < 0)
         return error_errno(err, errno, "watch the zone's shim");
     return 0;
 }
 
 int channel_open(struct channel *channel, const char *socket_path, struct error *err)
 {
-    CLEANUP(cleanup_incoming) struct incoming hello = {.fd_count = 0};
-    *channel = (struct channel){.socket = -1, .readable = -1, .wake = -1, .shim_pidfd = -1};
+    struct channel_answer hello;
+    *channel = CHANNEL_NONE;
     int result = connect_socket(channel, socket_path, err);
     if (result == 0)
         result = open_readable(channel, err);
@@ -279,6 +316,9 @@ void channel_close(struct channel *channel)
 {
     close_fd(&channel->socket);
     close_fd(&channel->readable);
-    close_fd(&channel->wake);
     close_fd(&channel->shim_pidfd);
+    event_queue_clear(&channel->queue);
+    free(channel->others);
+    channel->others = NULL;
+    channel->other_count = 0;
 }

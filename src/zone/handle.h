@@ -5,6 +5,7 @@
 #include "zone/channel.h"
 #include "zone/host.h"
 #include "zone/network.h"
+#include "zone/oom.h"
 #include "zone/zone.h"
 
 struct zone {
@@ -13,6 +14,10 @@ struct zone {
     struct zone_addresses addresses;
     struct network network;
     char *log_path;
-    char *cgroup; /* its directory in the v2 tree, or NULL */
+    char *cgroup, *payload; /* its directory in the v2 tree, and the app's in that; or NULL */
     struct channel channel;
+    struct limits limits; /* that were last asked for */
+    bool frozen;
+    int memory_events;    /* of the app's cgroup, or -1 */
+    struct oom_count oom; /* what was told of it */
 };

@@ -16,5 +16,14 @@ struct shim_launch {
     int cgroup;        /* directory to be born in, or -1 */
 };
 
-/* Returns once the shim was executed. *pidfd is the caller's; so is the child, to be waited for. */
-int shim_launch(const struct shim_launch *launch, pid_t *pid, int *pidfd, struct error *err);
+/* The child is the caller's, to be waited for, and so are the descriptors. */
+struct shim_launched {
+    pid_t pid;
+    int pidfd;
+    int report; /* what its set-up has to say */
+};
+
+/* Returns once the shim was executed. */
+int shim_launch(const struct shim_launch *launch, struct shim_launched *launched, struct error *err);
+/* After err, which says that the shim could not be reached: why, if the shim told or has ended. Returns as err does. */
+int shim_explain(const struct shim_launched *launched, struct error *err);

@@ -5,11 +5,12 @@
 #include "base/cleanup.h"
 #include "os/files.h"
 #include "os/log.h"
+#include "zone/freezer.h"
 #include "zone/handle.h"
 #include "zone/launch.h"
 #include "zone/link.h"
 #include "zone/netns.h"
-#include "zone/scope.h"
+#include "zone/place.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +18,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -25,8 +27,7 @@
 #include <unistd.h>
 
 enum {
-    KILL_TIMEOUT_MS = 2000,   /* from SIGKILL to the end of a process */
-    CGROUP_TIMEOUT_MS = 2000, /* from there until the cgroup knows */
+    KILL_TIMEOUT_MS = 2000, /* from SIGKILL to the end of a process */
 };
 
 static const char shim_socket[] = "shim.sock";
@@ -58,25 +59,6 @@ static int kill_shim(int pidfd, struct error *err)
                : error_set(err, EBUSY, "the zone's shim does not end; a process in the zone hangs in the kernel");
 }
 
-static int end_cgroup(struct zone_host *host, const struct zone_id *id, struct error *err)
-{
-    char path[PATH_MAX], scope[NAME_MAX + 1];
-    if (host->scopes)
-        return zone_scope_name(host, id, scope) ? scope_end(host->scope_path, scope, err) : too_long(id, err);
-    if (!host->cgroups)
-        return 0;
-    if (!zone_cgroup_path(host, id, path))
-        return too_long(id, err);
-    int result = cgroup_kill(path, err);
-    if (result == 0)
-        result = cgroup_remove(path, CGROUP_TIMEOUT_MS, err);
-    if (result == 0) { /* the last zone takes the instance's directory along */
-        *strrchr(path, '/') = '\0';
-        rmdir(path);
-    }
-    return result;
-}
-
 /* Takes everything away, goes on after a failure, and returns the first one. */
 static int erase(struct zone_host *host, const struct zone_id *id, int shim_pidfd, struct error *err)
 {
@@ -86,7 +68,7 @@ static int erase(struct zone_host *host, const struct zone_id *id, int shim_pidf
         return too_long(id, err);
     if (shim_pidfd >= 0 && kill_shim(shim_pidfd, next) < 0)
         next = NULL;
-    if (end_cgroup(host, id, next) < 0)
+    if (place_end(host, id, next) < 0)
         next = NULL;
     if (link_remove(id->number, next) < 0)
         next = NULL;
@@ -126,8 +108,10 @@ static void zone_free(struct zone *zone)
 {
     channel_close(&zone->channel);
     network_close(&zone->network);
+    close_fd(&zone->memory_events);
     free(zone->log_path);
     free(zone->cgroup);
+    free(zone->payload);
     free(zone);
 }
 
@@ -141,8 +125,8 @@ static struct zone *zone_new(struct zone_host *host, const struct zone_id *id, s
         error_errno(err, ENOMEM, "prepare a zone");
         return NULL;
     }
-    *zone = (struct zone){.host = host, .id = *id, .network = {.netns = -1, .diag = -1}};
-    zone->channel = (struct channel){.socket = -1, .readable = -1, .wake = -1, .shim_pidfd = -1};
+    *zone = (struct zone){.host = host, .id = *id, .network = {.netns = -1, .diag = -1}, .memory_events = -1};
+    zone->channel = CHANNEL_NONE;
     if (zone_log_path_of(host, id->app, id->colour, path, sizeof path))
         zone->log_path = strdup(path);
     if (!zone->log_path)
@@ -208,42 +192,16 @@ static int bind_listener(struct zone *zone, int *listener, struct error *err)
     return 0;
 }
 
-/* Without systemd: the shim is born in its place. */
-static int make_own_cgroup(struct zone *zone, int *fd, struct error *err)
+/* What was killed before we looked is told by zone_usage. Without the controller there is nothing to see. */
+static void watch_memory(struct zone *zone)
 {
-    char path[PATH_MAX];
-    if (zone->host->scopes || !zone->host->cgroups)
-        return 0;
-    if (!zone_cgroup_path(zone->host, &zone->id, path))
-        return too_long(&zone->id, err);
-    zone->cgroup = strdup(path);
-    int result = zone->cgroup ? cgroup_make(path, err) : error_errno(err, ENOMEM, "make cgroup %s", path);
-    return result < 0 ? result : cgroup_open(path, "shim", fd, err);
-}
-
-/* With systemd: the shim, which does nothing yet, is moved into a scope, and there into its leaf. */
-static int make_scope(struct zone *zone, pid_t shim, struct error *err)
-{
-    char scope[NAME_MAX + 1], slice[NAME_MAX + 1], description[128], path[PATH_MAX];
-    const struct zone_id *id = &zone->id;
-    if (!zone->host->scopes)
-        return 0;
-    if (!zone_scope_name(zone->host, id, scope) ||
-        (size_t)snprintf(slice, sizeof slice, "%s.slice", zone->host->instance) >= sizeof slice)
-        return too_long(id, err);
-    snprintf(description, sizeof description, "bluegreen zone %s/%s", id->app, colour_name(id->colour));
-    int result = scope_start(zone->host->scope_path, scope, slice, description, shim, err);
-    if (result < 0 || !zone->host->cgroups)
-        return result;
-    result = cgroup_of(zone->host->cgroup_root, shim, path, err);
-    if (result == 0)
-        result = cgroup_make(path, err);
-    if (result == 0)
-        result = cgroup_move(path, "shim", shim, err);
-    if (result < 0)
-        return result;
-    zone->cgroup = strdup(path);
-    return zone->cgroup ? 0 : error_errno(err, ENOMEM, "prepare a zone");
+    struct epoll_event event = {.events = EPOLLPRI};
+    zone->memory_events = zone->payload ? oom_watch(zone->payload) : -1;
+    if (zone->memory_events < 0)
+        return;
+    if (!oom_read(zone->memory_events, &zone->oom) ||
+        epoll_ctl(zone->channel.readable, EPOLL_CTL_ADD, zone->memory_events, &event) < 0)
+        close_fd(&zone->memory_events);
 }
 
 static int open_log_directory(const struct zone *zone, int *fd, struct error *err)
@@ -262,7 +220,7 @@ static int start_shim(struct zone *zone, int *pidfd, struct error *err)
     CLEANUP_FD int listener = -1;
     CLEANUP_FD int log_directory = -1;
     CLEANUP_FD int cgroup = -1;
-    pid_t pid;
+    CLEANUP_FD int report = -1;
     if (!zone_name(&zone->id, name) || !zone_run_path(zone->host, &zone->id, "", directory) ||
         !zone_run_path(zone->host, &zone->id, shim_socket, socket_path))
         return too_long(&zone->id, err);
@@ -270,7 +228,7 @@ static int start_shim(struct zone *zone, int *pidfd, struct error *err)
     if (result == 0)
         result = open_log_directory(zone, &log_directory, err);
     if (result == 0)
-        result = make_own_cgroup(zone, &cgroup, err);
+        result = place_make_own(zone, &cgroup, err);
     if (result < 0)
         return result;
     struct shim_launch launch = {.executable = zone->host->shim_path,
@@ -280,11 +238,20 @@ static int start_shim(struct zone *zone, int *pidfd, struct error *err)
                                  .listener = listener,
                                  .log_directory = log_directory,
                                  .cgroup = cgroup};
-    result = shim_launch(&launch, &pid, pidfd, err);
-    if (result == 0)
-        result = make_scope(zone, pid, err);
+    struct shim_launched launched;
+    result = shim_launch(&launch, &launched, err);
     close_fd(&listener); /* or connecting to a shim that has ended would wait for ever */
-    return result < 0 ? result : channel_open(&zone->channel, socket_path, err);
+    if (result < 0)
+        return result;
+    *pidfd = launched.pidfd;
+    report = launched.report;
+    result = place_make_scope(zone, launched.pid, err);
+    if (result == 0)
+        result = channel_open(&zone->channel, socket_path, err);
+    if (result < 0)
+        return shim_explain(&launched, err);
+    watch_memory(zone);
+    return 0;
 }
 
 int zone_create(struct zone_host *host, const struct zone_id *id, struct zone **created, struct error *err)
@@ -316,33 +283,12 @@ int zone_create(struct zone_host *host, const struct zone_id *id, struct zone **
 
 /* --- adopting -------------------------------------------------------------------------------------- */
 
-/* An agent that died at the wrong moment left its shim in its own unit, where systemd would end it with the unit. */
-static bool in_its_scope(const struct zone *zone, const char *path)
+/* What a former agent asked for, and perhaps did not see through. */
+static int find_freezer(struct zone *zone, struct error *err)
 {
-    char scope[NAME_MAX + 1];
-    const char *name = strrchr(path, '/');
-    return !zone->host->scopes ||
-           (zone_scope_name(zone->host, &zone->id, scope) && name && strcmp(name + 1, scope) == 0);
-}
-
-static int find_cgroup(struct zone *zone, struct error *err)
-{
-    char path[PATH_MAX];
-    if (!zone->host->cgroups)
-        return 0;
-    int result = cgroup_of(zone->host->cgroup_root, zone->channel.shim_pid, path, err);
-    if (result < 0)
-        return result;
-    char *leaf = strrchr(path, '/');
-    bool in_leaf = text_equal(leaf, "/shim");
-    if (in_leaf)
-        *leaf = '\0';
-    if (!in_its_scope(zone, path))
-        return error_set(err, ENOENT, "its shim was never put into its scope");
-    if (!in_leaf)
-        return 0; /* made when there was no cgroup v2: it stays without */
-    zone->cgroup = strdup(path);
-    return zone->cgroup ? 0 : error_errno(err, ENOMEM, "prepare a zone");
+    zone->frozen = zone->payload && freezer_get(zone->payload);
+    const struct shim_set set = {.has_frozen = zone->channel.frozen != zone->frozen, .frozen = zone->frozen};
+    return channel_set(&zone->channel, &set, err);
 }
 
 static int adopt(struct zone *zone, struct error *err)
@@ -357,7 +303,13 @@ static int adopt(struct zone *zone, struct error *err)
         result = error_set(err, ENOENT, "its link bg%u is gone", zone->id.number);
     if (result == 0 && !network_has_addresses(&zone->network, &zone->addresses))
         result = error_set(err, ENOENT, "its addresses are not those of the configured pools any more");
-    return result == 0 ? find_cgroup(zone, err) : result;
+    if (result == 0)
+        result = place_find(zone, err);
+    if (result == 0)
+        result = find_freezer(zone, err); /* its answer comes behind what the shim says of each process */
+    if (result == 0)
+        watch_memory(zone);
+    return result;
 }
 
 int zone_adopt(struct zone_host *host, const struct zone_id *id, struct zone **adopted, struct error *err)

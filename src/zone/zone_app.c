@@ -1,117 +1,133 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A zone that is there: starting and stopping its app, and what the handle knows. */
+/* A zone that is there: its processes stopped, frozen, limited and listened to, and what the handle knows. Starting
+ * them is zone_start.c. */
 #include "zone/zone.h"
 
 #include "base/cleanup.h"
+#include "zone/freezer.h"
 #include "zone/handle.h"
-#include "zone/hosts.h"
+#include "zone/limits.h"
 #include "zone/netns.h"
+#include "zone/usage.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* --- starting -------------------------------------------------------------------------------------- */
+/* --- stopping and freezing ------------------------------------------------------------------------- */
 
-/* What to look at, for the failures that a user can mend. */
-static const char *advice(const struct shim_state *state)
-{
-    if (state->stage == SHIM_STAGE_EXEC && state->error == ENOENT)
-        return "; there is no such file, or the interpreter that it names is missing";
-    if (state->stage == SHIM_STAGE_EXEC && state->error == EACCES)
-        return "; it must be executable, and every directory above it open, for the app's user";
-    if (state->stage == SHIM_STAGE_EXEC && state->error == ENOEXEC)
-        return "; it is neither a program of this machine nor a script that names its interpreter";
-    if (state->stage == SHIM_STAGE_WORKDIR)
-        return "; see [app] workdir: it must exist and be open for the app's user";
-    return "";
-}
-
-static int start_failed(const struct zone *zone, const struct zone_launch *launch, const struct shim_state *state,
-                        struct error *err)
-{
-    const char *app = zone->id.app, *colour = colour_name(zone->id.colour);
-    const char *object = state->stage == SHIM_STAGE_WORKDIR ? launch->workdir : launch->argv.items[0];
-    error_errno(err, (int)state->error, "start %s/%s: %s %s", app, colour, shim_stage_text(state->stage), object);
-    return error_suffix(err, "%s", advice(state));
-}
-
-static int start_refused(const struct zone *zone, const struct shim_state *state, struct error *err)
-{
-    const char *app = zone->id.app, *colour = colour_name(zone->id.colour);
-    switch (state->error) {
-    case EBUSY: return error_set(err, EBUSY, "start %s/%s: it runs already or is just being stopped", app, colour);
-    case EOPNOTSUPP:
-        return error_set(
-            err, EOPNOTSUPP,
-            "start %s/%s: its shim is older than this agent and does not know field %#x; make the zone anew", app,
-            colour, state->tag);
-    default:
-        return error_errno(err, state->error ? (int)state->error : EPROTO, "start %s/%s: its shim refuses", app,
-                           colour);
-    }
-}
-
-static int send_start(struct zone *zone, const struct shim_start *start, int payload, enum shim_type *answer,
-                      struct shim_state *state, struct error *err)
-{
-    CLEANUP_FREE uint8_t *message = malloc(SHIM_MESSAGE_MAX);
-    if (!message)
-        return error_errno(err, ENOMEM, "start the app");
-    size_t length = shim_encode_start(start, channel_serial(&zone->channel), message, SHIM_MESSAGE_MAX);
-    if (length == 0)
-        return error_set(err, E2BIG, "start %s/%s: command line and environment are longer than %u bytes together",
-                         zone->id.app, colour_name(zone->id.colour), SHIM_MESSAGE_MAX);
-    return channel_request(&zone->channel, message, length, &payload, payload >= 0 ? 1 : 0, answer, state, err);
-}
-
-static int prepare_files(const struct zone *zone, const struct zone_launch *launch, struct error *err)
-{
-    char directory[PATH_MAX];
-    if (!zone_run_path(zone->host, &zone->id, "", directory))
-        return error_errno(err, ENAMETOOLONG, "start the app");
-    return hosts_write(directory, launch->hostname, &zone->addresses, zone->host->ipv6, err);
-}
-
-int zone_start(struct zone *zone, const struct zone_launch *launch, struct error *err)
-{
-    CLEANUP_FD int payload = -1;
-    enum shim_type answer;
-    struct shim_state state;
-    const struct shim_start start = {
-        .argv = launch->argv.items,
-        .argument_count = launch->argv.count,
-        .environment = launch->environment.items,
-        .variable_count = launch->environment.count,
-        .workdir = launch->workdir,
-        .hostname = launch->hostname,
-        .uid = launch->uid,
-        .gid = launch->gid,
-        .groups = launch->groups,
-        .group_count = launch->group_count,
-        .stop_timeout_ms = launch->stop_timeout_ms,
-        .restart_delay_ms = launch->restart_delay_ms,
-    };
-    int result = prepare_files(zone, launch, err);
-    if (result == 0 && zone->cgroup)
-        result = cgroup_open(zone->cgroup, "payload", &payload, err);
-    if (result == 0)
-        result = send_start(zone, &start, payload, &answer, &state, err);
-    if (result < 0)
-        return result;
-    switch (answer) {
-    case SHIM_STARTED: return 0;
-    case SHIM_FAILED: return start_failed(zone, launch, &state, err);
-    default: return start_refused(zone, &state, err);
-    }
-}
-
-int zone_stop(struct zone *zone, struct error *err)
+int zone_stop(struct zone *zone, const char *process, struct error *err)
 {
     uint32_t message[SHIM_ANSWER_MAX / sizeof(uint32_t)];
-    size_t length = shim_encode_stop(channel_serial(&zone->channel), message, sizeof message);
+    if (zone->frozen) /* who is frozen cannot end gracefully; whom the kernel does not let go on is killed in time */
+        zone_freeze(zone, false, NULL);
+    size_t length = shim_encode_stop(process, channel_serial(&zone->channel), message, sizeof message);
     return channel_send(&zone->channel, message, length, err);
+}
+
+static int tell_frozen(struct zone *zone, bool frozen, struct error *err)
+{
+    const struct shim_set set = {.has_frozen = true, .frozen = frozen};
+    return channel_set(&zone->channel, &set, err);
+}
+
+/* The shim is told first and last: its watchdog must not bite who cannot answer. */
+int zone_freeze(struct zone *zone, bool frozen, struct error *err)
+{
+    if (!zone->payload)
+        return error_set(err, EOPNOTSUPP, "freeze %s/%s: that takes cgroup v2, which this host has no use of",
+                         zone->id.app, colour_name(zone->id.colour));
+    if (zone->frozen == frozen)
+        return 0;
+    int result = frozen ? tell_frozen(zone, true, err) : 0;
+    if (result == 0)
+        result = freezer_set(zone->payload, frozen, err);
+    zone->frozen = freezer_get(zone->payload);
+    if (!zone->frozen) {
+        int told = tell_frozen(zone, false, result == 0 ? err : NULL);
+        result = result == 0 ? told : result;
+    }
+    if (result == 0)
+        return 0;
+    return error_prefix(err, "%s %s/%s", frozen ? "freeze" : "thaw", zone->id.app, colour_name(zone->id.colour));
+}
+
+int zone_set_live(struct zone *zone, bool live, struct error *err)
+{
+    int score = live ? OOM_SCORE_LIVE : OOM_SCORE_OTHER;
+    const struct shim_set set = {.has_oom_score = true, .oom_score = (uint32_t)score};
+    int result = channel_set(&zone->channel, &set, err); /* first: who is started meanwhile has it already */
+    return result < 0 || !zone->payload ? result : oom_score_set(zone->payload, score, err);
+}
+
+/* --- limits and figures ---------------------------------------------------------------------------- */
+
+static int repeat_limits(const char *path, void *context)
+{
+    const struct zone *zone = context;
+    if (strcmp(path, zone->payload) != 0)
+        limits_repeat(path, &zone->limits);
+    return 0;
+}
+
+int zone_limit(struct zone *zone, const struct limits *limits, struct error *err)
+{
+    zone->limits = *limits;
+    if (!zone->payload)
+        return limits_need_cgroups(limits)
+                   ? error_set(err, EOPNOTSUPP,
+                               "[limits] this host has no cgroup v2 for zones; boot it with cgroup v2 alone "
+                               "(systemd.unified_cgroup_hierarchy=1), or set required = no to run without limits")
+                   : 0;
+    /* Where processes compete by weight only, a directory for each would change their shares for nothing. */
+    if (limits->cpu_permille)
+        controllers_enable(zone->payload, CONTROLLER_CPU);
+    int result = limits_set(zone->payload, limits, err);
+    cgroup_walk(zone->payload, repeat_limits, zone);
+    return result;
+}
+
+void zone_usage(struct zone *zone, struct zone_usage *usage)
+{
+    usage_read(zone->payload, zone->channel.shim_pid, usage);
+}
+
+/* --- listening ------------------------------------------------------------------------------------- */
+
+/* True once for each time that memory ran out. All of an app is killed then, process by process: the group's count
+ * tells one time from the next. Where the kernel does not count groups, or a cgroup above ours was the group, the end
+ * of a process is awaited, when most of the killing is over. */
+static bool memory_ran_out(struct zone *zone, bool ending)
+{
+    struct oom_count now;
+    if (zone->memory_events < 0)
+        return false;
+    if (!oom_read(zone->memory_events, &now)) {
+        close_fd(&zone->memory_events);
+        return false;
+    }
+    if (now.groups == 0 && !ending)
+        return false;
+    bool more = now.groups > zone->oom.groups || (now.groups == 0 && now.kills > zone->oom.kills);
+    zone->oom = now;
+    return more;
+}
+
+enum zone_event zone_receive(struct zone *zone, struct zone_app *about)
+{
+    struct zone_app told;
+    enum zone_event event = channel_receive(&zone->channel, &told);
+    bool ending = event == ZONE_EVENT_EXITED || event == ZONE_EVENT_STOPPED || event == ZONE_EVENT_ENDED;
+    if ((ending || event == ZONE_EVENT_NONE) && memory_ran_out(zone, ending)) {
+        if (ending) /* the reason before what came of it */
+            event_queue_put_back(&zone->channel.queue, event, &told);
+        event = ZONE_EVENT_OOM;
+        told = zone->channel.app;
+    }
+    if (about)
+        *about = told;
+    return event;
 }
 
 /* --- what the handle knows ------------------------------------------------------------------------- */
@@ -141,12 +157,23 @@ int zone_event_fd(const struct zone *zone)
     return zone->channel.readable;
 }
 
-enum zone_event zone_receive(struct zone *zone)
-{
-    return channel_receive(&zone->channel);
-}
-
 const struct zone_app *zone_app(const struct zone *zone)
 {
     return &zone->channel.app;
+}
+
+const struct zone_app *zone_processes(const struct zone *zone, size_t *count)
+{
+    *count = zone->channel.other_count;
+    return zone->channel.others;
+}
+
+const struct zone_app *zone_process(const struct zone *zone, const char *name)
+{
+    return channel_process(&zone->channel, name);
+}
+
+bool zone_frozen(const struct zone *zone)
+{
+    return zone->frozen;
 }

@@ -384,7 +384,7 @@ static void bench_zones(struct zone_host *host)
                                        .gid = 65534,
                                        .hostname = "bench",
                                        .stop_timeout_ms = 1000,
-                                       .restart_delay_ms = 1000};
+                                       .restart = {.delay_ms = 1000}};
     struct series create = {0}, start = {0}, whole = {0};
     long rss = 0;
     for (unsigned round = 0; round < ZONES; round++) {

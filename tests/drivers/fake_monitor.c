@@ -3,10 +3,12 @@
  * A monitor without an agent: accepts clients on a UNIX socket, runs the real api role in a child, and answers its
  * requests from a script, so that api, library and CLI can be tested together by anyone.
  *
- *     fake_monitor SOCKET [--no-rights] [--bad-reload] [--empty] [--raw FILE]
+ *     fake_monitor SOCKET [--no-rights] [--bad-reload] [--empty] [--logs DIRECTORY] [--raw FILE]
  *
  * Apps: `web` is live on blue with a standby, `api` is stopped, `fresh` is empty and busy. What happens is told by the
  * release: `bad` fails its health check, `slow` never ends, `die` takes the monitor down; all others are deployed.
+ * Commands are run as they are, one at a time, and ended when their client goes; the log files of web are those of
+ * DIRECTORY.
  * With --raw there is no api role either: every client gets the bytes of FILE, whatever it asks.
  */
 #include "api/api.h"
@@ -15,16 +17,21 @@
 #include "model/wire.h"
 #include "os/files.h"
 #include "os/process.h"
+#include "os/stdio.h"
 
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define SOME_TIME 1763869080123u /* 2025-11-23T03:38:00.123Z */
@@ -32,6 +39,9 @@
 static struct {
     int channel;
     bool no_rights, bad_reload, empty;
+    const char *logs;
+    pid_t command; /* 0 = none runs */
+    struct wire_header asked_by;
 } fake;
 
 /* --- sending --------------------------------------------------------------------------------------- */
@@ -45,15 +55,20 @@ static struct wire_header head(const struct wire_request *request, enum wire_typ
                                 .request = request->header.request};
 }
 
-static void emit(const void *message, size_t length)
+static void emit_with(const void *message, size_t length, const int *fds, size_t fd_count)
 {
     int result;
-    while ((result = message_send(fake.channel, message, length, NULL, 0)) == -EAGAIN) {
+    while ((result = message_send(fake.channel, message, length, fds, fd_count)) == -EAGAIN) {
         struct pollfd wait = {.fd = fake.channel, .events = POLLOUT};
         poll(&wait, 1, -1);
     }
     if (result < 0)
         errx(1, "send to the api role: %s", strerror(-result));
+}
+
+static void emit(const void *message, size_t length)
+{
+    emit_with(message, length, NULL, 0);
 }
 
 static void end(const struct wire_request *request, enum wire_result result, const char *text)
@@ -128,6 +143,27 @@ static void fill_web(struct wire_status *status)
     status->zones[GREEN].restarts = 2;
     status->zones[GREEN].last_exit = (struct wire_exit){.known = 1, .value = 1, .unix_ms = SOME_TIME};
     text_copy(status->zones[GREEN].detail, sizeof status->zones[GREEN].detail, "HTTP 200 OK");
+    status->zones[BLUE].usage = (struct wire_usage){.known = 1,
+                                                    .limits = 1,
+                                                    .memory = 12 << 20,
+                                                    .memory_peak = 20 << 20,
+                                                    .memory_limit = 512 << 20,
+                                                    .cpu_permille = 37,
+                                                    .cpu_limit = 1500,
+                                                    .cpu_us = 1000000,
+                                                    .tasks = 14,
+                                                    .tasks_limit = 100,
+                                                    .oom_kills = 2};
+    status->zones[BLUE].process_count = 1;
+    status->zones[BLUE].processes[0] =
+        (struct wire_process){.name = "worker",
+                              .live_only = 1,
+                              .state = PROCESS_BACK_OFF,
+                              .restarts = 3,
+                              .last_exit = {.known = 1, .value = 7, .unix_ms = SOME_TIME}};
+    status->zones[GREEN].shim_pid = 4800;
+    status->zones[GREEN].crash_loop = 1;
+    status->zones[GREEN].usage = (struct wire_usage){.memory = 3 << 20};
     add_port(status, "http", "80", 8080);
     add_port(status, "v6", "[2001:db8::7]:80", 8080);
     status->operation = (struct wire_operation){.present = 1, .verb = VERB_DRAIN, .since_unix_ms = SOME_TIME};
@@ -196,6 +232,10 @@ static void answer_history(const struct wire_request *request)
         text_copy(entry.release, sizeof entry.release, "v1");
         text_copy(entry.who, sizeof entry.who, "root (uid 0)");
         text_copy(entry.reason, sizeof entry.reason, i == 2 ? "no answer on :8080/healthz within 60 s" : "");
+        if (i == 2 && strcmp(request->app, "api") == 0) {
+            entry.incident = INCIDENT_MEMORY;
+            text_copy(entry.reason, sizeof entry.reason, "the limit of 512 MiB was hit");
+        }
         emit(&entry, sizeof entry);
     }
     end(request, RESULT_DONE, "");
@@ -251,6 +291,125 @@ static void answer_operation(const struct wire_request *request)
         end(request, RESULT_DONE, request->verb == VERB_STAGE ? "v9 is staged in green\nand healthy" : "");
 }
 
+/* --- commands and logs ----------------------------------------------------------------------------------- */
+
+static void answer_logs(const struct wire_request *request)
+{
+    static const char *const names[] = {[WIRE_FILE_LOG] = "log",
+                                        [WIRE_FILE_LOG_OLD] = "log.1",
+                                        [WIRE_FILE_INDEX] = "log.index",
+                                        [WIRE_FILE_INDEX_OLD] = "log.1.index"};
+    struct wire_files files = {.header = head(request, WIRE_FILES, sizeof files),
+                               .zone = request->zone ? (uint8_t)(request->zone - 1) : BLUE};
+    int fds[4];
+    for (uint8_t kind = 0; fake.logs && kind < 4; kind++) {
+        char path[256];
+        snprintf(path, sizeof path, "%s/%s", fake.logs, names[kind]);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            continue;
+        fds[files.count] = fd;
+        files.kinds[files.count++] = kind;
+    }
+    if (files.count == 0) {
+        end(request, RESULT_REFUSED, "there is no log yet");
+        return;
+    }
+    emit_with(&files, sizeof files, fds, files.count);
+    for (uint8_t i = 0; i < files.count; i++)
+        close(fds[i]);
+    end(request, RESULT_DONE, "");
+}
+
+static void run_command(const struct wire_command *command, const int fds[3])
+{
+    char *argv[WIRE_ARGUMENT_COUNT + 1] = {0};
+    const char *at = command->arguments;
+    for (uint32_t i = 0; i < command->argument_count; i++, at += strlen(at) + 1)
+        argv[i] = (char *)(uintptr_t)at;
+    setsid();
+    if (command->terminal) {
+        ioctl(fds[0], TIOCSCTTY, 0);
+        setenv("TERM", command->term, 1);
+    }
+    for (int fd = 0; fd < 3; fd++)
+        dup2(fds[fd], fd);
+    closefrom(3);
+    execvp(argv[0], argv);
+    _exit(127);
+}
+
+static void give_ends(const struct wire_request *request, const struct stdio *stdio)
+{
+    struct wire_stdio message = {.header = head(request, WIRE_STDIO, sizeof message)};
+    int fds[STDIO_STREAMS];
+    for (uint8_t stream = 0; stream < STDIO_STREAMS; stream++) {
+        if (stdio->near[stream] < 0)
+            continue;
+        message.kinds[message.count] = stream == 0 && stdio->terminal >= 0 ? WIRE_STREAM_TERMINAL : stream;
+        fds[message.count++] = stdio->near[stream];
+    }
+    emit_with(&message, sizeof message, fds, message.count);
+}
+
+static void begin_command(const struct wire_command *command, const struct wire_request *as_request)
+{
+    struct stdio_wish wish = {.terminal = command->terminal,
+                              .merge = command->merge,
+                              .rows = command->rows,
+                              .columns = command->columns,
+                              .uid = getuid(),
+                              .gid = getgid()};
+    struct stdio stdio;
+    struct error why;
+    if (stdio_open(&wish, &stdio, &why) < 0)
+        errx(1, "%s", why.text);
+    fake.asked_by = command->header;
+    fake.command = fork();
+    if (fake.command == 0)
+        run_command(command, stdio.far);
+    give_ends(as_request, &stdio);
+    stdio_close(&stdio);
+}
+
+static void answer_command(const struct wire_command *command)
+{
+    struct wire_request as_request = {.header = command->header};
+    if (!wire_command_valid(command, sizeof *command, NULL))
+        errx(1, "the api role sent what is no command");
+    if (fake.no_rights)
+        end(&as_request, RESULT_NOT_ALLOWED, "only root and members of group bluegreen may do this");
+    else if (strcmp(command->app, "web") != 0)
+        end(&as_request, RESULT_REFUSED, "there is no live zone to run a command in");
+    else if (fake.command)
+        end(&as_request, RESULT_BUSY, "a command runs already");
+    else
+        begin_command(command, &as_request);
+}
+
+static void collect_command(void)
+{
+    int status;
+    if (fake.command == 0 || waitpid(fake.command, &status, WNOHANG) != fake.command)
+        return;
+    fake.command = 0;
+    struct wire_request asked = {.header = fake.asked_by};
+    struct wire_exited exited = {.header = head(&asked, WIRE_EXIT, sizeof exited),
+                                 .exit = {.known = 1,
+                                          .signalled = WIFSIGNALED(status),
+                                          .value =
+                                              (uint16_t)(WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status)),
+                                          .unix_ms = SOME_TIME}};
+    emit(&exited, sizeof exited);
+    end(&asked, RESULT_DONE, "");
+}
+
+static void client_gone(uint64_t client)
+{
+    if (fake.command && fake.asked_by.client == client)
+        kill(-fake.command, SIGTERM);
+}
+
 static void answer(const struct wire_request *request)
 {
     if (fake.no_rights && verb_changes((enum wire_verb)request->verb)) {
@@ -265,6 +424,7 @@ static void answer(const struct wire_request *request)
             answer_status(request);
         break;
     case VERB_HISTORY: answer_history(request); break;
+    case VERB_LOGS: answer_logs(request); break;
     case VERB_VERSION: end(request, RESULT_DONE, "9.8.7"); break;
     case VERB_RELOAD:
         if (fake.bad_reload)
@@ -325,16 +485,25 @@ static void take_client(int listener)
 
 static void take_request(void)
 {
-    struct wire_request request;
+    static union {
+        struct wire_header header;
+        struct wire_request request;
+        struct wire_command command;
+    } message;
     struct error why;
-    ssize_t length = message_receive(fake.channel, &request, sizeof request, NULL, NULL);
+    ssize_t length = message_receive(fake.channel, &message, sizeof message, NULL, NULL);
     if (length == 0)
         errx(1, "the api role is gone");
-    if (length > 0 && request.header.type == WIRE_GONE)
-        return;
-    if (length < 0 || !wire_request_valid(&request, (size_t)length, &why))
-        errx(1, "the api role sent what is no request");
-    answer(&request);
+    if (length < 0 || !wire_message_valid(&message, (size_t)length))
+        errx(1, "the api role sent what is no message");
+    if (message.header.type == WIRE_GONE)
+        client_gone(message.header.client);
+    else if (message.header.type == WIRE_COMMAND)
+        answer_command(&message.command);
+    else if (wire_request_valid(&message.request, (size_t)length, &why))
+        answer(&message.request);
+    else
+        errx(1, "the api role sent what is no request: %s", why.text);
 }
 
 static void serve_raw(int listener, const char *path)
@@ -358,12 +527,14 @@ static void serve_raw(int listener, const char *path)
 int main(int argc, char *argv[])
 {
     if (argc < 2)
-        errx(2, "usage: fake_monitor SOCKET [--no-rights] [--bad-reload] [--empty] [--raw FILE]");
+        errx(2, "usage: fake_monitor SOCKET [--no-rights] [--bad-reload] [--empty] [--logs DIRECTORY] [--raw FILE]");
     const char *raw = NULL;
     for (int i = 2; i < argc; i++) {
         fake.no_rights |= strcmp(argv[i], "--no-rights") == 0;
         fake.bad_reload |= strcmp(argv[i], "--bad-reload") == 0;
         fake.empty |= strcmp(argv[i], "--empty") == 0;
+        if (strcmp(argv[i], "--logs") == 0)
+            fake.logs = argv[i + 1];
         if (strcmp(argv[i], "--raw") == 0 && argv[i + 1])
             raw = argv[i + 1];
     }
@@ -373,8 +544,10 @@ int main(int argc, char *argv[])
     start_api(listener);
     for (;;) {
         struct pollfd waits[] = {{.fd = listener, .events = POLLIN}, {.fd = fake.channel, .events = POLLIN}};
-        if (poll(waits, 2, -1) < 0 && errno != EINTR)
+        /* A command's end is looked for, not waited for: a signal would interrupt what must not be. */
+        if (poll(waits, 2, fake.command ? 10 : -1) < 0 && errno != EINTR)
             err(1, "poll");
+        collect_command();
         if (waits[0].revents)
             take_client(listener);
         if (waits[1].revents)

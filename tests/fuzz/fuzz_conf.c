@@ -35,6 +35,30 @@ static void check_source(const struct service *service)
     require(strcmp(again.name, service->name) == 0 && again.run.count == service->run.count);
     require(again.port_count == service->port_count);
     require(memcmp(again.ports, service->ports, sizeof *again.ports * again.port_count) == 0);
+    require(memcmp(&again.limits, &service->limits, sizeof again.limits) == 0);
+    require(memcmp(&again.restart, &service->restart, sizeof again.restart) == 0);
+    require(again.file_count == service->file_count && again.process_count == service->process_count);
+    for (size_t i = 0; i < again.file_count; i++)
+        require(again.files[i].access == service->files[i].access &&
+                strcmp(again.files[i].source, service->files[i].source) == 0 &&
+                text_equal(again.files[i].target, service->files[i].target));
+    for (size_t i = 0; i < again.process_count; i++)
+        require(strcmp(again.processes[i].name, service->processes[i].name) == 0);
+}
+
+/* What the rest of the agent relies on. */
+static void check_bounds(const struct service *service)
+{
+    require(service->file_count <= FILE_RULES_MAX && service->process_count <= PROCESSES_MAX);
+    for (size_t i = 0; i < service->file_count; i++)
+        require(service->files[i].source[0] == '/' && strcmp(service->files[i].source, "/") != 0);
+    for (size_t i = 0; i < service->process_count; i++)
+        require(app_name_valid(service->processes[i].name) && service->processes[i].run.items[0][0] == '/');
+    require(service->limits.memory % 4096 == 0 && service->limits.memory_high % 4096 == 0);
+    require(service->restart.delay_max_ms >= service->restart.delay_ms && service->restart.delay_ms > 0);
+    require(service->health.kind != HEALTH_EXEC || service->health.exec.items[0][0] == '/');
+    require(!service->health.watchdog_ms || service->health.notify);
+    require(service->stop_signal > 0 && service->stop_signal <= 64);
 }
 
 /* What the scan lets through, iniparser reads as it stands. */
@@ -60,6 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require(service_validate(&service, NULL) == 0);
         require(app_name_valid(service.name) && service.run.items[0][0] == '/');
         require(service.source_length == size && memcmp(service.source, data, size) == 0);
+        check_bounds(&service);
         check_source(&service);
     }
     return 0;

@@ -2,6 +2,7 @@
 /* Any text as a value: the first byte chooses its language. What is accepted must be in range and come back the
  * same. */
 #include "model/grammar.h"
+#include "model/path.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,12 @@ static void try_units(const char *value)
     grammar_duration(value, &number, NULL);
     grammar_size(value, &number, NULL);
     grammar_boolean(value, &boolean, NULL);
+    uint32_t permille;
+    int signal;
+    if (grammar_cpu(value, &permille, NULL) == 0)
+        require(permille >= 10 && permille <= 1024000 && permille % 10 == 0);
+    if (grammar_signal(value, &signal, NULL) == 0)
+        require(signal > 0 && signal <= 64 && signal != 9);
 }
 
 static void check_words(const struct words *words)
@@ -67,6 +74,28 @@ static void check_variables(const struct words *words)
         require(words->items[i][0] != '=' && strchr(words->items[i], '='));
 }
 
+static void try_files(const char *value)
+{
+    struct file_rule rules[FILE_RULES_MAX] = {0};
+    size_t count = 0;
+    if (grammar_files(value, FILE_WRITE, rules, &count, NULL) == 0)
+        require(count > 0 && count <= FILE_RULES_MAX);
+    for (size_t i = 0; i < FILE_RULES_MAX; i++) {
+        require((rules[i].source != NULL) == (i < count));
+        require(i >= count || rules[i].source[0]);
+        free(rules[i].source);
+        free(rules[i].target);
+    }
+    char *path = strdup(value);
+    require(path != NULL);
+    if (path_normalise(path)) {
+        require(path[0] == '/' && path_is_in(path, "/") && path_is_in(path, path));
+        require(!strstr(path, "//") && (!path[1] || path[strlen(path) - 1] != '/'));
+        require(path_parent_length(path) <= strlen(path));
+    }
+    free(path);
+}
+
 static void try_words(const char *value)
 {
     CLEANUP_WORDS struct words command = {0}, environment = {0};
@@ -74,6 +103,7 @@ static void try_words(const char *value)
     if (grammar_command(value, &command, NULL) == 0)
         require(command.count > 0);
     check_words(&command);
+    try_files(value);
     grammar_environment(value, &environment, NULL);
     check_variables(&environment);
     if (service_substitute(value, "v1", GREEN, &substituted, NULL) == 0)

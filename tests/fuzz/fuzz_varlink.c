@@ -21,17 +21,21 @@ struct stage {
     struct loop *loop;
     struct loop_timer *timer;
     struct client *client;
-    struct wire_request asked;
+    struct wire_header asked;
     bool waiting;
+    unsigned answers;
     int peer;
 };
 
-static int on_ask(void *context, const struct wire_request *request)
+static int on_ask(void *context, const struct wire_header *message)
 {
     struct stage *stage = context;
-    if (stage->waiting || !wire_request_valid(request, sizeof *request, NULL))
+    const void *bytes = message;
+    bool valid = message->type == WIRE_COMMAND ? wire_command_valid(bytes, message->length, NULL)
+                                               : wire_request_valid(bytes, message->length, NULL);
+    if (stage->waiting || !valid)
         abort();
-    stage->asked = *request;
+    stage->asked = *message;
     stage->waiting = true;
     return 0;
 }
@@ -51,17 +55,17 @@ static void on_turn(void *context)
 
 static void answer(struct stage *stage)
 {
-    struct wire_header header = stage->asked.header;
+    struct wire_header header = stage->asked;
     header.type = WIRE_PROGRESS;
     header.length = sizeof(struct wire_progress);
     struct wire_progress progress = {.header = header, .step = "step", .text = "text"};
-    client_deliver(stage->client, &progress.header);
+    client_deliver(stage->client, &progress.header, NULL, 0);
     header.type = WIRE_END;
     header.length = sizeof(struct wire_end);
-    struct wire_end end = {.header = header, .result = stage->asked.verb % RESULTS, .text = "said"};
+    struct wire_end end = {.header = header, .result = stage->answers++ % RESULTS, .text = "said"};
     stage->waiting = false;
     if (stage->client)
-        client_deliver(stage->client, &end.header);
+        client_deliver(stage->client, &end.header, NULL, 0);
 }
 
 static void turn(struct stage *stage)

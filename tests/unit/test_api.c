@@ -337,11 +337,33 @@ static void test_backlog_of_all(void **state)
     assert_int_equal(end_role(&role), 0);
 }
 
+/* Whether it hangs is what the monitor asks, with and without clients. */
+static void test_ping(void **state)
+{
+    (void)state;
+    struct role role;
+    struct wire_request message = {0};
+    struct wire_header ping = {.type = WIRE_PING, .version = WIRE_VERSION, .length = sizeof ping};
+    start_role(&role);
+    int fd = add_client(&role, 1000, true);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(message_send(role.channel, &ping, sizeof ping, NULL, 0), 0);
+        assert_int_equal(next_message(&role, &message), sizeof(struct wire_header));
+        assert_true(wire_message_valid(&message, sizeof(struct wire_header)));
+        assert_int_equal(message.header.type, WIRE_PONG);
+    }
+    assert_true(ask_info(fd));
+    close(fd);
+    assert_gone(&role, 1);
+    assert_int_equal(end_role(&role), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_life),   cmocka_unit_test(test_monitor_gone),    cmocka_unit_test(test_wrong_monitor),
-        cmocka_unit_test(test_limits), cmocka_unit_test(test_hostile_clients), cmocka_unit_test(test_backlog_of_all),
+        cmocka_unit_test(test_ping),           cmocka_unit_test(test_life),   cmocka_unit_test(test_monitor_gone),
+        cmocka_unit_test(test_wrong_monitor),  cmocka_unit_test(test_limits), cmocka_unit_test(test_hostile_clients),
+        cmocka_unit_test(test_backlog_of_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,9 +3,12 @@
 #include "api/client.h"
 #include "api/varlink.h"
 #include "base/text.h"
+#include "os/process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <json-c/json.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,20 +30,29 @@ struct stage {
     struct loop *loop;
     struct loop_timer *timer;
     struct client_host host;
-    struct client *client; /* NULL once gone */
-    int peer;              /* the client program's end */
-    struct wire_request asked[ASKED_MAX];
+    struct client *client;                /* NULL once gone */
+    int peer;                             /* the client program's end */
+    struct wire_request asked[ASKED_MAX]; /* of a command the header only */
     size_t asked_count;
-    const char *gone; /* why */
+    struct wire_command command; /* the last one */
+    const char *gone;            /* why */
     int ask_result;
 };
 
-static int on_ask(void *context, const struct wire_request *request)
+static int on_ask(void *context, const struct wire_header *message)
 {
     struct stage *stage = context;
+    const void *bytes = message;
     assert_true(stage->asked_count < ASKED_MAX);
-    assert_true(wire_request_valid(request, sizeof *request, NULL));
-    stage->asked[stage->asked_count++] = *request;
+    struct wire_request *asked = &stage->asked[stage->asked_count++];
+    *asked = (struct wire_request){.header = *message};
+    if (message->type == WIRE_COMMAND) {
+        memcpy(&stage->command, bytes, sizeof stage->command);
+        assert_true(wire_command_valid(&stage->command, message->length, NULL));
+        return stage->ask_result;
+    }
+    assert_true(wire_request_valid(bytes, message->length, NULL));
+    memcpy(asked, bytes, sizeof *asked);
     return stage->ask_result;
 }
 
@@ -73,12 +85,14 @@ static void turn(struct stage *stage)
         run_for(stage, 0);
 }
 
-static void open_stage(struct stage *stage)
+static void open_stage_for(struct stage *stage, bool may_operate)
 {
     *stage = (struct stage){0};
     int ends[2];
     struct wire_client who = {
-        .header = {.type = WIRE_CLIENT, .version = WIRE_VERSION, .length = sizeof who, .client = 77}, .uid = 1000};
+        .header = {.type = WIRE_CLIENT, .version = WIRE_VERSION, .length = sizeof who, .client = 77},
+        .uid = 1000,
+        .may_operate = may_operate};
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     stage->peer = ends[0];
     assert_int_equal(loop_new(&stage->loop, NULL), 0);
@@ -90,6 +104,11 @@ static void open_stage(struct stage *stage)
                                        .gone = on_gone,
                                        .context = stage};
     assert_int_equal(client_new(&stage->host, &who, ends[1], &stage->client, NULL), 0);
+}
+
+static void open_stage(struct stage *stage)
+{
+    open_stage_for(stage, false);
 }
 
 static void close_stage(struct stage *stage)
@@ -158,21 +177,21 @@ static void tell_end(struct stage *stage, enum wire_result result, const char *t
 {
     struct wire_end end = {.header = head(stage, WIRE_END, sizeof end), .result = result};
     text_copy(end.text, sizeof end.text, text);
-    client_deliver(stage->client, &end.header);
+    client_deliver(stage->client, &end.header, NULL, 0);
 }
 
 static void tell_progress(struct stage *stage, const char *text)
 {
     struct wire_progress progress = {.header = head(stage, WIRE_PROGRESS, sizeof progress), .step = "health"};
     text_copy(progress.text, sizeof progress.text, text);
-    client_deliver(stage->client, &progress.header);
+    client_deliver(stage->client, &progress.header, NULL, 0);
 }
 
 static void tell_status(struct stage *stage, const char *name)
 {
     struct wire_status status = {.header = head(stage, WIRE_STATUS, sizeof status), .live = -1};
     text_copy(status.name, sizeof status.name, name);
-    client_deliver(stage->client, &status.header);
+    client_deliver(stage->client, &status.header, NULL, 0);
 }
 
 /* --- calls --------------------------------------------------------------------------------------------------- */
@@ -361,8 +380,8 @@ static void test_more_streams(void **state)
     assert_reply(&stage, "{\"parameters\":{\"progress\":{\"step\":\"health\",\"zone\":\"blue\",\"text\":\"1 of 2\","
                          "\"connections\":null,\"elapsed_ms\":0}},\"continues\":true}");
     struct wire_receipt receipt = {.header = head(&stage, WIRE_RECEIPT, sizeof receipt), .from = -1, .to = GREEN};
-    client_deliver(stage.client, &receipt.header);
-    client_deliver(stage.client, &receipt.header); /* the second replaces the first */
+    client_deliver(stage.client, &receipt.header, NULL, 0);
+    client_deliver(stage.client, &receipt.header, NULL, 0); /* the second replaces the first */
     assert_silent(&stage);
     tell_end(&stage, RESULT_DONE, "note");
     assert_reply(&stage, "{\"parameters\":{\"receipt\":{\"from\":null,\"to\":\"green\",\"release\":null,"
@@ -415,10 +434,10 @@ static void test_stale_messages(void **state)
     tell_end(&stage, RESULT_DONE, "");
     struct text replies = read_replies(&stage);
     text_clear(&replies);
-    client_deliver(stage.client, &stale.header);
+    client_deliver(stage.client, &stale.header, NULL, 0);
     assert_silent(&stage);
     SEND(&stage, STATUS);
-    client_deliver(stage.client, &stale.header);
+    client_deliver(stage.client, &stale.header, NULL, 0);
     assert_silent(&stage);
     close_stage(&stage);
 }
@@ -771,6 +790,211 @@ static void test_drop(void **state)
     close_stage(&stage);
 }
 
+/* --- descriptors ------------------------------------------------------------------------------------------------ */
+
+#define EXEC                                                                                                   \
+    "{\"method\":\"io.bluegreen.Agent.Exec\",\"parameters\":{\"app\":\"web\",\"zone\":\"green\",\"command\":[" \
+    "\"ls\",\"-l\",\"\"],\"terminal\":\"xterm\",\"rows\":24,\"columns\":80},\"more\":true}"
+#define LOGS "{\"method\":\"io.bluegreen.Agent.Logs\",\"parameters\":{\"app\":\"web\"}}"
+
+/* The read end of one, whose write end is in *keep. */
+static int new_pipe(int *keep)
+{
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    *keep = ends[1];
+    return ends[0];
+}
+
+/* Nobody has the other end any more. */
+static bool is_abandoned(int pipe)
+{
+    struct pollfd wait = {.fd = pipe, .events = POLLOUT};
+    return poll(&wait, 1, 0) == 1 && (wait.revents & POLLERR);
+}
+
+static void test_exec(void **state)
+{
+    (void)state;
+    struct stage stage;
+    int keep[3];
+    open_stage_for(&stage, true);
+    SEND(&stage, EXEC);
+    assert_int_equal(stage.asked_count, 1);
+    assert_string_equal(stage.command.app, "web");
+    assert_int_equal(stage.command.zone, GREEN);
+    assert_int_equal(stage.command.terminal, 1);
+    assert_string_equal(stage.command.term, "xterm");
+    assert_int_equal(stage.command.argument_count, 3);
+    assert_memory_equal(stage.command.arguments, "ls\0-l\0", 7);
+    assert_int_equal(stage.command.rows, 24);
+    assert_int_equal(stage.command.columns, 80);
+    assert_int_equal(stage.command.merge, 0);
+    int given[2], received[MESSAGE_FDS_MAX];
+    size_t count = 0;
+    char reply[256], byte = 'x';
+    for (int i = 0; i < 2; i++)
+        given[i] = new_pipe(&keep[i]);
+    struct wire_stdio stdio = {.header = head(&stage, WIRE_STDIO, sizeof stdio),
+                               .count = 2,
+                               .kinds = {WIRE_STREAM_TERMINAL, WIRE_STREAM_STDERR}};
+    client_deliver(stage.client, &stdio.header, given, 2);
+    assert_true(message_receive(stage.peer, reply, sizeof reply, received, &count) > 0);
+    assert_string_equal(reply, "{\"parameters\":{\"streams\":[\"terminal\",\"stderr\"]},\"continues\":true}");
+    assert_int_equal(count, 2);
+    for (int i = 0; i < 2; i++) { /* they are the client's, in their order, and the role keeps none */
+        assert_int_equal(write(keep[i], &byte, 1), 1);
+        assert_int_equal(read(received[i], &byte, 1), 1);
+        close(received[i]);
+        assert_true(is_abandoned(keep[i]));
+        close(keep[i]);
+    }
+    struct wire_exited exited = {.header = head(&stage, WIRE_EXIT, sizeof exited),
+                                 .exit = {.known = 1, .signalled = 1, .value = 9, .unix_ms = 1763869080123u}};
+    client_deliver(stage.client, &exited.header, NULL, 0);
+    assert_silent(&stage);
+    tell_end(&stage, RESULT_DONE, "");
+    assert_reply(&stage, "{\"parameters\":{\"code\":null,\"signal\":9,\"time\":\"2025-11-23T03:38:00.123Z\"}}");
+    close_stage(&stage);
+}
+
+static void test_exec_wrong(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "\"app\":\"web\"",
+        "\"app\":\"web\",\"command\":\"ls\"",
+        "\"app\":\"web\",\"command\":[]",
+        "\"app\":\"web\",\"command\":[1]",
+        "\"app\":\"web\",\"command\":[\"\"]",
+        "\"app\":\"web\",\"command\":[null]",
+        "\"app\":\"web\",\"command\":[\"a\\u0000b\"]",
+        "\"app\":\"../x\",\"command\":[\"ls\"]",
+        "\"command\":[\"ls\"]",
+        "\"app\":\"web\",\"command\":[\"ls\"],\"zone\":\"red\"",
+        "\"app\":\"web\",\"command\":[\"ls\"],\"zone\":1",
+        "\"app\":\"web\",\"command\":[\"ls\"],\"terminal\":true",
+        "\"app\":\"web\",\"command\":[\"ls\"],\"terminal\":\"\"",
+        "\"app\":\"web\",\"command\":[\"ls\"],\"terminal\":\"x y\"",
+        "\"app\":\"web\",\"command\":[\"ls\"],\"force\":true",
+        "\"app\":\"web\",\"command\":[\"ls\"],\"rows\":24",
+        "\"app\":\"web\",\"command\":[\"ls\"],\"terminal\":\"xterm\",\"rows\":-1",
+        "\"app\":\"web\",\"command\":[\"ls\"],\"terminal\":\"xterm\",\"rows\":65536",
+        "\"app\":\"web\",\"command\":[\"ls\"],\"terminal\":\"xterm\",\"columns\":\"80\"",
+        "\"app\":\"web\",\"command\":[\"ls\"],\"merge\":1",
+    };
+    struct stage stage;
+    open_stage_for(&stage, true);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char call[256];
+        int length = snprintf(call, sizeof call,
+                              "{\"method\":\"io.bluegreen.Agent.Exec\",\"parameters\":{%s},\"more\":true}", wrong[i]);
+        send_bytes(&stage, call, (size_t)length + 1);
+        assert_true(reply_contains(&stage, "\"error\":"));
+    }
+    assert_int_equal(stage.asked_count, 0);
+    close_stage(&stage);
+}
+
+/* Nobody's, whoever he is: what comes is as if it had never been sent. */
+static void test_descriptors_are_not_taken(void **state)
+{
+    (void)state;
+    struct stage stage;
+    int keep[3];
+    for (int may_operate = 0; may_operate < 2; may_operate++) {
+        open_stage_for(&stage, may_operate);
+        int fds[3] = {new_pipe(&keep[0]), new_pipe(&keep[1]), new_pipe(&keep[2])};
+        assert_int_equal(message_send(stage.peer, EXEC, sizeof EXEC, fds, 3), 0);
+        for (int i = 0; i < 3; i++)
+            close(fds[i]);
+        turn(&stage);
+        assert_int_equal(stage.asked_count, 1);
+        for (int i = 0; i < 3; i++) {
+            assert_true(is_abandoned(keep[i]));
+            close(keep[i]);
+        }
+        tell_end(&stage, RESULT_NOT_ALLOWED, "no");
+        assert_true(reply_contains(&stage, "NotAllowed"));
+        close_stage(&stage);
+    }
+}
+
+/* For another call, or not as many as are said to come. */
+static void test_stdio_out_of_place(void **state)
+{
+    (void)state;
+    struct stage stage;
+    int keep;
+    open_stage_for(&stage, true);
+    SEND(&stage, "{\"method\":\"io.bluegreen.Agent.Exec\",\"parameters\":{\"app\":\"web\",\"command\":[\"ls\"]}}");
+    assert_reply(&stage, "{\"error\":\"org.varlink.service.ExpectedMore\",\"parameters\":{}}");
+    for (int i = 0; i < 2; i++) {
+        if (i == 0)
+            SEND(&stage, LOGS);
+        else
+            SEND(&stage, EXEC);
+        struct wire_stdio stdio = {.header = head(&stage, WIRE_STDIO, sizeof stdio), .count = (uint8_t)(1 + i)};
+        int given = new_pipe(&keep);
+        client_deliver(stage.client, &stdio.header, &given, 1);
+        assert_silent(&stage);
+        assert_true(given >= 0); /* it left it to us */
+        close(given);
+        close(keep);
+        tell_end(&stage, RESULT_FAILED, "no");
+        assert_true(reply_contains(&stage, "Failed"));
+    }
+    close_stage(&stage);
+}
+
+static void test_logs(void **state)
+{
+    (void)state;
+    struct stage stage;
+    int ends[2], given[2], received[MESSAGE_FDS_MAX];
+    size_t count = 0;
+    char reply[256], byte = 'x';
+    open_stage_for(&stage, true);
+    SEND(&stage, LOGS);
+    assert_int_equal(stage.asked[0].verb, VERB_LOGS);
+    assert_int_equal(stage.asked[0].zone, 0);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    given[0] = ends[0];
+    given[1] = dup(ends[0]);
+    struct wire_files files = {.header = head(&stage, WIRE_FILES, sizeof files),
+                               .zone = GREEN,
+                               .count = 2,
+                               .kinds = {WIRE_FILE_LOG, WIRE_FILE_INDEX},
+                               .release = "v1"};
+    client_deliver(stage.client, &files.header, given, 2);
+    assert_int_equal(given[0], -1); /* it took them */
+    assert_int_equal(given[1], -1);
+    tell_end(&stage, RESULT_DONE, "");
+    ssize_t got = message_receive(stage.peer, reply, sizeof reply, received, &count);
+    assert_true(got > 0);
+    assert_string_equal(reply,
+                        "{\"parameters\":{\"zone\":\"green\",\"release\":\"v1\",\"files\":[\"log\",\"index\"]}}");
+    assert_int_equal(count, 2);
+    assert_int_equal(write(ends[1], &byte, 1), 1);
+    assert_int_equal(read(received[0], &byte, 1), 1);
+    close(received[0]);
+    close(received[1]);
+    assert_true(is_abandoned(ends[1]));
+    close(ends[1]);
+    /* a refusal brings none, and what came before it is closed */
+    SEND(&stage, "{\"method\":\"io.bluegreen.Agent.Logs\",\"parameters\":{\"app\":\"web\",\"zone\":\"green\"}}");
+    assert_int_equal(stage.asked[1].zone, GREEN + 1);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    files.header = head(&stage, WIRE_FILES, sizeof files);
+    files.count = 1;
+    client_deliver(stage.client, &files.header, ends, 1);
+    tell_end(&stage, RESULT_FAILED, "no");
+    assert_true(reply_contains(&stage, "Failed"));
+    assert_true(is_abandoned(ends[1]));
+    close(ends[1]);
+    close_stage(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -804,6 +1028,11 @@ int main(void)
         cmocka_unit_test(test_half_close),
         cmocka_unit_test(test_no_monitor),
         cmocka_unit_test(test_drop),
+        cmocka_unit_test(test_exec),
+        cmocka_unit_test(test_exec_wrong),
+        cmocka_unit_test(test_descriptors_are_not_taken),
+        cmocka_unit_test(test_stdio_out_of_place),
+        cmocka_unit_test(test_logs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "conf/conf.h"
 
 #include "base/cleanup.h"
+#include "conf/app_keys.h"
 #include "conf/file.h"
 #include "conf/scan.h"
 #include "os/files.h"
@@ -217,7 +218,8 @@ static const struct {
     {APP "[drain\n", "line 5: ", "has no closing ']'"},
     {APP "[drain] # comment\n", "line 5: ", "\"# comment\" behind the section's ']'"},
     {APP "[]\n", "line 5: ", "\"\" is not a section's name"},
-    {APP "[dr ain]\n", "line 5: ", "is not a section's name"},
+    {APP "[dr ain]\n", "[dr ain]: ", "unknown section"},
+    {APP "[d r n]\n", "line 5: ", "is not a section's name"},
     {APP "workdir = /srv/\x01\n", "[app] workdir: ", "a control character"},
     {APP "workdir = /srv/\x7f\n", "[app] workdir: ", "a control character"},
     {APP "workdir = /a\rb\n", "[app] workdir: ", "a control character"},
@@ -227,11 +229,10 @@ static const struct {
     {"\xef\xbb\xbf" APP, "line 1: ", "byte order mark"},
     /* what nobody knows */
     {APP "[helth]\nhttp = :80/\n", "[helth]: ", "unknown section; did you mean health?"},
-    {APP "[zzzzzzzz]\n", "[zzzzzzzz]: ", "unknown section; there are app, ports, health, drain"},
+    {APP "[zzzzzzzz]\n", "[zzzzzzzz]: ", "unknown section; there are app, process, ports, files"},
     {APP "stop_timout = 1s\n", "[app] stop_timout: ", "unknown key; did you mean stop_timeout?"},
     {APP "then = cut\n", "[app] then: ", "unknown key; then belongs in [drain]"},
     {APP "[drain]\nxyzxyzxyz = 1\n", "[drain] xyzxyzxyz: ", "unknown key; there are timeout, then"},
-    {APP "[health]\nexec = /bin/check\n", "[health] exec: ", "no exec checks yet"},
     /* [app] */
     {"[app]\nuser = web\nrun = /bin/a\n", "[app] name: ", "missing"},
     {"[app]\nname = web\nrun = /bin/a\n", "[app] user: ", "missing"},
@@ -247,6 +248,7 @@ static const struct {
     {"[app]\nname = web\nuser = web\nrun = /bin/a \\q\n", "[app] run: ", "is no escape"},
     {"[app]\nname = web\nuser = web\nrun = /bin/a %h\n", "[app] run: ", "unknown '%h'"},
     {APP "workdir = srv\n", "[app] workdir: ", "not an absolute path"},
+    {APP "workdir = /srv/../etc\n", "[app] workdir: ", "has a \"..\""},
     {APP "workdir = /srv/%\n", "[app] workdir: ", "'%' at the end"},
     {APP "environment = A\n", "[app] environment: ", "is not NAME=VALUE"},
     {APP "environment = A=1 | A=2\n", "[app] environment: ", "A is set twice"},
@@ -279,7 +281,7 @@ static const struct {
     {APP "[health]\nhttp = :80/\nfollow_redirects = maybe\n", "[health] follow_redirects: ", "neither yes nor no"},
     {APP "[health]\ntcp = :80\nhost = example.org\n", "[health] host: ", "only with an http check"},
     {APP "[drain]\ntimeout = 2d\n", "[drain] timeout: ", "out of range; it is 0 to 1d"},
-    {APP "[drain]\nthen = kill\n", "[drain] then: ", "neither cut"},
+    {APP "[drain]\nthen = kill\n", "[drain] then: ", "not one of cut, leave"},
 };
 
 static void test_bad_files(void **state)
@@ -670,15 +672,12 @@ static void test_app_example(void **state)
     uncomment("conf/apps/web.conf.example", &content);
     if (parse(content, strlen(content), &full, &problems) != 0)
         fail_msg("%s", problems.items[0]);
-    static const char *const keys[] = {"name",     "user",          "group", "run",      "workdir", "environment",
-                                       "env_file", "stop_timeout",  "http",  "interval", "timeout", "passes",
-                                       "failures", "start_timeout", "grace", "host",     "status",  "follow_redirects",
-                                       "then"};
-    for (size_t i = 0; i < COUNT(keys); i++) {
-        char line[40];
-        snprintf(line, sizeof line, "\n%s = ", keys[i]);
-        if (!strstr(content, line))
-            fail_msg("the example does not show %s", keys[i]);
+    for (size_t i = 0; i < app_rule_count; i++) {
+        char line[40], within[48]; /* in a comment, where it contradicts another key */
+        snprintf(line, sizeof line, "\n%s = ", app_rules[i].key ? app_rules[i].key : "http");
+        snprintf(within, sizeof within, "\n# %s", line + 1);
+        if (!strstr(content, line) && !strstr(content, within))
+            fail_msg("the example does not show [%s] %s", app_rules[i].section, app_rules[i].key);
     }
     /* What is commented out is the default. */
     assert_int_equal(full.stop_timeout_ms, plain.stop_timeout_ms);
@@ -691,6 +690,14 @@ static void test_app_example(void **state)
     assert_int_equal(full.health.start_timeout_ms, plain.health.start_timeout_ms);
     assert_int_equal(full.health.grace_ms, plain.health.grace_ms);
     assert_int_equal(full.health.follow_redirects, plain.health.follow_redirects);
+    assert_int_equal(full.stop_signal, plain.stop_signal);
+    assert_memory_equal(&full.restart, &plain.restart, sizeof full.restart);
+    assert_int_equal(full.sandbox.syscalls, plain.sandbox.syscalls);
+    assert_false(full.sandbox.system_writable || full.sandbox.home_visible || full.sandbox.kernel_visible ||
+                 full.sandbox.run_visible || full.limits.optional || full.freeze || full.health.notify);
+    assert_int_equal(full.process_count, 1);
+    assert_false(full.processes[0].live_only);
+    assert_int_equal(full.file_count, 5);
     assert_int_equal(full.health.status_count, 1); /* written out, it is the 200-299 that 0 stands for */
 }
 

@@ -113,14 +113,20 @@ static void a_tail_is_the_last_lines_made_safe(void **state)
     in(path, "log");
     const char text[] = "first\nsecond\x1b[31m\nthi\0rd\xff\n\n";
     assert_int_equal(file_write_atomic(path, 0600, text, sizeof text - 1, &err), 0);
-    assert_int_equal(file_tail(path, 2, tail, sizeof tail), 0);
+    assert_int_equal(file_tail(path, 0, 2, tail, sizeof tail), 0);
     assert_string_equal(tail, "second?[31m\nthi?rd?");
-    assert_int_equal(file_tail(path, 1, tail, sizeof tail), 0);
+    assert_int_equal(file_tail(path, 0, 1, tail, sizeof tail), 0);
     assert_string_equal(tail, "thi?rd?");
-    assert_int_equal(file_tail(path, 9, tail, 16), 0); /* cut in the middle of a line: that line is left out */
+    assert_int_equal(file_tail(path, 0, 9, tail, 16), 0); /* cut in the middle of a line: that line is left out */
     assert_string_equal(tail, "thi?rd?");
+    assert_int_equal(file_tail(path, 6, 9, tail, sizeof tail), 0); /* without what stood there before */
+    assert_string_equal(tail, "second?[31m\nthi?rd?");
+    assert_int_equal(file_tail(path, sizeof text - 1, 9, tail, sizeof tail), 0);
+    assert_string_equal(tail, "");
+    assert_int_equal(file_tail(path, sizeof text, 9, tail, sizeof tail), 0); /* rotated meanwhile: all is new */
+    assert_string_equal(tail, "first\nsecond?[31m\nthi?rd?");
     in(path, "nothing");
-    assert_int_equal(file_tail(path, 3, tail, sizeof tail), 0);
+    assert_int_equal(file_tail(path, 0, 3, tail, sizeof tail), 0);
     assert_string_equal(tail, "");
 }
 

@@ -76,6 +76,15 @@ static int add_operation(enum record_kind kind, const char *name, enum wire_verb
     return add(&record);
 }
 
+static int add_incident(const char *name)
+{
+    struct record record;
+    record_init(&record, RECORD_INCIDENT, name);
+    record.zone = BLUE;
+    record.incident = INCIDENT_CRASHES;
+    return add(&record);
+}
+
 static int add_app_state(const char *name, enum app_state app_state)
 {
     struct record record;
@@ -184,6 +193,22 @@ static int add_numbered(enum record_kind kind, uint64_t sequence)
     return fold_add(&fold, &record, NULL);
 }
 
+static void test_incidents_change_nothing(void **state)
+{
+    assert_int_equal(add_incident("web"), 0); /* of an app that was removed */
+    assert_int_equal(add_app("web", 0), 0);
+    assert_int_equal(add_zone("web", BLUE, ZONE_LIVE, "v1", ""), 0);
+    assert_int_equal(add_live("web", BLUE), 0);
+    assert_int_equal(add_operation(RECORD_BEGIN, "web", VERB_DEPLOY, GREEN), 0);
+    struct fold before = {0};
+    assert_int_equal(fold_copy(&before, &fold), 0);
+    assert_int_equal(add_incident("web"), 0);
+    assert_int_equal(before.count, fold.count);
+    assert_memory_equal(before.apps, fold.apps, sizeof *fold.apps);
+    assert_true(fold.apps[0].interrupted);
+    fold_clear(&before);
+}
+
 static void test_a_missing_record_is_noticed(void **state)
 {
     assert_int_equal(add_numbered(RECORD_APP, 1), 0);
@@ -200,8 +225,10 @@ static void test_gaps_after_a_compaction(void **state)
 {
     assert_int_equal(add_numbered(RECORD_END, 5), 0);
     assert_int_equal(add_numbered(RECORD_END, 9), 0);
-    assert_int_equal(add_numbered(RECORD_END, 9), -EPROTO);
-    assert_int_equal(add_numbered(RECORD_END, 8), -EPROTO);
+    assert_int_equal(add_numbered(RECORD_INCIDENT, 11), 0);
+    assert_int_equal(add_numbered(RECORD_END, 13), 0);
+    assert_int_equal(add_numbered(RECORD_END, 13), -EPROTO);
+    assert_int_equal(add_numbered(RECORD_END, 12), -EPROTO);
     assert_int_equal(add_numbered(RECORD_APP, 20), 0);
     assert_int_equal(add_numbered(RECORD_LIVE, 22), -EPROTO);
     assert_int_equal(add_numbered(RECORD_LIVE, 21), 0);
@@ -286,6 +313,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_operations_overlap, setup, teardown),
         cmocka_unit_test_setup_teardown(test_removal_frees_the_index, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contradictions, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_incidents_change_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_missing_record_is_noticed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gaps_after_a_compaction, setup, teardown),
         cmocka_unit_test_setup_teardown(test_snapshot_gives_the_state_again, setup, teardown),

@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -361,6 +363,117 @@ static void test_environments(void **state)
     check_refused(grammar_environment, "AB=1 | A=2 | AB=3", "AB is set twice");
 }
 
+/* --- shares, signals, files -------------------------------------------------------------------- */
+
+static void test_cpus(void **state)
+{
+    uint32_t permille = 7;
+    assert_int_equal(grammar_cpu("150%", &permille, NULL), 0);
+    assert_int_equal(permille, 1500);
+    assert_int_equal(grammar_cpu("1%", &permille, NULL), 0);
+    assert_int_equal(permille, 10);
+    assert_int_equal(grammar_cpu("102400%", &permille, NULL), 0);
+    assert_int_equal(permille, 1024000);
+    static const char *const bad[] = {"",    "%",    "0%",   "0.5",  "0.5%",  "1",         "150",  "150 %",
+                                      "-5%", "+5%",  "50%%", "five", "0x10%", "102401%",   "1,5%", "99999999%",
+                                      " 5%", "5%\t", "5% ",  "½%",   "5%%",   "123456789%"};
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        struct error err = {0};
+        if (grammar_cpu(bad[i], &permille, &err) != -EINVAL)
+            fail_msg("cpu \"%s\" was taken", bad[i]);
+        assert_non_null(strstr(err.text, "whole percent of one CPU"));
+        assert_int_equal(permille, 1024000);
+    }
+}
+
+static void test_signals(void **state)
+{
+    static const struct {
+        const char *text;
+        int number;
+    } good[] = {{"SIGTERM", SIGTERM}, {"TERM", SIGTERM},    {"INT", SIGINT},       {"SIGQUIT", SIGQUIT},
+                {"HUP", SIGHUP},      {"SIGUSR1", SIGUSR1}, {"USR2", SIGUSR2},     {"ABRT", SIGABRT},
+                {"SIGALRM", SIGALRM}, {"PWR", SIGPWR},      {"SIGWINCH", SIGWINCH}};
+    int number = 0;
+    for (size_t i = 0; i < COUNT(good); i++) {
+        assert_int_equal(grammar_signal(good[i].text, &number, NULL), 0);
+        assert_int_equal(number, good[i].number);
+    }
+    assert_int_equal(grammar_signal("SIGRTMIN+3", &number, NULL), 0);
+    assert_int_equal(number, SIGRTMIN + 3);
+    assert_int_equal(grammar_signal("RTMIN", &number, NULL), 0);
+    assert_int_equal(number, SIGRTMIN);
+    static const char *const bad[] = {"",      "SIG",      "term",    "SIGterm",  "15",      "SIGSTOP",
+                                      "KILL",  "SIGKILL",  "SIGCHLD", "RTMIN+31", "RTMIN+",  "RTMIN-1",
+                                      "RTMAX", "SIGTERM ", "RTMIN3",  "SIGCONT",  "SIGSEGV", "SIGSIGTERM"};
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        if (grammar_signal(bad[i], &number, NULL) != -EINVAL)
+            fail_msg("signal \"%s\" was taken", bad[i]);
+    }
+}
+
+static void test_lists(void **state)
+{
+    check_words(grammar_list, "a", "a");
+    check_words(grammar_list, " /dev/a | /dev/b c|d ", "/dev/a|/dev/b c|d");
+    check_refused(grammar_list, "", "nothing between");
+    check_refused(grammar_list, "a |", "nothing between");
+    check_refused(grammar_list, "| a", "nothing between");
+    check_refused(grammar_list, "a || b", "nothing between");
+}
+
+static void free_rules(struct file_rule *rules, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(rules[i].source);
+        free(rules[i].target);
+    }
+}
+
+static void test_file_lists(void **state)
+{
+    struct file_rule rules[FILE_RULES_MAX] = {0}, none = {0};
+    size_t count = 0;
+    assert_int_equal(grammar_files("/a b | /c->/d |/e -> /f g", FILE_WRITE, rules, &count, NULL), 0);
+    assert_int_equal(count, 3);
+    assert_string_equal(rules[0].source, "/a b");
+    assert_null(rules[0].target);
+    assert_string_equal(rules[1].source, "/c");
+    assert_string_equal(rules[1].target, "/d");
+    assert_string_equal(rules[2].source, "/e");
+    assert_string_equal(rules[2].target, "/f g");
+    assert_int_equal(grammar_files("/h", FILE_HIDE, rules, &count, NULL), 0);
+    assert_int_equal(count, 4);
+    assert_int_equal(rules[0].access, FILE_WRITE);
+    assert_int_equal(rules[3].access, FILE_HIDE);
+    static const char *const bad[] = {"",           "|",        "/a |", "-> /a", "/a ->", "->", "/a -> /b -> /c",
+                                      "/x | /a ->", "/x | | /a"};
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        if (grammar_files(bad[i], FILE_READ, rules, &count, NULL) != -EINVAL)
+            fail_msg("files \"%s\" were taken", bad[i]);
+        assert_int_equal(count, 4);
+        assert_memory_equal(&rules[4], &none, sizeof none); /* and what was read before the fault is freed */
+    }
+    assert_int_equal(grammar_files("/a -> /b", FILE_HIDE, rules, &count, NULL), -EINVAL);
+    free_rules(rules, count);
+}
+
+static void test_too_many_files(void **state)
+{
+    struct file_rule rules[FILE_RULES_MAX] = {0};
+    size_t count = 0;
+    struct error err = {0};
+    for (int i = 0; i < FILE_RULES_MAX - 1; i++)
+        assert_int_equal(grammar_files("/a", FILE_READ, rules, &count, NULL), 0);
+    assert_int_equal(grammar_files("/b | /c", FILE_READ, rules, &count, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "more than 64 paths"));
+    assert_int_equal(count, FILE_RULES_MAX - 1);
+    assert_null(rules[count].source);
+    assert_int_equal(grammar_files("/b", FILE_READ, rules, &count, NULL), 0);
+    assert_int_equal(count, FILE_RULES_MAX);
+    free_rules(rules, count);
+}
+
 /* --- environment files ------------------------------------------------------------------------- */
 
 static int parse_env_file(const char *content, struct words *words, struct error *err)
@@ -443,6 +556,11 @@ int main(void)
         cmocka_unit_test(test_commands),
         cmocka_unit_test(test_commands_refused),
         cmocka_unit_test(test_environments),
+        cmocka_unit_test(test_cpus),
+        cmocka_unit_test(test_signals),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_file_lists),
+        cmocka_unit_test(test_too_many_files),
         cmocka_unit_test(test_env_files),
         cmocka_unit_test(test_env_files_refused),
         cmocka_unit_test(test_env_file_is_not_terminated),

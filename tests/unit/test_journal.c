@@ -411,6 +411,45 @@ static void test_compaction_at_start(void **state)
     assert_string_equal(fold.apps[0].zones[BLUE].reason, "77");
 }
 
+static void add_incident(struct text *text, uint64_t sequence)
+{
+    struct record record;
+    record_init(&record, RECORD_INCIDENT, "web");
+    record.zone = BLUE;
+    record.incident = INCIDENT_WATCHDOG;
+    record.sequence = sequence;
+    record.unix_ms = sequence;
+    record_format(&record, text);
+}
+
+/* An app that dies all the time leaves room for the operations, and its newest incidents. */
+static void test_compaction_keeps_operations_beside_incidents(void **state)
+{
+    CLEANUP_TEXT struct text text = {0};
+    struct record record, *records = NULL;
+    uint64_t sequence = 0;
+    size_t count, incidents = 0;
+    record_init(&record, RECORD_END, "web");
+    record.verb = VERB_DEPLOY;
+    for (int i = 0; i < 10; i++) {
+        record.sequence = ++sequence;
+        record_format(&record, &text);
+    }
+    while (text.length < JOURNAL_COMPACT_BYTES)
+        add_incident(&text, ++sequence);
+    assert_int_equal(file_write_atomic(path, 0600, text.data, text.length, NULL), 0);
+    open_again();
+    assert_true(file_size() < JOURNAL_COMPACT_BYTES / 2);
+    assert_int_equal(journal_history(journal, "web", 5000, &records, &count, NULL), 0);
+    for (size_t i = 0; i < count; i++)
+        incidents += records[i].kind == RECORD_INCIDENT;
+    assert_int_equal(count - incidents, 10);
+    assert_int_equal(incidents, JOURNAL_INCIDENTS_KEPT);
+    assert_int_equal(records[count - 1].sequence, sequence);
+    assert_int_equal(records[count - 1].incident, INCIDENT_WATCHDOG);
+    free(records);
+}
+
 static void test_compaction_while_running(void **state)
 {
     struct journal *second;
@@ -490,6 +529,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_history, setup, teardown),
         cmocka_unit_test_setup_teardown(test_compaction_at_start, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_compaction_keeps_operations_beside_incidents, setup, teardown),
         cmocka_unit_test_setup_teardown(test_compaction_while_running, setup, teardown),
         cmocka_unit_test_setup_teardown(test_compaction_fails, setup, teardown),
         cmocka_unit_test_setup_teardown(test_compaction_of_nothing, setup, teardown),

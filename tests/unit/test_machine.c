@@ -23,62 +23,74 @@ static bool has_kernel_side(enum zone_state state)
 }
 
 /* The whole zone table, row by row: what is written here by hand must be what the code has. ! impossible, = stays
- * with no action, else the next state and the actions' letters: p probe-off, d drain-off, a alarm, r record,
- * b rebuild, P probe-on, D drain-on, t tear-down. */
+ * with no action, else the next state and the actions' letters: p probe-off, d drain-off, a alarm, f freeze,
+ * w thaw, r record, b rebuild, P probe-on, D drain-on, t tear-down. */
 /* clang-format off */
 static const char *const expected_zones[ZONE_STATES][ZONE_CHANGES] = {
     /* stage, started, pass, fail, break, gain,
-       lose, drained, halt, restore, remove, lost */
+       lose, drained, halt, restore, remove, lost,
+       freeze, thaw */
     [ZONE_ABSENT] = {
         "staging r", "!", "!", "!", "=", "!",
         "!", "!", "=", "=", "=", "=",
+        "!", "!",
     },
     [ZONE_STAGING] = {
         "!", "starting P", "!", "!", "failed prt", "!",
         "!", "!", "absent prt", "!", "absent prt", "failed prt",
+        "!", "!",
     },
     [ZONE_STARTING] = {
         "!", "!", "healthy r", "=", "failed prt", "!",
         "!", "!", "absent prt", "!", "absent prt", "failed prt",
+        "!", "!",
     },
     [ZONE_HEALTHY] = {
         "!", "!", "=", "unhealthy", "failed prt", "live r",
         "!", "!", "absent prt", "!", "absent prt", "failed part",
+        "!", "!",
     },
     [ZONE_UNHEALTHY] = {
         "!", "!", "healthy", "=", "failed prt", "live r",
         "!", "!", "absent prt", "!", "absent prt", "failed part",
+        "!", "!",
     },
     [ZONE_LIVE] = {
         "!", "=", "=", "live a", "!", "!",
         "draining rD", "!", "stopped prt", "live parbP", "absent prt", "live parbP",
+        "!", "!",
     },
     [ZONE_DRAINING] = {
         "!", "=", "=", "=", "!", "live dr",
         "!", "standby dr", "stopped pdrt", "standby pdarbP", "absent pdrt", "standby pdarbP",
+        "!", "!",
     },
     [ZONE_STANDBY] = {
         "!", "=", "=", "standby a", "!", "live r",
         "!", "=", "stopped prt", "standby parbP", "absent prt", "standby parbP",
+        "frozen pfr", "!",
     },
     [ZONE_FROZEN] = {
         "!", "!", "!", "!", "!", "!",
-        "!", "=", "stopped prt", "standby parbP", "absent prt", "standby parbP",
+        "!", "=", "stopped pwrt", "standby parbP", "absent pwrt", "standby parbP",
+        "=", "standby wrP",
     },
     [ZONE_FAILED] = {
         "staging r", "!", "!", "!", "=", "!",
         "!", "!", "=", "=", "absent r", "=",
+        "!", "!",
     },
     [ZONE_STOPPED] = {
         "!", "!", "!", "!", "=", "!",
         "!", "!", "=", "standby rbP", "absent r", "=",
+        "!", "!",
     },
 };
 /* clang-format on */
 
 static void describe(enum zone_state state, struct zone_cell cell, char *text)
 {
-    static const char letters[] = "pdarbPDt";
+    static const char letters[] = "pdafwrbPDt";
     if (cell.impossible) {
         strcpy(text, "!");
         return;
@@ -90,7 +102,7 @@ static void describe(enum zone_state state, struct zone_cell cell, char *text)
     char *end = stpcpy(text, zone_state_name(cell.next));
     if (cell.actions)
         *end++ = ' ';
-    for (unsigned bit = 0; bit < 8; bit++) {
+    for (unsigned bit = 0; bit < 10; bit++) {
         if (cell.actions & (1u << bit))
             *end++ = letters[bit];
     }
@@ -151,9 +163,10 @@ static void a_live_zone_is_never_given_up_by_a_failure(void **state)
 
 /* s stay, n next, f fail, r refuse; events in the order done failed good bad expired lost abort. */
 static const char *const expected_steps[STEPS] = {
-    [STEP_IDLE] = "ssssssr",      [STEP_CLEAR] = "nfssfsf", [STEP_BUILD] = "nfssfff",    [STEP_START] = "nfssfff",
-    [STEP_HEALTH] = "nfnsfff",    [STEP_GATE] = "nfnffff",  [STEP_FIREWALL] = "nfssfff", [STEP_SWITCH] = "nfssssr",
-    [STEP_UNPUBLISH] = "nfssssr", [STEP_HALT] = "nfssssr",  [STEP_RESTORE] = "nfnsfff",  [STEP_FORGET] = "nfssssr",
+    [STEP_IDLE] = "ssssssr",   [STEP_MEMORY] = "nfssfsf",    [STEP_CLEAR] = "nfssfsf", [STEP_BUILD] = "nfssfff",
+    [STEP_START] = "nfssfff",  [STEP_HEALTH] = "nfnsfff",    [STEP_GATE] = "nfnffff",  [STEP_FIREWALL] = "nfssfff",
+    [STEP_SWITCH] = "nfssssr", [STEP_UNPUBLISH] = "nfssssr", [STEP_HALT] = "nfssssr",  [STEP_RESTORE] = "nfnsfff",
+    [STEP_FORGET] = "nfssssr",
 };
 
 static void step_table_is_as_written(void **state)
@@ -186,6 +199,45 @@ static void every_plan_ends_and_gates_its_switch(void **state)
                 assert_true(gated);
         }
     }
+}
+
+/* Nobody can end what stands still, and a frozen zone is not live. */
+static void what_is_frozen_is_thawed_before_anything_else(void **state)
+{
+    (void)state;
+    for (int change = 0; change < ZONE_CHANGES; change++) {
+        struct zone_cell cell = zone_transition(ZONE_FROZEN, (enum zone_change)change);
+        if (cell.next == ZONE_FROZEN)
+            continue;
+        assert_true(cell.actions & (ACTION_THAW | ACTION_REBUILD));
+        assert_int_not_equal(cell.next, ZONE_LIVE);
+    }
+    for (int zone = 0; zone < ZONE_STATES; zone++) {
+        for (int change = 0; change < ZONE_CHANGES; change++) {
+            struct zone_cell cell = zone_transition((enum zone_state)zone, (enum zone_change)change);
+            assert_int_equal((cell.actions & ACTION_FREEZE) != 0, cell.next == ZONE_FROZEN && zone != ZONE_FROZEN);
+            if (cell.actions & ACTION_THAW)
+                assert_int_equal(zone, ZONE_FROZEN);
+        }
+    }
+}
+
+/* A refusal must not have cost the standby its place. */
+static void looking_comes_before_changing(void **state)
+{
+    (void)state;
+    const enum step *deploy = plan_of(VERB_DEPLOY), *stage = plan_of(VERB_STAGE);
+    assert_true(plan_only_looked(deploy, 0));
+    assert_int_equal(deploy[1], STEP_MEMORY);
+    assert_true(plan_only_looked(deploy, 1));
+    assert_int_equal(deploy[2], STEP_CLEAR);
+    assert_false(plan_only_looked(deploy, 2));
+    assert_false(plan_only_looked(deploy, 5));
+    assert_int_equal(stage[0], STEP_MEMORY);
+    assert_true(plan_only_looked(stage, 0));
+    assert_false(plan_only_looked(stage, 1));
+    assert_true(plan_only_looked(plan_of(VERB_ROLLBACK), 0));
+    assert_false(plan_only_looked(plan_of(VERB_ROLLBACK), 1));
 }
 
 static void plans_are_for_operations_only(void **state)
@@ -224,6 +276,8 @@ int main(void)
         cmocka_unit_test(a_live_zone_is_never_given_up_by_a_failure),
         cmocka_unit_test(step_table_is_as_written),
         cmocka_unit_test(every_plan_ends_and_gates_its_switch),
+        cmocka_unit_test(what_is_frozen_is_thawed_before_anything_else),
+        cmocka_unit_test(looking_comes_before_changing),
         cmocka_unit_test(plans_are_for_operations_only),
         cmocka_unit_test(description_has_every_state_and_plan),
     };

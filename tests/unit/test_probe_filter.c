@@ -2,8 +2,12 @@
 /* The probe role's filter, tried in child processes: what it refuses, and what must still work. */
 #include "probe/filter.c" /* the probe's own files are in no library */
 
+#include "base/cleanup.h"
+
 #include <arpa/inet.h>
+#include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,7 +27,7 @@ static int behind_filter(int (*body)(int fd))
     int status;
     pid_t pid = fork();
     if (pid == 0)
-        _exit(filter_install(NULL) < 0 ? 100 : body(fd));
+        _exit(probe_filter_load(NULL) < 0 ? 100 : body(fd));
     assert_int_equal(waitpid(pid, &status, 0), pid);
     if (WIFSIGNALED(status))
         fail_msg("killed by signal %d", WTERMSIG(status));

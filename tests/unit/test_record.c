@@ -66,6 +66,13 @@ static void test_every_kind(void **state)
     check_line(&record, "7 1700000000123 state app=web state=stopped");
     record = make(RECORD_REMOVED);
     check_line(&record, "7 1700000000123 removed app=web");
+    record = make(RECORD_INCIDENT);
+    record.zone = BLUE;
+    record.incident = INCIDENT_MEMORY;
+    strcpy(record.release, "v2");
+    strcpy(record.reason, "512 MiB");
+    check_line(&record,
+               "7 1700000000123 incident app=web zone=blue incident=out-of-memory release=v2 reason=512%20MiB");
 }
 
 static void test_values_are_encoded(void **state)

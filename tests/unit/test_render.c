@@ -22,9 +22,10 @@ static void assert_json(struct json_object *object, const char *expected)
     json_object_put(object);
 }
 
-#define ZONE_ABSENT_JSON                                                                      \
-    "{\"state\":\"absent\",\"release\":null,\"addresses\":[],\"pid\":null,\"shim_pid\":null," \
-    "\"connections\":{\"tcp\":0,\"udp\":0},\"restarts\":0,\"last_exit\":null,\"verdict\":\"unknown\",\"detail\":null}"
+#define ZONE_ABSENT_JSON                                                                                              \
+    "{\"state\":\"absent\",\"release\":null,\"addresses\":[],\"pid\":null,\"shim_pid\":null,"                         \
+    "\"connections\":{\"tcp\":0,\"udp\":0},\"restarts\":0,\"last_exit\":null,\"verdict\":\"unknown\",\"detail\":null" \
+    ",\"crash_loop\":false,\"usage\":null,\"processes\":[]}"
 
 static void test_empty_app(void **state)
 {
@@ -58,6 +59,24 @@ static void test_full_app(void **state)
     (void)state;
     struct wire_status status = {.name = "web", .state = APP_RUNNING, .live = BLUE, .port_count = 2};
     fill_blue(&status.zones[BLUE]);
+    status.zones[BLUE].crash_loop = 1;
+    status.zones[BLUE].usage = (struct wire_usage){.known = 1,
+                                                   .limits = 1,
+                                                   .memory = 5000000000,
+                                                   .cpu_permille = 37,
+                                                   .cpu_limit = 1500,
+                                                   .cpu_us = 7,
+                                                   .throttled_us = 8,
+                                                   .tasks = 9,
+                                                   .tasks_limit = 10,
+                                                   .oom_kills = 11};
+    status.zones[BLUE].process_count = 2;
+    status.zones[BLUE].processes[0] = (struct wire_process){.name = "worker",
+                                                            .live_only = 1,
+                                                            .state = PROCESS_BACK_OFF,
+                                                            .restarts = 3,
+                                                            .last_exit = {.known = 1, .value = 7}};
+    status.zones[BLUE].processes[1] = (struct wire_process){.state = 99, .pid = 12};
     status.zones[GREEN].last_exit = (struct wire_exit){.known = 1, .value = 0, .unix_ms = 0};
     status.ports[0] = (struct wire_port){.name = "http", .listen = "80", .target = 8080, .protocol = PROTOCOL_TCP};
     status.ports[1] = (struct wire_port){.name = "dns", .listen = "[::1]:53", .target = 53, .protocol = PROTOCOL_UDP};
@@ -68,10 +87,18 @@ static void test_full_app(void **state)
                 "\"release\":\"v1.4.2+b\",\"addresses\":[\"10.201.0.2\",\"fd00:b9::2\"],\"pid\":4711,\"shim_pid\":4710,"
                 "\"connections\":{\"tcp\":4000000000,\"udp\":2},\"restarts\":3,\"last_exit\":{\"code\":null,"
                 "\"signal\":9,\"time\":\"2025-11-23T03:38:00.123Z\"},\"verdict\":\"healthy\","
-                "\"detail\":\"HTTP 200 OK\"},\"green\":{\"state\":\"absent\",\"release\":null,\"addresses\":[],"
+                "\"detail\":\"HTTP 200 OK\",\"crash_loop\":true,\"usage\":{\"measured\":true,\"limited\":true,"
+                "\"memory\":5000000000,\"memory_peak\":null,\"memory_limit\":null,\"cpu_permille\":37,"
+                "\"cpu_limit_permille\":1500,\"cpu_us\":7,\"throttled_us\":8,\"tasks\":9,\"tasks_limit\":10,"
+                "\"oom_kills\":11},\"processes\":[{\"name\":\"worker\",\"when\":\"live\",\"state\":\"back-off\","
+                "\"pid\":null,\"restarts\":3,\"last_exit\":{\"code\":7,\"signal\":null,"
+                "\"time\":\"1970-01-01T00:00:00.000Z\"}},{\"name\":\"\",\"when\":\"always\",\"state\":\"unknown\","
+                "\"pid\":12,\"restarts\":0,\"last_exit\":null}]},\"green\":{\"state\":\"absent\",\"release\":null,"
+                "\"addresses\":[],"
                 "\"pid\":null,\"shim_pid\":null,\"connections\":{\"tcp\":0,\"udp\":0},\"restarts\":0,\"last_exit\":{"
                 "\"code\":0,\"signal\":null,\"time\":\"1970-01-01T00:00:00.000Z\"},\"verdict\":\"unknown\","
-                "\"detail\":null}},\"ports\":[{\"name\":\"http\",\"listen\":\"80\",\"target\":8080,"
+                "\"detail\":null,\"crash_loop\":false,\"usage\":null,\"processes\":[]}},\"ports\":[{\"name\":\"http\","
+                "\"listen\":\"80\",\"target\":8080,"
                 "\"protocol\":\"tcp\"},{\"name\":\"dns\",\"listen\":\"[::1]:53\",\"target\":53,\"protocol\":\"udp\"}],"
                 "\"operation\":{\"verb\":\"deploy\",\"step\":\"health\",\"since\":\"2025-11-23T03:38:00.123Z\","
                 "\"who\":\"alice (uid 1000)\"}}");
@@ -146,7 +173,8 @@ static void test_history(void **state)
     assert_json(render_history(&entry),
                 "{\"sequence\":1099511627776,\"time\":\"2025-11-23T03:38:00.123Z\",\"app\":\"web\","
                 "\"verb\":\"rollback\",\"from\":\"green\",\"to\":\"blue\",\"release\":\"v1\","
-                "\"who\":\"alice (uid 1000)\",\"duration_ms\":90000,\"done\":true,\"reason\":null}");
+                "\"who\":\"alice (uid 1000)\",\"duration_ms\":90000,\"done\":true,\"reason\":null,"
+                "\"incident\":null}");
     entry.done = 0;
     text_copy(entry.reason, sizeof entry.reason, "no");
     struct json_object *object = render_history(&entry), *done;
@@ -154,6 +182,14 @@ static void test_history(void **state)
     assert_true(json_object_is_type(done, json_type_boolean));
     assert_false(json_object_get_boolean(done));
     json_object_put(object);
+    entry.incident = INCIDENT_MEMORY;
+    entry.to = GREEN;
+    entry.who[0] = '\0';
+    assert_json(render_history(&entry),
+                "{\"sequence\":1099511627776,\"time\":\"2025-11-23T03:38:00.123Z\",\"app\":\"web\","
+                "\"verb\":\"incident\",\"from\":null,\"to\":\"green\",\"release\":\"v1\","
+                "\"who\":\"\",\"duration_ms\":90000,\"done\":false,\"reason\":\"no\","
+                "\"incident\":\"out-of-memory\"}");
 }
 
 /* Text that was cut within a character, is not terminated, or would steer a terminal still makes valid JSON. */

@@ -99,7 +99,8 @@ static void make_valid(struct service *service)
                                            .timeout_ms = 5000,
                                            .passes = 2,
                                            .failures = 3,
-                                           .start_timeout_ms = 60000}};
+                                           .start_timeout_ms = 60000},
+                                .restart = {.delay_ms = 200, .delay_max_ms = 30000, .limit = 5, .window_ms = 60000}};
     assert_int_equal(words_add(&service->run, "/srv/%r/server"), 0);
     assert_int_equal(words_add(&service->run, "--zone=%z"), 0);
     assert_int_equal(words_add(&service->environment, "A=%r"), 0);
@@ -223,6 +224,167 @@ static void test_health_rules(void **state)
     expect_problem(&service, "[health] follow_redirects: ");
 }
 
+static void add_file(struct service *service, enum file_access access, const char *source, const char *target)
+{
+    service->files[service->file_count++] =
+        (struct file_rule){.access = access, .source = strdup(source), .target = target ? strdup(target) : NULL};
+}
+
+static void test_file_rules(void **state)
+{
+    struct service service;
+    make_valid(&service);
+    add_file(&service, FILE_WRITE, "srv", NULL);
+    expect_problem(&service, "[files] write: \"srv\" is not an absolute path");
+    make_valid(&service);
+    add_file(&service, FILE_STATE, "/var/lib/%z", "/var/../etc");
+    expect_problem(&service, "[files] state: \"/var/../etc\" has a \"..\"");
+    make_valid(&service);
+    add_file(&service, FILE_READ, "/", "/srv/host");
+    expect_problem(&service, "[files] read: \"/\" is the whole system");
+    make_valid(&service);
+    add_file(&service, FILE_READ, "/srv", "/proc");
+    expect_problem(&service, "[files] read: /proc is in /proc");
+    make_valid(&service);
+    add_file(&service, FILE_READ, "/srv/a", NULL);
+    add_file(&service, FILE_READ, "/srv/b", "/srv/./a");
+    expect_problem(&service, "[files] read: /srv/./a is named twice");
+    make_valid(&service);
+    add_file(&service, FILE_WRITE, "/srv/green", NULL);
+    add_file(&service, FILE_READ, "/srv/%z", NULL);
+    expect_problem(&service, "[files] read: /srv/%z is named in [files] write too");
+    make_valid(&service);
+    add_file(&service, FILE_WRITE, BLUEGREEN_STATEDIR "/bluegreen", NULL);
+    expect_problem(&service, "[files] write: " BLUEGREEN_STATEDIR "/bluegreen is the agent's own");
+}
+
+/* One source in two places, a hole in what is shown and a window in what is hidden are no contradictions. */
+static void test_files_that_are_fine(void **state)
+{
+    CLEANUP_SERVICE struct service service;
+    CLEANUP_WORDS struct words problems = {0};
+    make_valid(&service);
+    add_file(&service, FILE_WRITE, "/srv/a", NULL);
+    add_file(&service, FILE_READ, "/srv/a", "/srv/b");
+    add_file(&service, FILE_HIDE, "/srv/a/secret", NULL);
+    add_file(&service, FILE_HIDE, "/opt", NULL);
+    add_file(&service, FILE_READ, "/opt/x", NULL);
+    add_file(&service, FILE_STATE, "/var/lib/bluegreens", NULL);
+    add_file(&service, FILE_READ, "/devices", NULL);
+    add_file(&service, FILE_READ, "/srv/100%%", NULL);
+    add_file(&service, FILE_READ, "/srv/..a", NULL);
+    add_file(&service, FILE_WRITE, "/srv/tmp", "/tmp");
+    add_file(&service, FILE_READ, "/srv/%r/a", "/srv/%z/a");
+    add_file(&service, FILE_READ, BLUEGREEN_STATEDIR "/bluegreen/releases/%r", "/srv/release");
+    if (service_problems(&service, &problems) != 0)
+        fail_msg("%s", problems.items[0]);
+}
+
+static void test_device_rules(void **state)
+{
+    static const char *const bad[] = {"/dev/",      "/dev",       "dev/fuse", "/dev/../etc",
+                                      "/dev//fuse", "/dev/fuse/", "/dev/tty"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct service service;
+        make_valid(&service);
+        words_add(&service.sandbox.devices, bad[i]);
+        expect_problem(&service, "[sandbox] devices: ");
+    }
+    CLEANUP_SERVICE struct service service;
+    CLEANUP_WORDS struct words problems = {0};
+    make_valid(&service);
+    words_add(&service.sandbox.devices, "/dev/ttyUSB0");
+    words_add(&service.sandbox.devices, "/dev/dri");
+    assert_int_equal(service_problems(&service, &problems), 0);
+}
+
+static void test_process_rules(void **state)
+{
+    struct service service;
+    make_valid(&service);
+    service.process_count = 1;
+    strcpy(service.processes[0].name, "worker");
+    expect_problem(&service, "[process worker] run: missing");
+    make_valid(&service);
+    service.process_count = 1;
+    strcpy(service.processes[0].name, "main");
+    words_add(&service.processes[0].run, "/bin/a");
+    expect_problem(&service, "[process main]: ");
+    make_valid(&service);
+    service.process_count = 2;
+    for (int i = 0; i < 2; i++) {
+        strcpy(service.processes[i].name, "worker");
+        words_add(&service.processes[i].run, "/bin/a");
+    }
+    expect_problem(&service, "[process worker]: there are two of this name");
+}
+
+static void test_check_rules(void **state)
+{
+    struct service service;
+    make_valid(&service);
+    service.health.kind = HEALTH_EXEC;
+    expect_problem(&service, "[health] exec: no command");
+    make_valid(&service);
+    service.health.kind = HEALTH_EXEC;
+    words_add(&service.health.exec, "/srv/../check");
+    expect_problem(&service, "[health] exec: \"/srv/../check\" has a \"..\"");
+    make_valid(&service);
+    service.health.watchdog_ms = 1000;
+    expect_problem(&service, "[health] watchdog: ");
+    make_valid(&service);
+    service.health.kind = HEALTH_NOTIFY;
+    service.health.passes = 60;
+    expect_problem(&service, "[health] start_timeout: ");
+}
+
+static void test_rules_of_limits_and_restarts(void **state)
+{
+    struct service service;
+    make_valid(&service);
+    service.limits.memory = 1 << 20;
+    service.limits.memory_high = 2 << 20;
+    expect_problem(&service, "[limits] memory_high: ");
+    make_valid(&service);
+    service.restart.delay_max_ms = 100;
+    expect_problem(&service, "[restart] max_delay: ");
+    make_valid(&service);
+    service.restart.window_ms = 3000; /* 200 + 400 + 800 + 1600 */
+    expect_problem(&service, "[restart] window: with these delays 5 ends take at least 3000ms");
+    make_valid(&service);
+    service.freeze = true;
+    service.drain_then = DRAIN_LEAVE;
+    expect_problem(&service, "[standby] freeze: ");
+    CLEANUP_WORDS struct words problems = {0};
+    make_valid(&service);
+    service.restart.window_ms = 3001;
+    service.limits.memory_high = 2 << 20; /* without memory */
+    service.freeze = true;
+    assert_int_equal(service_problems(&service, &problems), 0);
+    service.restart.window_ms = 1000;
+    service.restart.policy = RESTART_NO;
+    assert_int_equal(service_problems(&service, &problems), 0);
+    service_clear(&service);
+}
+
+static void test_names_and_needs(void **state)
+{
+    static const struct limits asked[] = {{.memory = 1},       {.memory_high = 1}, {.swap_set = true},
+                                          {.cpu_permille = 1}, {.cpu_weight = 1},  {.tasks = 1},
+                                          {.io_weight = 1}};
+    static const struct limits none = {.open_files = 16, .optional = true};
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++)
+        assert_true(limits_need_cgroups(&asked[i]));
+    assert_false(limits_need_cgroups(&none));
+    assert_string_equal(syscall_profile_name(SYSCALLS_DEFAULT), "default");
+    assert_string_equal(syscall_profile_name(SYSCALLS_BASELINE), "baseline");
+    assert_string_equal(syscall_profile_name(SYSCALLS_LOG), "log");
+    assert_string_equal(syscall_profile_name(SYSCALLS_OFF), "off");
+    assert_string_equal(syscall_profile_name((enum syscall_profile)9), "unknown");
+    assert_string_equal(file_access_name(FILE_STATE), "state");
+    assert_string_equal(file_access_name((enum file_access)9), "unknown");
+}
+
 /* With a check the first pass can come at once; without one every interval must be lived through. */
 static void test_gate_boundary(void **state)
 {
@@ -253,6 +415,11 @@ static void test_ownership(void **state)
     memset(&zero, 0, sizeof zero);
     make_valid(&service);
     service.source = strdup("text");
+    add_file(&service, FILE_STATE, "/a", "/b");
+    words_add(&service.sandbox.devices, "/dev/fuse");
+    words_add(&service.health.exec, "/bin/check");
+    words_add(&service.processes[0].run, "/bin/worker");
+    service.process_count = 1;
     service_clear(&service);
     assert_memory_equal(&service, &zero, sizeof zero);
     service_clear(&service);
@@ -264,12 +431,16 @@ static void test_ownership(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_substitution),           cmocka_unit_test(test_substitution_refuses),
-        cmocka_unit_test(test_port_conflicts),         cmocka_unit_test(test_port_texts),
-        cmocka_unit_test(test_valid_service),          cmocka_unit_test(test_app_rules),
-        cmocka_unit_test(test_unreserved_names),       cmocka_unit_test(test_port_rules),
-        cmocka_unit_test(test_health_rules),           cmocka_unit_test(test_gate_boundary),
-        cmocka_unit_test(test_every_problem_is_found), cmocka_unit_test(test_ownership),
+        cmocka_unit_test(test_substitution),     cmocka_unit_test(test_substitution_refuses),
+        cmocka_unit_test(test_port_conflicts),   cmocka_unit_test(test_port_texts),
+        cmocka_unit_test(test_valid_service),    cmocka_unit_test(test_app_rules),
+        cmocka_unit_test(test_unreserved_names), cmocka_unit_test(test_port_rules),
+        cmocka_unit_test(test_health_rules),     cmocka_unit_test(test_gate_boundary),
+        cmocka_unit_test(test_file_rules),       cmocka_unit_test(test_files_that_are_fine),
+        cmocka_unit_test(test_device_rules),     cmocka_unit_test(test_process_rules),
+        cmocka_unit_test(test_check_rules),      cmocka_unit_test(test_rules_of_limits_and_restarts),
+        cmocka_unit_test(test_names_and_needs),  cmocka_unit_test(test_every_problem_is_found),
+        cmocka_unit_test(test_ownership),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

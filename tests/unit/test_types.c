@@ -197,14 +197,28 @@ static void test_containment(void **state)
     assert_false(prefix_contains(&six, &address));
 }
 
+static void test_incidents(void **state)
+{
+    static const char *const names[] = {"none", "out-of-memory", "crash-loop", "watchdog"};
+    enum incident parsed = INCIDENT_NONE;
+    assert_int_equal(sizeof names / sizeof *names, INCIDENTS);
+    for (unsigned i = INCIDENT_NONE; i < INCIDENTS; i++) {
+        assert_string_equal(incident_name((enum incident)i), names[i]);
+        assert_int_equal(incident_parse(names[i], &parsed), i != INCIDENT_NONE); /* nothing is no incident */
+        assert_int_equal(parsed, i);
+    }
+    assert_false(incident_parse("unknown", &parsed));
+    assert_string_equal(incident_name(INCIDENTS), "unknown");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_colours),     cmocka_unit_test(test_zone_states),
-        cmocka_unit_test(test_app_names),   cmocka_unit_test(test_release_names),
-        cmocka_unit_test(test_addresses),   cmocka_unit_test(test_address_equality),
-        cmocka_unit_test(test_prefixes),    cmocka_unit_test(test_overlap),
-        cmocka_unit_test(test_containment),
+        cmocka_unit_test(test_incidents),        cmocka_unit_test(test_colours),
+        cmocka_unit_test(test_zone_states),      cmocka_unit_test(test_app_names),
+        cmocka_unit_test(test_release_names),    cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_address_equality), cmocka_unit_test(test_prefixes),
+        cmocka_unit_test(test_overlap),          cmocka_unit_test(test_containment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -141,6 +141,26 @@ static void test_a_probe_that_was_not_made_says_nothing(void **state)
     assert_int_equal(tracker.decided_ms, 4000); /* not confirmed: it ages */
 }
 
+/* A crash loop: passes between two exits must not hide it, and neither grace nor thresholds delay it. */
+static void test_condemned_at_once_and_until_it_passes_again(void **state)
+{
+    (void)state;
+    struct health health = defaults;
+    health.grace_ms = 100000;
+    struct probe_result why = {.outcome = PROBE_FAILED, .detail = "crash loop"};
+    add(&health, PROBE_PASS, 2000);
+    add(&health, PROBE_PASS, 3000);
+    assert_true(verdict_condemn(&tracker, &why, 3500));
+    assert_int_equal(tracker.verdict, VERDICT_UNHEALTHY);
+    assert_string_equal(tracker.last.detail, "crash loop");
+    assert_true(verdict_fresh(&tracker, &health, 3500));
+    assert_false(verdict_condemn(&tracker, &why, 60000));
+    assert_true(verdict_fresh(&tracker, &health, 60001)); /* confirmed */
+    assert_false(add(&health, PROBE_PASS, 61000));
+    assert_true(add(&health, PROBE_PASS, 62000));
+    assert_int_equal(tracker.verdict, VERDICT_HEALTHY);
+}
+
 static void test_fresh_until_an_interval_and_a_timeout(void **state)
 {
     (void)state;
@@ -257,6 +277,7 @@ int main(void)
         TEST(test_failures_in_a_row_make_unhealthy),
         TEST(test_grace_forgives_failures_only),
         TEST(test_a_probe_that_was_not_made_says_nothing),
+        TEST(test_condemned_at_once_and_until_it_passes_again),
         TEST(test_fresh_until_an_interval_and_a_timeout),
         TEST(test_not_fresh_once_contradicted),
         TEST(test_fresh_with_the_longest_times),

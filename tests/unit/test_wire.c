@@ -34,8 +34,9 @@ static void check(const struct wire_request *request, const char *reason)
 
 static void test_names(void **state)
 {
-    static const char *const names[] = {"status",   "history", "version", "reload", "deploy", "stage", "switch",
-                                        "rollback", "abort",   "drain",   "stop",   "start",  "remove"};
+    static const char *const names[] = {"status", "history", "version",  "reload", "deploy",
+                                        "stage",  "switch",  "rollback", "abort",  "drain",
+                                        "stop",   "start",   "remove",   "exec",   "logs"};
     assert_int_equal(COUNT(names), VERBS);
     for (unsigned i = 0; i < VERBS; i++) {
         assert_string_equal(verb_name((enum wire_verb)i), names[i]);
@@ -60,9 +61,11 @@ static void test_what_a_verb_takes(void **state)
         [VERB_RELOAD] = {NONE, NONE},     [VERB_DEPLOY] = {REQUIRED, REQUIRED}, [VERB_STAGE] = {REQUIRED, REQUIRED},
         [VERB_SWITCH] = {REQUIRED, NONE}, [VERB_ROLLBACK] = {REQUIRED, NONE},   [VERB_ABORT] = {REQUIRED, NONE},
         [VERB_DRAIN] = {REQUIRED, NONE},  [VERB_STOP] = {REQUIRED, NONE},       [VERB_START] = {REQUIRED, NONE},
-        [VERB_REMOVE] = {REQUIRED, NONE},
+        [VERB_REMOVE] = {REQUIRED, NONE}, [VERB_LOGS] = {REQUIRED, NONE},
     };
     for (unsigned verb = 0; verb < VERBS; verb++) {
+        if (verb == VERB_EXEC)
+            continue; /* is a command, not a request */
         for (int app = 0; app < 2; app++) {
             for (int release = 0; release < 2; release++) {
                 struct wire_request made = request((enum wire_verb)verb, app ? "web" : "", release ? "v1" : "");
@@ -122,7 +125,7 @@ static void test_numbers_out_of_range(void **state)
     made.flags = WIRE_FORCE | 2;
     check(&made, "malformed");
     made = request(VERB_SWITCH, "web", "");
-    made.reserved = 1;
+    made.zone = 1;
     check(&made, "malformed");
     made = request(VERB_SWITCH, "web", "");
     made.limit = 1;
@@ -135,6 +138,139 @@ static void test_numbers_out_of_range(void **state)
     made = request(VERB_STATUS, "", "");
     made.flags = WIRE_FORCE;
     check(&made, "cannot be forced");
+}
+
+static void test_zone(void **state)
+{
+    struct wire_request made = request(VERB_LOGS, "web", "");
+    for (uint32_t zone = 0; zone <= COLOURS; zone++) {
+        made.zone = zone;
+        check(&made, NULL);
+    }
+    made.zone = COLOURS + 1;
+    check(&made, "malformed");
+    made.zone = UINT32_MAX;
+    check(&made, "malformed");
+    made = request(VERB_STATUS, "web", "");
+    made.zone = 1;
+    check(&made, "malformed");
+    made = request(VERB_EXEC, "web", "");
+    check(&made, "malformed");
+}
+
+/* --- commands --------------------------------------------------------------------------------------------- */
+
+static struct wire_command *new_command(const char *app, const char *words, size_t length, uint32_t count)
+{
+    struct wire_command *made = calloc(1, sizeof *made);
+    assert_non_null(made);
+    made->header =
+        (struct wire_header){.type = WIRE_COMMAND, .version = WIRE_VERSION, .length = (uint32_t)sizeof *made};
+    made->zone = WIRE_ZONE_LIVE;
+    made->argument_count = count;
+    made->arguments_length = (uint32_t)length;
+    memcpy(made->arguments, words, length);
+    text_copy(made->app, sizeof made->app, app);
+    return made;
+}
+
+#define COMMAND(words, count) new_command("web", words, sizeof(words), count)
+
+/* Checks and frees it. */
+static void check_command(struct wire_command *command, const char *reason)
+{
+    struct error err = {0};
+    assert_int_equal(wire_command_valid(command, sizeof *command, &err), reason == NULL);
+    if (reason && !strstr(err.text, reason))
+        fail_msg("\"%s\" does not say \"%s\"", err.text, reason);
+    free(command);
+}
+
+static void test_commands(void **state)
+{
+    check_command(COMMAND("ls", 1), NULL);
+    check_command(COMMAND("ls\0-l\0", 3), NULL); /* the last word is empty */
+    check_command(COMMAND("ls\0-l", 1), "needs a command");
+    check_command(COMMAND("ls\0-l", 3), "needs a command");
+    check_command(COMMAND("ls", 0), "needs a command");
+    check_command(COMMAND("", 1), "needs a command");
+    check_command(COMMAND("\0ls", 2), "needs a command");
+    check_command(new_command("web", "ls", 2, 1), "needs a command"); /* does not end */
+    check_command(new_command("web", "", 0, 0), "needs a command");
+    check_command(new_command("", "ls", 3, 1), "needs app");
+    check_command(new_command("../etc", "ls", 3, 1), "is not a valid app name");
+    char *many = calloc(1, WIRE_ARGUMENTS_MAX);
+    assert_non_null(many);
+    memset(many, 'x', WIRE_ARGUMENTS_MAX - 1);
+    check_command(new_command("web", many, WIRE_ARGUMENTS_MAX, 1), NULL);
+    memset(many + 1, 0, WIRE_ARGUMENTS_MAX - 1);
+    check_command(new_command("web", many, WIRE_ARGUMENT_COUNT + 1, WIRE_ARGUMENT_COUNT), NULL);
+    check_command(new_command("web", many, WIRE_ARGUMENT_COUNT + 2, WIRE_ARGUMENT_COUNT + 1), "needs a command");
+    free(many);
+    struct wire_command *made = COMMAND("ls", 1);
+    made->arguments_length = WIRE_ARGUMENTS_MAX + 1;
+    check_command(made, "needs a command");
+    made = COMMAND("ls", 1);
+    made->arguments_length = UINT32_MAX;
+    check_command(made, "needs a command");
+}
+
+static void test_command_fields(void **state)
+{
+    static const char *const terms[] = {"xterm-256color", "a", "tmux.x_y+z", NULL};
+    static const char *const no_terms[] = {"", "x y", "x/y", "x=y", "x\n", NULL};
+    struct wire_command *made;
+    for (int i = 0; terms[i]; i++) {
+        made = COMMAND("ls", 1);
+        made->terminal = 1;
+        text_copy(made->term, sizeof made->term, terms[i]);
+        check_command(made, NULL);
+        made = COMMAND("ls", 1); /* a type without a terminal */
+        text_copy(made->term, sizeof made->term, terms[i]);
+        check_command(made, "malformed");
+    }
+    for (int i = 0; no_terms[i]; i++) {
+        made = COMMAND("ls", 1);
+        made->terminal = 1;
+        text_copy(made->term, sizeof made->term, no_terms[i]);
+        check_command(made, "malformed");
+    }
+    for (unsigned zone = 0; zone <= UINT8_MAX; zone++) {
+        made = COMMAND("ls", 1);
+        made->zone = (uint8_t)zone;
+        check_command(made, zone < COLOURS || zone == WIRE_ZONE_LIVE ? NULL : "malformed");
+    }
+    made = COMMAND("ls", 1);
+    made->terminal = 2;
+    check_command(made, "malformed");
+    made = COMMAND("ls", 1);
+    made->merge = 1;
+    check_command(made, NULL);
+    made = COMMAND("ls", 1);
+    made->merge = 2;
+    check_command(made, "malformed");
+    for (int field = 0; field < 2; field++) { /* a size without a terminal */
+        made = COMMAND("ls", 1);
+        *(field ? &made->rows : &made->columns) = 24;
+        check_command(made, "malformed");
+    }
+    made = COMMAND("ls", 1);
+    memset(made->app, 'a', sizeof made->app);
+    check_command(made, "malformed");
+    made = COMMAND("ls", 1);
+    made->terminal = 1;
+    memset(made->term, 'a', sizeof made->term);
+    check_command(made, "malformed");
+    made = COMMAND("ls", 1);
+    made->reserved = 1;
+    check_command(made, "malformed");
+    made = COMMAND("ls", 1);
+    made->header.type = WIRE_REQUEST;
+    check_command(made, "malformed");
+    made = COMMAND("ls", 1);
+    assert_false(wire_command_valid(made, sizeof *made - 1, NULL));
+    assert_false(wire_command_valid(made, sizeof(struct wire_request), NULL));
+    free(made);
 }
 
 static void test_headers(void **state)
@@ -162,7 +298,10 @@ static void test_message_sizes(void **state)
         {WIRE_CLIENT, sizeof(struct wire_client)},     {WIRE_STATUS, sizeof(struct wire_status)},
         {WIRE_PROGRESS, sizeof(struct wire_progress)}, {WIRE_HISTORY, sizeof(struct wire_history)},
         {WIRE_RECEIPT, sizeof(struct wire_receipt)},   {WIRE_END, sizeof(struct wire_end)},
+        {WIRE_FILES, sizeof(struct wire_files)},       {WIRE_EXIT, sizeof(struct wire_exited)},
         {WIRE_REQUEST, sizeof(struct wire_request)},   {WIRE_GONE, sizeof(struct wire_header)},
+        {WIRE_COMMAND, sizeof(struct wire_command)},   {WIRE_STDIO, sizeof(struct wire_stdio)},
+        {WIRE_PING, sizeof(struct wire_header)},       {WIRE_PONG, sizeof(struct wire_header)},
     };
     char *buffer = calloc(1, WIRE_MESSAGE_MAX + 2);
     char *message = buffer + 1; /* not aligned on purpose */
@@ -178,10 +317,11 @@ static void test_message_sizes(void **state)
         assert_true(known[i].size <= WIRE_MESSAGE_MAX);
     }
     for (unsigned type = 0; type <= UINT16_MAX; type++) {
-        bool is_known = (type >= WIRE_CLIENT && type <= WIRE_END) || type == WIRE_REQUEST || type == WIRE_GONE;
+        bool is_known = (type >= WIRE_CLIENT && type <= WIRE_PING) || (type >= WIRE_REQUEST && type <= WIRE_PONG);
+        bool is_bare = type == WIRE_GONE || type == WIRE_PING || type == WIRE_PONG;
         struct wire_header header = {.type = (uint16_t)type, .version = WIRE_VERSION, .length = sizeof header};
         memcpy(message, &header, sizeof header);
-        assert_int_equal(wire_message_valid(message, sizeof header), is_known && type == WIRE_GONE);
+        assert_int_equal(wire_message_valid(message, sizeof header), is_known && is_bare);
         assert_false(wire_message_valid(message, 0));
     }
     assert_false(wire_message_valid(message, sizeof(struct wire_header) - 1));
@@ -196,6 +336,9 @@ int main(void)
         cmocka_unit_test(test_hostile_names),
         cmocka_unit_test(test_unterminated_names),
         cmocka_unit_test(test_numbers_out_of_range),
+        cmocka_unit_test(test_zone),
+        cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_command_fields),
         cmocka_unit_test(test_headers),
         cmocka_unit_test(test_message_sizes),
     };

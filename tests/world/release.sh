@@ -85,6 +85,18 @@ test_an_app_that_exits_at_once_fails_early_with_its_log() {
     expect_match 'The last lines of' "$OUTPUT"
 }
 
+# The zone's log outlives what runs in it, but what another release said there explains nothing.
+test_what_a_failed_release_said_is_its_own() {
+    ready_web
+    sed -i "s|--port 8080|--port 8080 --fail-start|" "$WORLD/etc/apps/web.conf"
+    expect_status 1 bg deploy web v1
+    printf '#!/bin/sh\nexit 7\n' >"$WORLD/srv/web/v2/bin/web"
+    expect_status 1 bg deploy web v2
+    expect_match 'code 7' "$OUTPUT"
+    expect_no_match 'The last lines of' "$OUTPUT"
+    expect_match . "$(bg logs web blue)" "what the first one said is still there"
+}
+
 test_a_missing_release_costs_the_standby_nothing() {
     ready_web
     bg deploy web v1

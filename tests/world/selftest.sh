@@ -26,6 +26,19 @@ test_world_is_private() {
     [ -d "$WORLD" ] || fail "no directory $WORLD"
 }
 
+# What a nested world does to /etc must not reach us, as what we do must not reach the machine.
+test_etc_is_private() {
+    expect_eq /etc "$(awk '$5 == "/etc" { print $5 }' /proc/self/mountinfo)" "a mount of our own"
+    echo ours >/etc/bluegreen-of-a-test
+    expect_status 0 "$ROOT/tests/world/enter" sh -c 'grep -q ours /etc/bluegreen-of-a-test && rm /etc/bluegreen-of-a-test &&
+        echo theirs >/etc/bluegreen-of-another && echo theirs >>/etc/passwd && rm /etc/hosts'
+    expect_eq ours "$(cat /etc/bluegreen-of-a-test)"
+    [ ! -e /etc/bluegreen-of-another ] || fail "a file in /etc"
+    expect_no_match theirs "$(cat /etc/passwd)"
+    [ -e /etc/hosts ] || fail "/etc/hosts is gone"
+    rm /etc/bluegreen-of-a-test
+}
+
 test_users() {
     expect_match '\(bluegreen\)' "$(id oper)" "groups of oper"
     expect_no_match '\(bluegreen\)' "$(id nosy)" "groups of nosy"

@@ -5,58 +5,8 @@
 # shellcheck source=tests/world/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# shellcheck disable=SC2153 # WORLD, BUILD and ROOT are the harness's
-DRIVER=("$BUILD/tests/drivers/zone_driver" world "$WORLD/run" "$WORLD/state" "$BUILD/bluegreen-zone")
-LOG=$WORLD/state/zones/web.blue/log
-
-driver() {
-    mkdir -p "$WORLD/run" "$WORLD/state"
-    coproc D { exec "${DRIVER[@]}" 2>>"$WORLD/driver.log"; }
-    DRIVER_PID=$D_PID
-}
-
-# One command; the answer is in $REPLY.
-zd() {
-    echo "$*" >&"${D[1]}" || fail "$*: the driver has ended: $(cat "$WORLD/driver.log")"
-    IFS= read -r -t 20 REPLY <&"${D[0]}" || fail "$*: no answer: $(cat "$WORLD/driver.log")"
-}
-
-ok() {
-    zd "$@"
-    [[ $REPLY == ok* ]] || fail "$*: $REPLY"
-}
-
-refused() {
-    local errno=$1
-    shift
-    zd "$@"
-    [[ $REPLY == "error $errno "* ]] || fail "$*: expected error $errno, got: $REPLY"
-}
-
-# Commands for a driver of their own, which ends after them; the last answer is in $REPLY.
-once() {
-    REPLY=$(printf '%s\n' "$@" | "${DRIVER[@]}" 2>>"$WORLD/driver.log" | tail -n 1)
-    [[ $REPLY == ok* ]] || fail "$*: $REPLY"
-}
-
-# A script that every user may run, from stdin.
-script() {
-    mkdir -p "$WORLD/app"
-    { echo '#!/bin/bash'; cat; } >"$WORLD/app/$1"
-    chmod 755 "$WORLD/app" "$WORLD/app/$1"
-}
-
-# As user web, with 2 s to stop and a first back-off of 100 ms.
-start() {
-    ok start "$(id -u web)" "$(id -g web)" / "${STOP:-2000}" "${DELAY:-100}" "$@"
-    APP=${REPLY##* }
-}
-
-field() {
-    ok status
-    set -- "$1" "$REPLY"
-    [[ $2 =~ $1\ ([^ ]+) ]] && echo "${BASH_REMATCH[1]}"
-}
+# shellcheck source=tests/drivers/zone_lib.sh
+. "$ROOT/tests/drivers/zone_lib.sh"
 
 traces() {
     ls /sys/class/net /run/netns
@@ -64,10 +14,6 @@ traces() {
     cat /proc/mounts
     ls "$WORLD/run/zones"
     pgrep -x bluegreen-zone || :
-}
-
-log_has() {
-    grep -q -- "$1" "$LOG"
 }
 
 test_network_of_a_zone() {
@@ -132,7 +78,7 @@ EOS
     expect_match "cgroup 0::/"$'\n' "$seen" "cgroup, as the app sees it"
     # 3 is the directory that ls reads.
     expect_match "fds 0 1 2 3"$'\n' "$seen" "descriptors"
-    expect_match "oom 0"$'\n' "$seen" "oom_score_adj"
+    expect_match "oom 500"$'\n' "$seen" "oom_score_adj"
     expect_match "host zone-under-test"$'\n' "$seen" "host name"
     expect_match "tmp 0 tmpfs 1777"$'\n' "$seen" "/tmp"
     expect_match "shm 0"$'\n' "$seen" "/dev/shm"
@@ -144,7 +90,7 @@ EOS
     [ "${BASH_REMATCH[1]}" -le 5 ] || fail "the app sees processes of others: $seen"
     [ "$(field pid)" = "$APP" ] || fail "status says another pid than start"
     expect_eq "$WORLD/app/look" "$(tr '\0' '\n' <"/proc/$APP/cmdline" | sed -n 2p)" "the pid is the app's"
-    expect_eq "0::/world/web.blue/payload" "$(tail -n 1 "/proc/$APP/cgroup")" "the app's cgroup"
+    expect_eq "0::/world/web.blue/payload/main" "$(tail -n 1 "/proc/$APP/cgroup")" "the app's cgroup"
     expect_eq "0::/world/web.blue/shim" "$(tail -n 1 "/proc/$(field shim)/cgroup")" "the shim's cgroup"
     expect_eq "bluegreen-world" "$(hostname)" "the host's name"
 }
@@ -179,7 +125,7 @@ test_shim_is_small_and_guarded() {
     shim=$(field shim)
     rss=$(awk '/^VmRSS/ { print $2 }' "/proc/$shim/status")
     [ "$rss" -le 1024 ] || fail "the shim takes $rss KiB"
-    expect_match '^CapEff:.00000000002001e1$' "$(grep ^CapEff "/proc/$shim/status")" "the shim's capabilities"
+    expect_match '^CapEff:.00000000002401e3$' "$(grep ^CapEff "/proc/$shim/status")" "the shim's capabilities"
     expect_eq "$(readlink /proc/self/ns/mnt)" "$(readlink "/proc/$shim/ns/mnt")" "the shim's mount namespace"
     expect_status 2 setpriv --reuid web --regid web --clear-groups ls "$WORLD/run/zones/web.blue"
     expect_eq 700 "$(stat -c %a "$WORLD/run/zones/web.blue")" "the socket's directory"
@@ -255,7 +201,7 @@ EOS
         ok wait 5 exited
     done
     expect_eq 3 "$(field restarts)" "restarts"
-    expect_match 'pid 0 .*exit code 3 [0-9]+$' "$REPLY$(zd status; echo "$REPLY")" "status"
+    expect_match 'pid 0 .*exit code 3 [0-9]+ ' "$REPLY$(zd status; echo "$REPLY")" "status"
     mapfile -t at <"$LOG"
     for i in 1 2 3; do
         local pause=$(((at[i] - at[i - 1]) / 1000000)) wanted=$((100 << (i - 1)))
@@ -279,6 +225,7 @@ exit 0
 EOS
     mkdir -m 777 "$WORLD/flag"
     driver
+    ok file write "$WORLD/flag"
     ok create web blue 1
     start "$WORLD/app/fork" "$WORLD/flag"
     ok wait 5 running
@@ -333,15 +280,16 @@ test_start_failures_say_where_and_why() {
     expect_match 'start web/blue: execute /bin/no-such-file: No such file' "$REPLY" "missing file"
     refused 2 start 1 1 /no/such/dir 1000 100 /bin/true
     expect_match 'working directory /no/such/dir' "$REPLY" "missing directory"
-    : >"$WORLD/plain"
-    refused 13 start 1 1 / 1000 100 "$WORLD/plain"
-    mkdir -m 700 "$WORLD/closed"
-    refused 13 start 1 1 "$WORLD/closed" 1000 100 /bin/true
-    printf 'no program\n' >"$WORLD/text"
-    chmod 755 "$WORLD/text"
-    refused 8 start 1 1 / 1000 100 "$WORLD/text"
-    printf '#!/no/interpreter\n' >"$WORLD/text"
-    refused 2 start 1 1 / 1000 100 "$WORLD/text"
+    local here=$WORLD/app
+    : >"$here/plain"
+    refused 13 start 1 1 / 1000 100 "$here/plain"
+    mkdir -m 700 "$here/closed"
+    refused 13 start 1 1 "$here/closed" 1000 100 /bin/true
+    printf 'no program\n' >"$here/text"
+    chmod 755 "$here/text"
+    refused 8 start 1 1 / 1000 100 "$here/text"
+    printf '#!/no/interpreter\n' >"$here/text"
+    refused 2 start 1 1 / 1000 100 "$here/text"
     refused 7 big 2000
     expect_eq 0 "$(field pid)" "pid after failures"
     ok big 1000
@@ -357,13 +305,45 @@ exit 0
 EOS
     chmod 777 "$WORLD/app"
     driver
+    ok file none
+    ok file write "$WORLD/app"
     ok create web blue 1
     start "$WORLD/app/once"
     ok wait 5 exited
     ok wait 5 exited
     ok status
     expect_match 'exit code 127 ' "$REPLY" "status of what could not be started again"
-    expect_match "bluegreen-zone: execute \($WORLD/app/once\): ENOENT" "$(cat "$LOG")" "the log says why"
+    expect_match "bluegreen-zone: start main: execute $WORLD/app/once: ENOENT" "$(cat "$LOG")" "the log says why"
+}
+
+test_a_shim_that_ends_at_once() {
+    DRIVER[4]=/bin/false
+    driver
+    refused 2 create web blue 1
+    expect_match 'it is ending; the shim exited with code 1' "$REPLY"
+    kill "$DRIVER_PID"
+    script crash <<<"exec perl -e 'unpack \"P8\", pack(\"Q\", 1)'" # a real fault: nobody can send PID 1 a signal
+    DRIVER[4]=$WORLD/app/crash
+    driver
+    refused 2 create web blue 1
+    expect_match 'it is ending; the shim was ended by signal 11' "$REPLY"
+}
+
+test_a_zone_that_is_full() {
+    driver
+    ok create web blue 1
+    start /bin/sleep 1000
+    local i
+    for i in {1..23}; do
+        ok set process "p$i"
+        start /bin/sleep 1000
+    done
+    ok set process one-more
+    refused 11 start 1 1 / 1000 100 /bin/true
+    expect_match 'start web/blue one-more: 24 processes run in the zone, .* wait until checks or commands' "$REPLY"
+    ok stop p7
+    ok wait 5 stopped p7
+    start /bin/true
 }
 
 test_exit_is_known_although_nobody_was_there() {
@@ -378,7 +358,7 @@ EOS
     sleep 0.6
     ok adopt web blue 1
     ok status
-    expect_match 'pid 0 .*restarts 0 exit code 7 [0-9]{13}$' "$REPLY" "status"
+    expect_match 'pid 0 .*restarts 0 exit code 7 [0-9]{13} ' "$REPLY" "status"
 }
 
 test_agent_killed_and_another_adopts() {
@@ -397,7 +377,7 @@ test_agent_killed_and_another_adopts() {
     ok stop
     ok wait 2 stopped
     start /bin/sleep 100
-    expect_eq "0::/world/web.blue/payload" "$(tail -n 1 "/proc/$APP/cgroup")" "cgroup of an app that the second agent started"
+    expect_eq "0::/world/web.blue/payload/main" "$(tail -n 1 "/proc/$APP/cgroup")" "cgroup of an app that the second agent started"
     ok destroy
     expect_eq "" "$(pgrep -x bluegreen-zone)" "shims left"
 }
@@ -489,7 +469,7 @@ test_hybrid_cgroups() {
     expect_match '/sys/fs/cgroup/unified/world' "$REPLY" "description"
     ok create web blue 1
     start /bin/sleep 100
-    expect_eq "0::/world/web.blue/payload" "$(tail -n 1 "/proc/$APP/cgroup")" "the app's cgroup"
+    expect_eq "0::/world/web.blue/payload/main" "$(tail -n 1 "/proc/$APP/cgroup")" "the app's cgroup"
     ok destroy
     [ ! -e /sys/fs/cgroup/unified/world ] || fail "the cgroup is left"
 }
@@ -559,6 +539,7 @@ sleep 100
 EOS
     mkdir -m 777 "$WORLD/flag"
     driver
+    ok file write "$WORLD/flag"
     ok create web blue 1
     start "$WORLD/app/chatter" "$WORLD/flag"
     wait_for 10 test -e "$WORLD/flag/finished"
@@ -614,7 +595,7 @@ EOS
     local shim count
     shim=$(field shim)
     count=$(find "/proc/$shim/fd" -mindepth 1 | wc -l)
-    [ "$count" -le 16 ] || fail "the shim has $count descriptors"
+    [ "$count" -le 24 ] || fail "the shim has $count descriptors"
     ok stop
     ok wait 2 stopped
 }

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What may begin, and on which zone; each refusal with its reason and what to do. Apart from requests.c because nothing
+ * here changes anything. */
+#include "agent/agent.h"
+
+#include "conf/resolve.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static enum wire_result refuse(struct error *err, enum wire_result result, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static enum wire_result refuse(struct error *err, enum wire_result result, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(err->text, sizeof err->text, format, arguments);
+    va_end(arguments);
+    return result;
+}
+
+enum wire_result admit_busy(const struct app *app, struct error *err)
+{
+    const struct operation *operation = &app->operation;
+    if (!operation_running(app))
+        return RESULT_DONE;
+    return refuse(err, RESULT_BUSY,
+                  "%s is busy: %s is doing \"%s %s\" (step %s, since %llu s); wait for it, or \"bluegreen abort %s\"",
+                  app->name, operation->who, verb_name(operation->verb), operation->release,
+                  step_name(operation_step(app)),
+                  (unsigned long long)(clock_monotonic_ms() - operation->begun_ms) / 1000, app->name);
+}
+
+static enum wire_result admit_staging(struct app *app, const struct wire_request *request, enum colour *target,
+                                      struct error *err)
+{
+    *target = app->live >= 0 ? colour_other((enum colour)app->live) : BLUE;
+    const struct app_zone *zone = zone_of(app, *target);
+    if (app->state == APP_STOPPED)
+        return refuse(err, RESULT_REFUSED, "%s is stopped; \"bluegreen start %s\" first, or \"bluegreen remove %s\"",
+                      app->name, app->name, app->name);
+    if (zone->state == ZONE_DRAINING && !(request->flags & WIRE_FORCE))
+        return refuse(
+            err, RESULT_BUSY,
+            "zone %s of %s is still draining %u connections of the last switch; \"bluegreen drain %s\" waits for "
+            "them, --force ends them",
+            colour_name(*target), app->name, zone->drain.last, app->name);
+    if (app_check_ports(app, app->service, err) < 0 || limits_check(app->agent, app->service, err) < 0)
+        return RESULT_REFUSED;
+    /* A release that cannot start must not cost the standby its place. */
+    CLEANUP_RESOLVED struct resolved resolved = {0};
+    if (service_resolve(app->service, request->release, *target, &resolved, err) < 0) {
+        error_prefix(err, "%s/apps/%s.conf", app->agent->options.config_dir, app->name);
+        return RESULT_INVALID;
+    }
+    return RESULT_DONE;
+}
+
+static enum wire_result admit_switch(struct app *app, bool rollback, enum colour *target, struct error *err)
+{
+    if (app->state == APP_STOPPED)
+        return refuse(err, RESULT_REFUSED, "%s is stopped; \"bluegreen start %s\" first", app->name, app->name);
+    if (app->live < 0)
+        *target = app->zones[BLUE].state == ZONE_ABSENT || app->zones[BLUE].state == ZONE_FAILED ? GREEN : BLUE;
+    else
+        *target = colour_other((enum colour)app->live);
+    const struct app_zone *zone = zone_of(app, *target);
+    bool was_live = zone->state == ZONE_STANDBY || zone->state == ZONE_DRAINING || zone->state == ZONE_FROZEN;
+    bool staged = zone->state == ZONE_HEALTHY || zone->state == ZONE_UNHEALTHY;
+    if (rollback && staged)
+        return refuse(err, RESULT_REFUSED,
+                      "zone %s of %s holds %s, which was never live, so there is nothing to roll back to; "
+                      "\"bluegreen switch %s\" makes it live",
+                      colour_name(*target), app->name, zone->release, app->name);
+    if (!was_live && !staged)
+        return refuse(err, RESULT_REFUSED,
+                      "there is nothing to switch to: zone %s of %s is %s%s%s; stage or deploy a release first",
+                      colour_name(*target), app->name, zone_state_name(zone->state), zone->reason[0] ? ": " : "",
+                      zone->reason);
+    return RESULT_DONE;
+}
+
+static enum wire_result admit_start(struct app *app, enum colour *target, struct error *err)
+{
+    if (app->state == APP_RUNNING)
+        return refuse(err, RESULT_REFUSED, "%s runs already", app->name);
+    if (app->live < 0 || app->zones[app->live].state != ZONE_STOPPED)
+        return refuse(err, RESULT_REFUSED, "%s has no release to start; \"bluegreen remove %s\", then deploy one",
+                      app->name, app->name);
+    if (zone_busy(&app->zones[BLUE]) || zone_busy(&app->zones[GREEN]))
+        return refuse(err, RESULT_BUSY, "%s is still being stopped; try again in a moment", app->name);
+    *target = (enum colour)app->live;
+    return RESULT_DONE;
+}
+
+static enum wire_result admit_stop(struct app *app, enum colour *target, struct error *err)
+{
+    *target = app->live >= 0 ? (enum colour)app->live : BLUE;
+    if (app->state == APP_STOPPED)
+        return refuse(err, RESULT_REFUSED, "%s is stopped already", app->name);
+    if (app->live < 0)
+        return refuse(err, RESULT_REFUSED, "%s has no live release to stop", app->name);
+    return RESULT_DONE;
+}
+
+static enum wire_result admit_remove(struct app *app, bool force, enum colour *target, struct error *err)
+{
+    *target = app->live >= 0 ? (enum colour)app->live : BLUE;
+    if (app->state == APP_RUNNING && app->live >= 0 && !force)
+        return refuse(err, RESULT_REFUSED, "%s is serving; \"bluegreen stop %s\" first, or --force", app->name,
+                      app->name);
+    return RESULT_DONE;
+}
+
+enum wire_result admit(struct app *app, const struct wire_request *request, enum colour *target, struct error *err)
+{
+    enum wire_result result = admit_busy(app, err);
+    if (result != RESULT_DONE)
+        return result;
+    switch ((enum wire_verb)request->verb) {
+    case VERB_DEPLOY:
+    case VERB_STAGE: return admit_staging(app, request, target, err);
+    case VERB_SWITCH: return admit_switch(app, false, target, err);
+    case VERB_ROLLBACK: return admit_switch(app, true, target, err);
+    case VERB_START: return admit_start(app, target, err);
+    case VERB_STOP: return admit_stop(app, target, err);
+    default: return admit_remove(app, request->flags & WIRE_FORCE, target, err);
+    }
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The part of a status that is about one zone. */
+#pragma once
+
+#include "client/decode.h"
+
+struct process_store {
+    struct bluegreen_process process; /* first: what the public list points to */
+    struct bluegreen_exit last_exit;
+};
+
+/* What the structures of a zone point to. Zeroed at first. */
+struct zone_store {
+    const char **addresses;
+    struct bluegreen_exit last_exit;
+    struct bluegreen_workload workload;
+    struct bluegreen_usage usage;
+    struct process_store *processes;
+    const struct bluegreen_process **process_list;
+};
+
+/* False when memory ran out. Strings are borrowed from object, which may be NULL. */
+bool decode_zone(struct json_object *object, struct bluegreen_zone *zone, struct zone_store *store);
+void zone_store_clear(struct zone_store *store);

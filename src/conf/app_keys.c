@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Every key of an app's file on one page: where it belongs, what it takes, its bounds. Defaults are in app_file.c. */
+#include "conf/app_keys.h"
+
+#define MINUTE 60000u
+#define HOUR   3600000u
+#define DAY    86400000u
+#define MIB    1048576u
+
+#define FIELD(name) .offset = offsetof(struct service, name)
+#define CALL(section_, key_, function)                    \
+    {                                                     \
+        .section = section_, .key = key_, .set = function \
+    }
+#define DURATION(section_, key_, field, from, to)                                                    \
+    {                                                                                                \
+        .section = section_, .key = key_, .kind = KEY_DURATION, FIELD(field), .min = from, .max = to \
+    }
+#define NUMBER(section_, key_, field, from, to)                                                    \
+    {                                                                                              \
+        .section = section_, .key = key_, .kind = KEY_NUMBER, FIELD(field), .min = from, .max = to \
+    }
+#define MEMORY(section_, key_, field)                                                  \
+    {                                                                                  \
+        .section = section_, .key = key_, .kind = KEY_MEMORY, FIELD(field), .min = MIB \
+    }
+#define BOOLEAN(section_, key_, field)                                      \
+    {                                                                       \
+        .section = section_, .key = key_, .kind = KEY_BOOLEAN, FIELD(field) \
+    }
+#define WORD(section_, key_, field, list)                                               \
+    {                                                                                   \
+        .section = section_, .key = key_, .kind = KEY_WORD, FIELD(field), .words = list \
+    }
+#define FLAG(section_, key_, field, list)                                               \
+    {                                                                                   \
+        .section = section_, .key = key_, .kind = KEY_FLAG, FIELD(field), .words = list \
+    }
+
+/* In the order of their enums. */
+static const char *const drain_words[] = {[DRAIN_CUT] = "cut", [DRAIN_LEAVE] = "leave", NULL};
+static const char *const profile_words[] = {[SYSCALLS_DEFAULT] = "default",
+                                            [SYSCALLS_BASELINE] = "baseline",
+                                            [SYSCALLS_LOG] = "log",
+                                            [SYSCALLS_OFF] = "off",
+                                            NULL};
+static const char *const policy_words[] = {
+    [RESTART_ALWAYS] = "always", [RESTART_ON_FAILURE] = "on-failure", [RESTART_NO] = "no", NULL};
+static const char *const system_words[] = {"read-only", "writable", NULL};
+static const char *const sight_words[] = {"hidden", "visible", NULL};
+
+_Static_assert(sizeof(enum drain_then) == sizeof(unsigned) && sizeof(enum syscall_profile) == sizeof(unsigned) &&
+                   sizeof(enum restart_policy) == sizeof(unsigned),
+               "KEY_WORD stores unsigned");
+
+const struct key_rule app_rules[] = {
+    CALL("app", "name", app_key_name),
+    CALL("app", "user", app_key_user),
+    CALL("app", "group", app_key_group),
+    CALL("app", "run", app_key_run),
+    CALL("app", "workdir", app_key_workdir),
+    CALL("app", "environment", app_key_environment),
+    CALL("app", "env_file", app_key_env_file),
+    CALL("app", "stop_signal", app_key_stop_signal),
+    DURATION("app", "stop_timeout", stop_timeout_ms, 0, HOUR),
+    {.section = "process", .key = "run", .set_named = app_key_process_run},
+    {.section = "process", .key = "when", .set_named = app_key_process_when},
+    {.section = "ports", .set_any = app_key_port},
+    CALL("files", "read", app_key_file_read),
+    CALL("files", "write", app_key_file_write),
+    CALL("files", "state", app_key_file_state),
+    CALL("files", "hide", app_key_file_hide),
+    WORD("sandbox", "syscalls", sandbox.syscalls, profile_words),
+    FLAG("sandbox", "system", sandbox.system_writable, system_words),
+    FLAG("sandbox", "home", sandbox.home_visible, sight_words),
+    FLAG("sandbox", "kernel", sandbox.kernel_visible, sight_words),
+    FLAG("sandbox", "run", sandbox.run_visible, sight_words),
+    CALL("sandbox", "devices", app_key_devices),
+    MEMORY("limits", "memory", limits.memory),
+    MEMORY("limits", "memory_high", limits.memory_high),
+    CALL("limits", "swap", app_key_swap),
+    CALL("limits", "cpu", app_key_cpu),
+    NUMBER("limits", "cpu_weight", limits.cpu_weight, 1, 10000),
+    NUMBER("limits", "tasks", limits.tasks, 1, 4194304),
+    NUMBER("limits", "io_weight", limits.io_weight, 1, 10000),
+    NUMBER("limits", "open_files", limits.open_files, 16, 1073741816),
+    CALL("limits", "required", app_key_required),
+    WORD("restart", "policy", restart.policy, policy_words),
+    DURATION("restart", "delay", restart.delay_ms, 100, MINUTE / 2),
+    DURATION("restart", "max_delay", restart.delay_max_ms, 100, HOUR),
+    NUMBER("restart", "limit", restart.limit, 1, 1000),
+    DURATION("restart", "window", restart.window_ms, 1000, DAY),
+    CALL("health", "http", app_key_http),
+    CALL("health", "tcp", app_key_tcp),
+    CALL("health", "exec", app_key_exec),
+    BOOLEAN("health", "notify", health.notify),
+    DURATION("health", "watchdog", health.watchdog_ms, 1000, HOUR),
+    DURATION("health", "interval", health.interval_ms, 50, HOUR),
+    DURATION("health", "timeout", health.timeout_ms, 10, 10 * MINUTE),
+    NUMBER("health", "passes", health.passes, 1, 100),
+    NUMBER("health", "failures", health.failures, 1, 100),
+    DURATION("health", "start_timeout", health.start_timeout_ms, 100, HOUR),
+    DURATION("health", "grace", health.grace_ms, 0, HOUR),
+    CALL("health", "host", app_key_host),
+    CALL("health", "status", app_key_status),
+    BOOLEAN("health", "follow_redirects", health.follow_redirects),
+    DURATION("drain", "timeout", drain_timeout_ms, 0, DAY),
+    WORD("drain", "then", drain_then, drain_words),
+    BOOLEAN("standby", "freeze", freeze),
+};
+
+const size_t app_rule_count = sizeof app_rules / sizeof *app_rules;

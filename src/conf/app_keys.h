@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Every key of an app's file. The target of the rules is a struct service. */
+#pragma once
+
+#include "conf/keys.h"
+#include "model/service.h"
+
+extern const struct key_rule app_rules[];
+extern const size_t app_rule_count;
+
+/* [process NAME]: adds the process, so that its keys find it. */
+int app_process_open(struct service *service, const char *name, struct error *err);
+
+/* Keys whose values have a language of their own. */
+key_setter app_key_name, app_key_user, app_key_group, app_key_run, app_key_workdir, app_key_environment,
+    app_key_env_file, app_key_stop_signal;
+key_setter_of app_key_process_run, app_key_process_when, app_key_port;
+key_setter app_key_http, app_key_tcp, app_key_exec, app_key_host, app_key_status;
+key_setter app_key_file_read, app_key_file_write, app_key_file_state, app_key_file_hide, app_key_devices;
+key_setter app_key_swap, app_key_cpu, app_key_required;

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Between the files that look for contradictions in a service. */
+#pragma once
+
+#include "model/service.h"
+
+/* Problems are counted apart from the list, so that one which found no memory is not taken for none. */
+struct findings {
+    struct words *list;
+    size_t count;
+};
+
+void found(struct findings *findings, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Both say it as "PLACE: ...", where place is "[section] key". */
+void found_in_text(struct findings *findings, const char *place, const char *text); /* what cannot be substituted */
+/* The same, and a path that is not absolute or has a "..". True if it is fine. */
+bool found_in_path(struct findings *findings, const char *place, const char *path);
+
+/* [files] and [sandbox] devices. */
+void check_files(const struct service *service, struct findings *findings);
