@@ -89,7 +89,7 @@ test_each_zone_has_its_scope() {
         app=$(field web ".zones.$colour.pid")
         expect_eq active "$(systemctl is-active "$scope")" "$scope"
         expect_eq "/bluegreen.slice/$scope/shim" "$(cgroup_of "$shim")" "cgroup of the shim"
-        expect_eq "/bluegreen.slice/$scope/payload" "$(cgroup_of "$app")" "cgroup of the app"
+        expect_eq "/bluegreen.slice/$scope/payload/main" "$(cgroup_of "$app")" "cgroup of the app"
         expect_match "$app " "$(systemctl status --no-pager --full "$scope")" "systemctl status of $scope"
         expect_eq yes "$(systemctl show -P Delegate "$scope")" "delegation of $scope"
         expect_eq "web" "$(stat -c %U "/proc/$app")" "user of the app"
@@ -107,17 +107,62 @@ unit_processes() {
     done <"/sys/fs/cgroup$(systemctl show -P ControlGroup bluegreend)/cgroup.procs" | sort | xargs
 }
 
+# kernel_says PID FIELD: of its status.
+kernel_says() {
+    sed -n "s/^$2:\t//p" "/proc/$1/status"
+}
+
 test_roles_have_no_rights() {
     local pid user seen=
     while read -r pid; do
         user=$(stat -c %U "/proc/$pid")
+        expect_eq "1 2" "$(kernel_says "$pid" NoNewPrivs) $(kernel_says "$pid" Seccomp)" "no_new_privs, filter of $user"
         [ "$user" = root ] && continue
         seen="$seen $user"
-        expect_eq 0000000000000000 "$(sed -n 's/^CapEff:\t//p' "/proc/$pid/status")" "capabilities of $user"
-        expect_eq 0000000000000000 "$(sed -n 's/^CapPrm:\t//p' "/proc/$pid/status")" "permitted to $user"
+        expect_eq 0000000000000000 "$(kernel_says "$pid" CapEff)" "capabilities of $user"
+        expect_eq 0000000000000000 "$(kernel_says "$pid" CapPrm)" "permitted to $user"
     done <"/sys/fs/cgroup$(systemctl show -P ControlGroup bluegreend)/cgroup.procs"
     expect_match bluegreen-api "$seen" "users of the roles"
     expect_match bluegreen-probe "$seen" "users of the roles"
+}
+
+# A setting of the unit that gives the agent mounts of its own would hide its network namespaces from the host.
+test_the_unit_hides_nothing_from_the_host() {
+    local kind
+    for kind in mnt net uts ipc cgroup pid user; do
+        expect_eq "$(readlink "/proc/1/ns/$kind")" "$(readlink "/proc/$(agent_pid)/ns/$kind")" "the agent's $kind namespace"
+    done
+}
+
+# The unit names the capabilities that the agent keeps (tests/world/rights.sh), and the agent has them.
+test_the_unit_has_the_agents_capabilities() {
+    local names="cap_chown cap_dac_override cap_fowner cap_kill cap_net_admin cap_setgid cap_setpcap cap_setuid \
+cap_sys_admin cap_sys_chroot cap_sys_resource"
+    expect_eq "$names" "$(systemctl show -P CapabilityBoundingSet bluegreend | tr ' ' '\n' | sort | xargs)" "the unit's"
+    expect_eq "$(capability_names 1 "$names")" "$(capability_names "$(agent_pid)" "$names")" "the agent's"
+    expect_eq "$(capability_names "$(agent_pid)")" "$(capability_names "$(agent_pid)" "$names")" "the agent's others"
+}
+
+# capability_names PID [NAMES]: what its bounding set has, or of it what is among NAMES.
+capability_names() {
+    local set number=0 name
+    set=$((16#$(kernel_says "$1" CapBnd)))
+    setpriv --list-caps | while read -r name; do
+        if ((set >> number++ & 1)) && { [ $# -eq 1 ] || [[ " $2 " == *" cap_$name "* ]]; }; then
+            echo "$name"
+        fi
+    done | xargs
+}
+
+# The lower the better, by systemd's own count. To lower it further, read what the unit leaves out, and why.
+EXPOSURE=6.7
+test_exposure_is_no_worse_than_recorded() {
+    local found
+    found=$(systemd-analyze security --no-pager bluegreend | sed -n 's/.*Overall exposure level .*: \([0-9.]*\) .*/\1/p')
+    echo "$found" >"$STATE/exposure"
+    [ -n "$found" ] || fail "systemd-analyze says no exposure level"
+    awk -v found="$found" -v recorded="$EXPOSURE" 'BEGIN { exit !(found <= recorded) }' ||
+        fail "the exposure level is $found, and $EXPOSURE is recorded"
 }
 
 # --- the agent comes and goes ----------------------------------------------------------------------------
@@ -295,7 +340,9 @@ test_uninstall() {
 }
 
 run_tests install users_and_directories enable deploy upgrade_and_rollback_under_load \
-    each_zone_has_its_scope roles_have_no_rights \
+    each_zone_has_its_scope roles_have_no_rights the_unit_hides_nothing_from_the_host \
+    the_unit_has_the_agents_capabilities exposure_is_no_worse_than_recorded \
     restart_under_load kill9_under_load stop_and_start_under_load app_dies_while_the_agent_is_away \
     reload reload_of_nonsense_changes_nothing stopped_app_stays_stopped rights teardown uninstall
+echo "systemd-analyze security bluegreend: $(cat "$STATE/exposure"), recorded: $EXPOSURE"
 finish

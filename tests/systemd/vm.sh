@@ -6,6 +6,8 @@
 # one story. BUILD must be built. VERBOSE=1 shows what passing tests said, and times.
 # shellcheck source=tests/systemd/lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
+# shellcheck source=tests/systemd/vm-limits.sh
+. "$ROOT/tests/systemd/vm-limits.sh"
 PACKAGE=$BUILD/vm/package.tar
 
 # As a package is made: installed into a directory, and from there unpacked on the machine.
@@ -23,6 +25,7 @@ if [ "${1-}" != --inside ]; then
     needs_guest qemu-system-x86_64 apt-get cpio depmod mkfs.ext4 xz jq curl make
     needs_built
     "$ROOT/tests/systemd/boot-vm" --fetch || skip_all "the kernel could not be downloaded"
+    mkdir -p "$BUILD/vm"
     package >"$BUILD/vm/package.log" 2>&1 || { cat "$BUILD/vm/package.log"; exit 1; }
     exec "$ROOT/tests/systemd/boot-vm" --timeout 1800 "$ROOT/tests/systemd/vm.sh" --inside
 fi
@@ -88,19 +91,20 @@ test_flush_under_load() {
 
 test_zone_is_in_its_cgroup() {
     local scope=/sys/fs/cgroup/bluegreen.slice/bluegreen-web-green.scope
-    expect_eq "$(field web .zones.green.pid)" "$(cat "$scope/payload/cgroup.procs")" "processes in the payload's cgroup"
+    expect_eq "$(field web .zones.green.pid)" "$(cat "$scope/payload/main/cgroup.procs")" "processes in the app's cgroup"
     expect_match "memory" "$(cat "$scope/cgroup.controllers")" "controllers of the zone"
 }
 
 test_restart_and_kill9_under_load() {
     local before pid
-    before=$(zone_pids web)
+    before=$(zone_pids web; picture_of_limited)
     load_start "${load[@]}"
     systemctl restart bluegreend
     pid=$(agent_pid)
     kill -KILL "$pid"
     wait_for 60 agent_is_back "$pid"
-    expect_eq "$before" "$(zone_pids web)" "processes of the zones"
+    expect_eq "$before" "$(zone_pids web; picture_of_limited)" "processes and limits of the zones"
+    expect_limits
     expect_eq "green v2" "$(field web .live) $(answer)" "live and answer"
     load_end
 }
@@ -180,11 +184,13 @@ pull_the_plug_after_a_rollback() {
 case ${BOOT:?} in
 1)
     run_tests machine deploy upgrade_and_rollback_under_load flush_under_load zone_is_in_its_cgroup \
-        restart_and_kill9_under_load stop_one_app
+        limits_are_what_the_app_sees limits_hold restart_and_kill9_under_load \
+        memory_that_runs_out_takes_the_whole_app_and_it_comes_back the_agent_comes_and_goes_with_limits_on \
+        memory_runs_out_while_the_agent_is_away the_standby_goes_before_the_live_zone stop_one_app
     boot_again systemctl reboot
     ;;
 2)
-    run_tests all_is_back_after_a_reboot stopped_app_stays_stopped rollback_after_a_reboot
+    run_tests all_is_back_after_a_reboot limits_are_back_after_a_reboot stopped_app_stays_stopped rollback_after_a_reboot
     boot_again pull_the_plug_after_a_rollback
     ;;
 *)
