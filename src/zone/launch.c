@@ -26,7 +26,7 @@ static const char *const step_texts[STEPS] = {
     [STEP_NETNS] = "enter its network namespace",
     [STEP_DESCRIPTORS] = "arrange its descriptors",
     [STEP_SESSION] = "make a session of its own",
-    [STEP_EXEC] = "execute",
+    [STEP_EXEC] = "execute ",
 };
 
 struct failure {
@@ -100,7 +100,7 @@ static int wait_for_exec(const struct shim_launch *launch, int error_pipe, pid_t
     waitpid(pid, NULL, 0);
     if (got != (ssize_t)sizeof failure || failure.step >= STEPS)
         return error_errno(err, EIO, "start the zone's shim");
-    return error_errno(err, failure.error, "start the zone's shim: %s %s", step_texts[failure.step],
+    return error_errno(err, failure.error, "start the zone's shim: %s%s", step_texts[failure.step],
                        failure.step == STEP_EXEC ? launch->executable : "");
 }
 

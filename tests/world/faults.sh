@@ -22,7 +22,7 @@ NOT_TRIED=(
 # The deploy may succeed without: what is said in a comment beside each in the source.
 # libcap asks the kernel once when it is loaded; what it makes of no answer is its own affair.
 NO_LOSS_FIRST='^prctl bluegreen-zone 23$'
-NO_LOSS='oom_score_adj|^prlimit64 bluegreend set.7$|^prctl bluegreen-zone 15$|F_SETPIPE|^mkdir(at)? bluegreend (/sys|/sys/fs|/sys/fs/cgroup|/run|/run/netns|/run/world|/run/world/run|/run/world/run/zones)$|/proc/sys/net/ipv6/conf/default|cgroup\.(events|subtree_control|controllers)|payload/main/[a-z]*\.max$|/etc/(hosts|resolv\.conf)$|^mount bluegreend /run/netns$'
+NO_LOSS='oom_score_adj|^prlimit64 bluegreend set.7$|^prctl bluegreen-zone 15$|F_SETPIPE|^mkdir(at)? bluegreend (/sys|/sys/fs|/sys/fs/cgroup|/run|/run/netns|/run/world|/run/world/run|/run/world/run/zones)$|/proc/sys/net/ipv6/conf/default|cgroup\.(events|subtree_control|controllers)|payload/main/[a-z]*\.max$|/shim/(cpu|io)\.weight$|/etc/(hosts|resolv\.conf)$|^mount bluegreend /run/netns$'
 
 # What a message about a call without a path must say.
 declare -A SAYS=(
