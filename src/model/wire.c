@@ -59,7 +59,7 @@ static bool terminated(const char *string, size_t size)
 
 static bool request_shape_valid(const struct wire_request *request, size_t length)
 {
-    uint32_t last_zone = request->verb == VERB_LOGS ? COLOURS : 0;
+    uint32_t last_zone = length == sizeof *request && request->verb == VERB_LOGS ? COLOURS : 0;
     return length == sizeof *request && wire_message_valid(request, length) && request->header.type == WIRE_REQUEST &&
            request->verb < VERBS && request->verb != VERB_EXEC && (request->flags & ~WIRE_FORCE) == 0 &&
            request->zone <= last_zone && terminated(request->app, sizeof request->app) &&
