@@ -13,8 +13,8 @@ _bluegreen_apps() {
 }
 
 _bluegreen() {
-    local verbs='check reload deploy stage switch rollback abort drain status history stop start remove exec logs top version help'
-    local options='--json --socket --force --limit --names --follow --since --root --no-color --help --version'
+    local verbs='check reload deploy stage test switch rollback abort drain finish attach rehearse status history stop start remove exec logs top version help'
+    local options='--json --socket --force --limit --names --follow --since --no-test --stop-after --root --no-color --help --version'
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb='' arguments=0 i
     COMPREPLY=()
 
@@ -24,6 +24,10 @@ _bluegreen() {
         return
         ;;
     -n | --limit | --since)
+        return
+        ;;
+    --stop-after)
+        mapfile -t COMPREPLY < <(compgen -W 'health test' -- "$word")
         return
         ;;
     esac
@@ -43,7 +47,7 @@ _bluegreen() {
     # The verb is the first word that is no option nor an option's value; arguments are the ones after it.
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        --socket | --limit | --since | -n) ((i++)) ;;
+        --socket | --limit | --since | --stop-after | -n) ((i++)) ;;
         -*) ;;
         *)
             if [[ -z $verb ]]; then

@@ -35,7 +35,7 @@ extern "C" {
 #endif
 
 /* Grows with every addition to this header; the soname's number changes when something is taken away. */
-#define BLUEGREEN_API_VERSION 2
+#define BLUEGREEN_API_VERSION 3
 
 #if defined(__GNUC__)
 #define BLUEGREEN_EXPORT __attribute__((visibility("default")))
@@ -161,6 +161,12 @@ struct bluegreen_operation {
     const char *verb, *step, *since, *who;
 };
 
+/* The live release is being watched, since it became live. */
+struct bluegreen_bake {
+    const char *until;   /* when it has passed */
+    const char *verdict; /* how it stands */
+};
+
 struct bluegreen_app {
     const char *name;
     const char *state; /* empty running stopped */
@@ -172,6 +178,8 @@ struct bluegreen_app {
     const char *json;                            /* the app as the agent sent it */
     /* since API version 2 */
     const struct bluegreen_workload *workload[2]; /* by colour; never NULL */
+    /* since API version 3 */
+    const struct bluegreen_bake *bake; /* or NULL */
 };
 
 struct bluegreen_status {
@@ -196,11 +204,12 @@ struct bluegreen_entry {
     enum bluegreen_colour from, to;
     uint64_t duration_ms;
     bool done;
-    const char *reason; /* NULL when done */
+    const char *reason; /* why it failed, or what else there is to say, or NULL */
     const char *json;
     /* since API version 2 */
-    const char
-        *incident; /* NULL, or "out-of-memory", "crash-loop", "watchdog": verb is "incident" then, `to` its zone */
+    /* NULL, or "out-of-memory", "crash-loop", "watchdog", "bake-breach", "hook", and more some day: verb is "incident"
+     * then, `to` its zone */
+    const char *incident;
 };
 
 struct bluegreen_history {
@@ -224,7 +233,7 @@ BLUEGREEN_EXPORT int bluegreen_version(struct bluegreen *agent, char *version, s
 
 enum bluegreen_verb {
     BLUEGREEN_RELOAD,   /* no app: read the configuration again */
-    BLUEGREEN_DEPLOY,   /* app, release: stage, switch, drain */
+    BLUEGREEN_DEPLOY,   /* app, release: stage, test, switch, drain */
     BLUEGREEN_STAGE,    /* app, release: start it in the zone that is not live, until its checks pass */
     BLUEGREEN_SWITCH,   /* app: make the staged zone live, drain the other */
     BLUEGREEN_ROLLBACK, /* app: make the zone live again that was live before */
@@ -232,11 +241,20 @@ enum bluegreen_verb {
     BLUEGREEN_DRAIN,    /* app: wait for the zone that is not live to be empty */
     BLUEGREEN_STOP,     /* app: both zones, over a reboot too */
     BLUEGREEN_START,    /* app: undo stop */
-    BLUEGREEN_REMOVE    /* app: both zones, and what the agent knows of it */
+    BLUEGREEN_REMOVE,   /* app: both zones, and what the agent knows of it */
+    /* since API version 3 */
+    BLUEGREEN_TEST,    /* app: test the staged release, as a deploy would */
+    BLUEGREEN_FINISH,  /* app: end drain and bake now, as they would end at their time */
+    BLUEGREEN_ATTACH,  /* app: join the running operation, its drain and its bake, and end as they do */
+    BLUEGREEN_REHEARSE /* app: switch to the standby and back, and measure */
 };
 
 /* Go on in spite of a refusal that can be overridden. */
 #define BLUEGREEN_FORCE 0x1u
+/* Of a deploy, since API version 3: leave the test out; end after a step, with the release staged. */
+#define BLUEGREEN_NO_TEST           0x2u
+#define BLUEGREEN_STOP_AFTER_HEALTH 0x4u
+#define BLUEGREEN_STOP_AFTER_TEST   0x8u
 
 struct bluegreen_progress {
     const char *step; /* build start health switch drain cut done ... */
@@ -246,11 +264,14 @@ struct bluegreen_progress {
     uint64_t connections; /* still open in the old zone */
     uint64_t elapsed_ms;  /* since the operation began */
     const char *json;
+    /* since API version 3 */
+    uint64_t wait_ms;   /* 0, or the step is a wait that ends after so long at the latest */
+    uint64_t waited_ms; /* of it, when this was sent */
 };
 
-/* progress is the library's and valid during the call. Return true to go on. After false the wait ends with
- * BLUEGREEN_INTERRUPTED and the connection is of no more use; the operation goes on in the agent. Must not use the
- * connection. */
+/* progress is the library's and valid during the call, or NULL: see bluegreen_set_tick. Return true to go on. After
+ * false the wait ends with BLUEGREEN_INTERRUPTED and the connection is of no more use; the operation goes on in the
+ * agent. Must not use the connection. */
 typedef bool bluegreen_progress_callback(void *context, const struct bluegreen_progress *progress);
 
 struct bluegreen_receipt {
@@ -278,6 +299,9 @@ BLUEGREEN_EXPORT int bluegreen_operate(struct bluegreen *agent, enum bluegreen_v
                                        const char *release, unsigned flags, bluegreen_progress_callback *on_progress,
                                        void *context, struct bluegreen_result **result, struct bluegreen_error *error);
 BLUEGREEN_EXPORT void bluegreen_result_free(struct bluegreen_result *result);
+/* Since API version 3. While bluegreen_operate waits, its callback is called with progress NULL whenever nothing came
+ * of the agent for so long: for what is shown of the time that passes. 0, as at first: never. */
+BLUEGREEN_EXPORT void bluegreen_set_tick(struct bluegreen *agent, int milliseconds);
 
 /* --- commands (since API version 2) -------------------------------------------------------------------- */
 

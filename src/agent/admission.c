@@ -56,10 +56,13 @@ static enum wire_result admit_staging(struct app *app, const struct wire_request
         error_prefix(err, "%s/apps/%s.conf", app->agent->options.config_dir, app->name);
         return RESULT_INVALID;
     }
+    if (resolved.hook_problem[0])
+        return refuse(err, RESULT_INVALID, "%s/apps/%s.conf: %s", app->agent->options.config_dir, app->name,
+                      resolved.hook_problem);
     return RESULT_DONE;
 }
 
-static enum wire_result admit_switch(struct app *app, bool rollback, enum colour *target, struct error *err)
+static enum wire_result admit_switch(struct app *app, bool rollback, bool force, enum colour *target, struct error *err)
 {
     if (app->state == APP_STOPPED)
         return refuse(err, RESULT_REFUSED, "%s is stopped; \"bluegreen start %s\" first", app->name, app->name);
@@ -80,6 +83,60 @@ static enum wire_result admit_switch(struct app *app, bool rollback, enum colour
                       "there is nothing to switch to: zone %s of %s is %s%s%s; stage or deploy a release first",
                       colour_name(*target), app->name, zone_state_name(zone->state), zone->reason[0] ? ": " : "",
                       zone->reason);
+    if (zone->mark == MARK_BAD && !force)
+        return refuse(err, RESULT_REFUSED, "%s is bad: %s; --force makes it live all the same", zone->release,
+                      zone->mark_reason);
+    return RESULT_DONE;
+}
+
+/* Where nothing is staged a standby may be tested, too: whether it would still do is worth knowing. */
+static enum wire_result admit_test(struct app *app, enum colour *target, struct error *err)
+{
+    if (app->state == APP_STOPPED)
+        return refuse(err, RESULT_REFUSED, "%s is stopped; \"bluegreen start %s\" first", app->name, app->name);
+    bool in_green = app->zones[GREEN].state == ZONE_HEALTHY || app->zones[GREEN].state == ZONE_UNHEALTHY;
+    *target = app->live >= 0 ? colour_other((enum colour)app->live) : in_green ? GREEN : BLUE;
+    const struct app_zone *zone = zone_of(app, *target);
+    switch (zone->state) {
+    case ZONE_HEALTHY:
+    case ZONE_UNHEALTHY:
+    case ZONE_STANDBY:
+    case ZONE_FROZEN: return RESULT_DONE;
+    case ZONE_DRAINING:
+        return refuse(err, RESULT_BUSY,
+                      "zone %s of %s is still draining %u connections of the last switch; \"bluegreen drain %s\" waits "
+                      "for them, \"bluegreen finish %s\" ends them",
+                      colour_name(*target), app->name, zone->drain.last, app->name, app->name);
+    default:
+        return refuse(err, RESULT_REFUSED,
+                      "there is nothing to test: zone %s of %s is %s%s%s; \"bluegreen stage %s RELEASE\" first",
+                      colour_name(*target), app->name, zone_state_name(zone->state), zone->reason[0] ? ": " : "",
+                      zone->reason, app->name);
+    }
+}
+
+static enum wire_result admit_rehearse(struct app *app, enum colour *target, struct error *err)
+{
+    enum wire_result result = admit_switch(app, true, true, target, err);
+    if (result != RESULT_DONE)
+        return result;
+    const struct app_zone *zone = zone_of(app, *target);
+    if (zone->mark == MARK_BAD)
+        return refuse(err, RESULT_REFUSED, "%s is bad, and nothing to rehearse with: %s", zone->release,
+                      zone->mark_reason);
+    if (app->live < 0)
+        return refuse(err, RESULT_REFUSED, "%s has no live release to come back to; deploy one first", app->name);
+    if (zone->state == ZONE_DRAINING)
+        return refuse(err, RESULT_BUSY,
+                      "zone %s of %s is still draining %u connections of the last switch; rehearse when it has ended: "
+                      "\"bluegreen drain %s\" waits for it, \"bluegreen finish %s\" ends it",
+                      colour_name(*target), app->name, zone->drain.last, app->name, app->name);
+    if (baking(app))
+        return refuse(
+            err, RESULT_BUSY,
+            "%s is baking, and a rehearsal would spoil what is measured; \"bluegreen attach %s\" waits for its "
+            "end, \"bluegreen finish %s\" ends it",
+            app->zones[app->live].release, app->name, app->name);
     return RESULT_DONE;
 }
 
@@ -123,8 +180,10 @@ enum wire_result admit(struct app *app, const struct wire_request *request, enum
     switch ((enum wire_verb)request->verb) {
     case VERB_DEPLOY:
     case VERB_STAGE: return admit_staging(app, request, target, err);
-    case VERB_SWITCH: return admit_switch(app, false, target, err);
-    case VERB_ROLLBACK: return admit_switch(app, true, target, err);
+    case VERB_SWITCH: return admit_switch(app, false, request->flags & WIRE_FORCE, target, err);
+    case VERB_ROLLBACK: return admit_switch(app, true, request->flags & WIRE_FORCE, target, err);
+    case VERB_TEST: return admit_test(app, target, err);
+    case VERB_REHEARSE: return admit_rehearse(app, target, err);
     case VERB_START: return admit_start(app, target, err);
     case VERB_STOP: return admit_stop(app, target, err);
     default: return admit_remove(app, request->flags & WIRE_FORCE, target, err);

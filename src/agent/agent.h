@@ -24,13 +24,16 @@
 #include "traffic/traffic.h"
 #include "zone/zone.h"
 
-enum request_wait { WAIT_OPERATION, WAIT_DRAIN };
+enum request_wait { WAIT_OPERATION, WAIT_DRAIN, WAIT_BAKE };
 
 struct request {
     struct list link;
     uint64_t client, id;
     struct app *app;
     enum request_wait wait;
+    bool brief;                   /* who asked may not read the app's log: its lines behind a reason are not for them */
+    char told[WIRE_TEXT_MAX + 1]; /* of the bake, last */
+    bool attached; /* goes on from the operation to its drain and its bake; WAIT_BAKE is for these only */
 };
 
 struct client {
@@ -189,6 +192,10 @@ void drain_set_receipt(struct app_zone *zone, const struct wire_receipt *receipt
 void drain_stop(struct app_zone *zone, const char *why);
 /* Ends it because the zone is gone, and its connections with it: whoever waits gets the receipt, they count as cut. */
 void drain_lost(struct app_zone *zone);
+/* Ends it now as it would at its deadline: what is still open is cut, or left, as configured; text says what it was. */
+void drain_finish(struct app_zone *zone, char *text, size_t size);
+/* When it began and when its time is over, both monotonic; false: none that ends, or none at all. */
+bool drain_times(const struct app_zone *zone, uint64_t *begun_ms, uint64_t *deadline_ms);
 /* For `drain APP` on a zone that is not draining. */
 int drain_watch(struct app_zone *zone, struct error *err);
 uint32_t zone_count_tcp(struct app_zone *zone);
@@ -210,17 +217,105 @@ static inline bool operation_running(const struct app *app)
 }
 static inline enum step operation_step(const struct app *app)
 {
-    return app->operation.plan ? app->operation.plan[app->operation.at] : STEP_IDLE;
+    const struct operation *operation = &app->operation;
+    return !operation->plan ? STEP_IDLE : operation->failing ? STEP_ON_FAILURE : operation->plan[operation->at];
+}
+/* Somebody wants to go back, or over, to what runs already, whatever its state. A deploy that was forced past the
+ * memory or the firewall was not forced past its health. */
+static inline bool operation_insists(const struct app *app)
+{
+    const struct operation *operation = &app->operation;
+    return operation->force && (operation->verb == VERB_SWITCH || operation->verb == VERB_ROLLBACK);
 }
 /* Feeds an event to the app's operation; the reason (may be NULL) is what a failure will say. -EPERM: refused by the
  * table. */
 int operation_event(struct app *app, enum step_event event, const char *reason);
 void operation_zone_closed(struct app_zone *zone);
 void step_enter(struct app *app, enum step step);
-/* One progress line to everybody who waits for this app. */
+
+/* --- progress.c ----------------------------------------------------------------------------------- */
+/* One progress line to everybody who waits for this app. Where the step waits for something with a known end, such as
+ * the operation's timer, a drain's deadline or the bake's time, the line says how much of the wait is over. */
 void progress(struct app *app, enum colour zone, const char *step, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 void progress_count(struct app *app, enum colour zone, const char *step, uint32_t connections);
+/* How the bake stands, to those who wait for its end and have not heard it yet. */
+void progress_bake(struct app *app);
+/* How things are now, to one who has just come to wait. */
+void progress_greet(struct request *request);
+
+/* --- following.c ---------------------------------------------------------------------------------- */
+struct asked;
+void handle_attach(const struct asked *asked, struct app *app);
+void handle_finish(const struct asked *asked, struct app *app);
+
+/* --- hooks.c, testing.c --------------------------------------------------------------------------- */
+#define HOOK_OUTPUT_MAX 4096
+struct hook_result {
+    bool ok;                          /* exit status 0, or there is no such hook */
+    char text[WIRE_TEXT_MAX + 1];     /* "exit status 3", "killed after 60 s", ..., with its last line; "" if ok */
+    char output[HOOK_OUTPUT_MAX + 1]; /* the last of it, sanitised, lines kept */
+};
+typedef void hook_done(void *context, const struct hook_result *result);
+/* Runs a hook of the zone's release, with a deadline, in the zone or on the host as it is configured. done, which may
+ * be NULL, is called once, maybe at once, and not if it is cancelled. Hooks of one app run one after another. reason
+ * is BLUEGREEN_REASON for it, "" for most. What decides nothing and fails goes into the history by itself. */
+void hook_run(struct app_zone *zone, enum hook hook, const char *reason, hook_done *done, void *context);
+bool hook_configured(const struct app_zone *zone, enum hook hook);
+/* Its zone's: nobody is called any more, and what runs of them is killed. Also when the zone goes. */
+void hooks_cancel(struct app_zone *zone);
+/* The same for those of one caller: of all zones of the app. */
+void hooks_cancel_for(struct app *app, hook_done *done);
+void hooks_zone_gone(struct app_zone *zone); /* nothing runs in it any more; those on the host are killed */
+bool hooks_running(const struct app *app);
+void on_hooks_timer(void *context);  /* the app's: the next one begins */
+void hooks_dispose(struct app *app); /* the agent ends: no hook stays behind */
+/* A process that belongs to a hook ended; false if it is none. */
+bool hook_ended(struct app_zone *zone, const struct zone_app *about);
+/* Ends those in an adopted zone: a former agent ran them. */
+void hooks_found(struct app_zone *zone);
+/* STEP_TEST: pages, then the hook. Ends in operation_event; testing_cancel where that is not waited for any more. */
+void testing_begin(struct app *app);
+void testing_cancel(struct app *app);
+/* The steps that are one hook, and what follows from its result. */
+void hook_step_enter(struct app *app, enum step step);
+/* The operation leaves its step, whyever: what it waited for is given up. */
+void hook_step_leave(struct app *app);
+/* The operation has failed: true if it goes to STEP_ON_FAILURE first. */
+bool hook_step_on_failure(struct app *app, const char *reason);
+
+/* --- bake.c, failover.c, rehearse.c --------------------------------------------------------------- */
+/* Called by operations.c when a deploy or switch is done: begins it if the release has one. */
+void bake_begin(struct app *app);
+void bake_end(struct app *app, const char *why); /* NULL: it has passed */
+/* A breach found by others (post_switch failed): switches back as soon as no operation runs, also without [bake]. */
+void bake_breach(struct app *app, const char *why);
+bool baking(const struct app *app);
+void bake_recover(struct app *app, const struct folded_app *folded);
+void bake_fill(const struct app *app, struct wire_bake *out);
+/* What cannot be read stays as it was; err says why some of it could not. */
+void bake_read_figures(struct app_zone *zone, struct bake_figures *figures, struct error *err);
+void bake_dispose(struct app *app); /* frees what it holds; the journal's bake goes on */
+/* For operations.c: the switch has just happened; an operation begins; its next step is entered; it has ended. */
+void bake_switched(struct app *app);
+void bake_make_way(struct app *app);
+void bake_before_step(struct app *app, enum step step);
+void bake_operation_ended(struct app *app, const char *failure);
+/* Something happened to this zone that may be a breach: a probe's result, an exit, an end for lack of memory. */
+void bake_probed(struct app_zone *zone);
+void bake_look(struct app_zone *zone);
+/* The live zone's verdict or existence got worse, or the standby's better: fails over if it may. */
+void failover_consider(struct app *app);
+/* STEP_REHEARSE: the standby serves for a moment; STEP_SWITCH_BACK: back again, whatever came of the former. */
+void rehearse_enter(struct app *app);
+void rehearse_switch_back(struct app *app);
+void rehearse_dispose(struct app *app);
+/* The agent's own operation: VERB_ROLLBACK or VERB_FAILOVER. It may have ended when this returns. */
+int operation_by_agent(struct app *app, enum wire_verb verb, const char *who, const char *reason, struct error *err);
+/* Why the zone is no good to its clients, NULL if it is, or nobody can tell yet. */
+const char *zone_failing(const struct app_zone *zone);
+/* What is thought of a release that was live; recorded where it is new. */
+void zone_set_mark(struct app_zone *zone, enum zone_mark mark, const char *reason);
 
 /* --- records.c ---------------------------------------------------------------------------------- */
 /* Appends; a failure is logged once and remembered. */
@@ -231,6 +326,8 @@ int record_app(struct app *app, struct error *err);
 int record_app_state(struct app *app, struct error *err);
 int record_begin(struct app *app, struct error *err);
 void record_end(struct app *app, bool done, const char *reason);
+void record_bake(struct app *app); /* as it is; when there is none, that it is over */
+void record_mark(struct app_zone *zone);
 
 /* --- requests.c, clients.c, status.c ------------------------------------------------------------ */
 /* A valid request of somebody who may make it. */
@@ -243,6 +340,8 @@ void request_handle(struct agent *agent, const struct wire_request *request, siz
 void requests_end(struct app *app, enum request_wait wait, enum wire_result result, const struct wire_receipt *receipt,
                   const char *text);
 void requests_move_to_drain(struct app *app);
+/* Puts who asked among those who wait; NULL: no memory, and it was told. */
+struct request *request_wait_for(const struct asked *asked, struct app *app, enum request_wait wait);
 void requests_of_client_gone(struct agent *agent, uint64_t client);
 void reply_end(struct agent *agent, uint64_t client, uint64_t id, enum wire_result result, const char *text);
 /* Binds the control socket and sees that the role's user is there; clients_open starts to accept. */

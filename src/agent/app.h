@@ -4,8 +4,10 @@
 
 #include "base/list.h"
 #include "conf/resolve.h"
+#include "model/bake.h"
 #include "model/crash.h"
 #include "model/machine.h"
+#include "model/record.h"
 #include "model/service.h"
 #include "model/verdict.h"
 #include "model/wire.h"
@@ -45,8 +47,11 @@ struct app_zone {
     enum zone_state state;
     char release[RELEASE_NAME_MAX + 1];
     char reason[WIRE_TEXT_MAX + 1]; /* why failed */
-    struct service *service;        /* the configuration it was staged with; NULL while absent */
-    struct resolved *resolved;      /* what that means on this host; NULL until it is needed */
+    enum zone_mark mark;            /* what the agent found of its release while it was live */
+    char mark_reason[WIRE_TEXT_MAX + 1];
+    bool lost;                 /* it was live when its shim died, and has not been healthy since */
+    struct service *service;   /* the configuration it was staged with; NULL while absent */
+    struct resolved *resolved; /* what that means on this host; NULL until it is needed */
     char hostname[APP_NAME_MAX + 8];
     struct zone *kernel;                      /* NULL while it has none */
     bool unlimited;                           /* [limits] asks for what this host cannot do, and it runs all the same */
@@ -82,13 +87,48 @@ struct operation {
     enum colour target;
     int from; /* live when it began: enum colour or -1 */
     bool force;
+    bool by_agent;             /* nobody asked for it: nothing waits that need not, and no pre_rollback hook is asked */
+    bool new_release;          /* the target was never live before */
+    struct plan_choice choice; /* how much of the plan was asked for */
+    uint64_t step_ms;          /* when its step began */
     char release[RELEASE_NAME_MAX + 1];
     char who[WIRE_WHO_MAX + 1];
+    char reason[WIRE_TEXT_MAX + 1]; /* why the agent began it, "" when somebody asked; rehearse: what came of it */
     uint64_t begun_ms, begun_unix_ms;
     struct wire_receipt receipt; /* filled by the switch */
     bool staged;                 /* the target zone is this operation's: failing gives it up */
     uint64_t log_before;         /* bytes of the target's log that an earlier release wrote */
     bool switched;
+    bool aborted;
+    size_t test_page;    /* STEP_TEST: the page that is asked for */
+    uint64_t test_probe; /* of the prober; 0 = none is under way */
+    bool failing;        /* STEP_ON_FAILURE: the plan's step `at` failed */
+    char failure[ERROR_TEXT_MAX];
+    char *output; /* of the hook that failed, its last lines; NULL = none */
+};
+
+/* The live release is being watched. */
+struct bake_run {
+    bool on;
+    enum colour zone; /* whose release */
+    uint64_t until_ms, until_unix_ms;
+    struct bake_figures base; /* as of the switch; taken before the bake begins */
+    struct bake_watch watch;
+    struct loop_timer *timer; /* the next look; NULL until the first bake */
+    uint64_t guard_due_ms;
+    bool guard_running;
+    char breach[WIRE_TEXT_MAX + 1]; /* "" = none */
+    bool tried;                     /* to switch back */
+    uint64_t again_ms;              /* not again before then */
+    char stuck[WIRE_TEXT_MAX + 1];  /* why it was not switched back, as it was last said */
+};
+
+/* What a rehearsal measures. */
+struct rehearsal {
+    struct loop_timer *timer; /* NULL until the first one */
+    uint64_t switched_ms;
+    uint32_t there_us, back_us;        /* the two transactions */
+    uint32_t most_usual, most_standby; /* connections: in the zone that is live otherwise, and in the other */
 };
 
 struct app {
@@ -104,6 +144,12 @@ struct app {
     struct operation operation;
     struct loop_timer *step_timer;
     struct loop_timer *workers_timer; /* armed while workers.c is to look */
+    struct bake_run bake;
+    struct rehearsal rehearsal;
+    uint64_t failover_after_ms;            /* one has failed: not before then */
+    char failover_said[WIRE_TEXT_MAX + 1]; /* why there is none, so that it is said once */
+    struct list hooks;                     /* hooks.c: the first one runs, the others wait for it */
+    struct loop_timer *hooks_timer;        /* armed while the next one is to begin */
 };
 
 static inline struct app_zone *zone_of(struct app *app, enum colour colour)

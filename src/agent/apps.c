@@ -69,7 +69,10 @@ int app_get(struct agent *agent, const char *name, struct app **out, struct erro
     }
     app->step_timer = loop_timer_new(agent->loop, on_step_timer, app);
     app->workers_timer = loop_timer_new(agent->loop, on_workers_timer, app);
-    if (!app->step_timer || !app->workers_timer) {
+    app->hooks_timer = loop_timer_new(agent->loop, on_hooks_timer, app);
+    list_init(&app->hooks);
+    if (!app->step_timer || !app->workers_timer || !app->hooks_timer) {
+        loop_timer_free(app->hooks_timer);
         loop_timer_free(app->step_timer);
         loop_timer_free(app->workers_timer);
         free(app);
@@ -84,6 +87,10 @@ void app_free(struct app *app)
 {
     requests_end(app, WAIT_OPERATION, RESULT_FAILED, NULL, "the agent is going down");
     requests_end(app, WAIT_DRAIN, RESULT_FAILED, NULL, "the agent is going down");
+    requests_end(app, WAIT_BAKE, RESULT_FAILED, NULL, "the agent is going down; the bake goes on when it is back");
+    hooks_dispose(app);
+    bake_dispose(app);
+    rehearse_dispose(app);
     for (int colour = 0; colour < COLOURS; colour++)
         zone_dispose(&app->zones[colour]);
     loop_timer_free(app->step_timer);

@@ -56,14 +56,12 @@ static uint32_t cut_all(struct app_zone *zone)
     return destroyed;
 }
 
-static void on_deadline(struct app_zone *zone, uint32_t left)
+/* How many were cut. */
+static uint32_t on_deadline(struct app_zone *zone, uint32_t left)
 {
-    if (zone->service->drain_then == DRAIN_LEAVE) {
-        finish(zone, 0, left);
-        return;
-    }
-    uint32_t cut = cut_all(zone);
+    uint32_t cut = zone->service->drain_then == DRAIN_LEAVE ? 0 : cut_all(zone);
     finish(zone, cut, left > cut ? left - cut : 0);
+    return cut;
 }
 
 static void on_drain_timer(void *context)
@@ -141,6 +139,28 @@ void drain_lost(struct app_zone *zone)
         return;
     zone->drain.passive = true; /* the zone's change is why we are here */
     finish(zone, zone->drain.last, 0);
+}
+
+void drain_finish(struct app_zone *zone, char *text, size_t size)
+{
+    uint32_t left = zone->kernel ? zone_count_tcp(zone) : 0;
+    if (left > zone->drain.most)
+        zone->drain.most = left;
+    uint32_t cut = zone->kernel && left > 0 ? on_deadline(zone, left) : 0;
+    if (left == 0)
+        finish(zone, 0, 0);
+    snprintf(text, size, "the drain of %s is finished: %u connection%s cut, %u left open", colour_name(zone->colour),
+             cut, cut == 1 ? "" : "s", left > cut ? left - cut : 0);
+}
+
+bool drain_times(const struct app_zone *zone, uint64_t *begun_ms, uint64_t *deadline_ms)
+{
+    const struct drain *drain = &zone->drain;
+    if (!drain->timer || drain->passive || !zone->service)
+        return false;
+    *deadline_ms = drain->deadline_ms;
+    *begun_ms = drain->deadline_ms - zone->service->drain_timeout_ms;
+    return true;
 }
 
 int drain_watch(struct app_zone *zone, struct error *err)

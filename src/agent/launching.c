@@ -97,6 +97,7 @@ int zone_adopt_running(struct app_zone *zone, struct error *err)
         log_warning("%s/%s: %s", zone->app->name, colour_name(zone->colour), limits.text);
     processes_found(zone);
     commands_found(zone);
+    hooks_found(zone);
     return 0;
 }
 

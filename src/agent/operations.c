@@ -9,75 +9,46 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { LOG_LINES_SHOWN = 15 };
-
-/* --- progress --------------------------------------------------------------------------------- */
-
-static void send_progress(struct app *app, struct wire_progress *message)
-{
-    struct request *request;
-    list_for_each(request, &app->agent->requests, link)
-    {
-        if (request->app == app)
-            client_send(app->agent, message, request->client, request->id, WIRE_PROGRESS, sizeof *message);
-    }
-}
-
-static void progress_init(struct app *app, enum colour zone, const char *step, struct wire_progress *message)
-{
-    *message = (struct wire_progress){.zone = (uint8_t)zone};
-    uint64_t begun = operation_running(app) ? app->operation.begun_ms : app->zones[zone].drain.operation_ms;
-    message->elapsed_ms = begun ? clock_monotonic_ms() - begun : 0;
-    text_copy(message->step, sizeof message->step, step);
-}
-
-void progress(struct app *app, enum colour zone, const char *step, const char *format, ...)
-{
-    struct wire_progress message;
-    progress_init(app, zone, step, &message);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(message.text, sizeof message.text, format, arguments);
-    va_end(arguments);
-    text_sanitise(message.text);
-    send_progress(app, &message);
-}
-
-void progress_count(struct app *app, enum colour zone, const char *step, uint32_t connections)
-{
-    struct wire_progress message;
-    progress_init(app, zone, step, &message);
-    message.has_count = 1;
-    message.connections = connections;
-    snprintf(message.text, sizeof message.text, "%u connection%s open", connections, connections == 1 ? "" : "s");
-    send_progress(app, &message);
-}
+enum {
+    LOG_LINES_SHOWN = 15,
+    FAILOVER_AGAIN_MS = 30000, /* after one that failed */
+};
 
 /* --- the end ------------------------------------------------------------------------------------ */
 
-/* The reason, and what the app said last: the two things that somebody woken at night wants. */
+static size_t add_text(char *text, size_t size, size_t used, const char *title, const char *lines)
+{
+    if (used + 512 < size)
+        snprintf(text + used, size - used, "\n%s:\n%.*s", title, (int)(size - used - strlen(title) - 8), lines);
+    return strlen(text);
+}
+
+/* The reason, and what the hook or the app said last: what somebody woken at night wants. */
 static void failure_text(struct app *app, bool with_log, const char *reason, char *text, size_t size)
 {
     const struct operation *operation = &app->operation;
-    int used = snprintf(text, size, "%s %s %s: %s", verb_name(operation->verb), app->name, operation->release, reason);
-    char path[PATH_MAX];
-    if (!with_log || used < 0 || (size_t)used + 512 >= size ||
-        !zone_log_path_of(app->agent->zone_host, app->name, operation->target, path, sizeof path))
+    char path[PATH_MAX], title[PATH_MAX + 32], tail[4096];
+    snprintf(text, size, "%s %s %s: %s", verb_name(operation->verb), app->name, operation->release, reason);
+    size_t used = strlen(text);
+    if (operation->output)
+        used = add_text(text, size, used, "The hook's last output", operation->output);
+    if (!with_log || !zone_log_path_of(app->agent->zone_host, app->name, operation->target, path, sizeof path))
         return;
-    char tail[4096];
+    snprintf(title, sizeof title, "The last lines of %s", path);
     if (file_tail(path, operation->log_before, LOG_LINES_SHOWN, tail, sizeof tail) == 0 && tail[0])
-        snprintf(text + used, size - (size_t)used, "\nThe last lines of %s:\n%.*s", path,
-                 (int)(size - (size_t)used - 64 - strlen(path)), tail);
+        add_text(text, size, used, title, tail);
 }
 
 static void undo(struct app *app, const char *reason)
 {
     struct operation *operation = &app->operation;
     struct app_zone *target = zone_of(app, operation->target);
+    if (operation->switched) /* it is live: going back is another operation */
+        return;
     if (operation->staged && plan_undoes_staging(operation->verb)) {
         zone_set_reason(target, "%s", reason);
         zone_change(target, CHANGE_BREAK);
@@ -86,19 +57,38 @@ static void undo(struct app *app, const char *reason)
     }
 }
 
+/* What failed behind its switch is live and no good, or somebody wants it back: that is a rollback. */
+static void after_failure(struct app *app, const struct operation *ended, const char *reason)
+{
+    struct error err = {0};
+    bool live = ended->switched && (ended->verb == VERB_DEPLOY || ended->verb == VERB_SWITCH);
+    bake_operation_ended(app, reason);
+    if (ended->verb == VERB_FAILOVER)
+        app->failover_after_ms = loop_now_ms(app->agent->loop) + FAILOVER_AGAIN_MS;
+    if (live && !ended->aborted)
+        bake_breach(app, reason);
+    else if (live && operation_by_agent(app, VERB_ROLLBACK, ended->who, reason, &err) < 0)
+        log_error("%s: %s stays live: %s", app->name, ended->release, err.text);
+    failover_consider(app);
+}
+
 static void end_failed(struct app *app, const char *reason)
 {
-    enum step step = operation_step(app);
+    enum step step = app->operation.plan[app->operation.at];
     static char text[WIRE_END_TEXT_MAX];
-    bool with_log = step == STEP_START || step == STEP_HEALTH || step == STEP_GATE || step == STEP_RESTORE;
+    bool with_log =
+        step == STEP_START || step == STEP_HEALTH || step == STEP_TEST || step == STEP_GATE || step == STEP_RESTORE;
     failure_text(app, with_log, reason, text, sizeof text);
     log_warning("%s: %s failed in step %s: %s", app->name, verb_name(app->operation.verb), step_name(step), reason);
     struct operation ended = app->operation;
     record_end(app, false, reason);
     undo(app, reason);
     app->operation.plan = NULL;
+    free(app->operation.output);
+    app->operation.output = NULL;
     bool tried = ended.at > 0 && !plan_only_looked(ended.plan, ended.at);
     requests_end(app, WAIT_OPERATION, tried ? RESULT_FAILED : RESULT_REFUSED, NULL, text);
+    after_failure(app, &ended, reason);
 }
 
 static void restore_other(struct app *app)
@@ -108,9 +98,39 @@ static void restore_other(struct app *app)
         zone_change(other, CHANGE_RESTORE);
 }
 
+/* At once: recovery, should it come to that, is to find what the operation was for. */
+static void mark_zones(struct app *app)
+{
+    struct operation *operation = &app->operation;
+    if (!operation->switched || operation->from < 0)
+        return;
+    struct app_zone *from = zone_of(app, (enum colour)operation->from);
+    if (operation->verb == VERB_FAILOVER)
+        zone_set_mark(from, MARK_LEFT, operation->reason);
+    else if (operation->new_release && from->mark == MARK_LEFT)
+        zone_set_mark(from, MARK_NONE, "");
+}
+
+/* What follows when nothing of the operation runs any more. */
+static void after_success(struct app *app)
+{
+    const struct operation *operation = &app->operation;
+    enum hook hook = operation->verb == VERB_FAILOVER ? HOOK_ON_FAILOVER : HOOK_ON_ROLLBACK;
+    bake_operation_ended(app, NULL);
+    if (operation->switched && (operation->verb == VERB_DEPLOY || operation->verb == VERB_SWITCH))
+        bake_begin(app);
+    if (operation->switched && operation->by_agent && hook_configured(zone_of(app, operation->target), hook))
+        hook_run(zone_of(app, operation->target), hook, operation->reason, NULL, NULL);
+}
+
 static void end_done(struct app *app)
 {
     struct operation *operation = &app->operation;
+    bool stopped = operation->verb == VERB_DEPLOY && !operation->switched;
+    char text[WIRE_TEXT_MAX + 1] = "";
+    if (stopped)
+        snprintf(operation->reason, sizeof operation->reason, "stopped after step %s, as asked for",
+                 step_name(operation->choice.stop_after));
     record_end(app, true, NULL);
     log_notice("%s: %s %s%sdone in %llu ms, asked for by %s", app->name, verb_name(operation->verb), operation->release,
                operation->release[0] ? " " : "", (unsigned long long)(clock_monotonic_ms() - operation->begun_ms),
@@ -121,13 +141,23 @@ static void end_done(struct app *app)
     receipt.duration_ms = clock_monotonic_ms() - operation->begun_ms;
     bool switched = operation->switched, forgotten = operation->verb == VERB_REMOVE;
     uint64_t begun = operation->begun_ms;
+    if (operation->verb == VERB_STAGE || stopped)
+        snprintf(text, sizeof text,
+                 "%s is staged in %s: \"bluegreen switch %s\" makes it live, \"bluegreen abort %s\" "
+                 "removes it",
+                 operation->release, colour_name(operation->target), app->name, app->name);
+    if (operation->verb == VERB_REHEARSE)
+        text_copy(text, sizeof text, operation->reason);
+    free(operation->output); /* of a hook that failed and decided nothing */
+    operation->output = NULL;
     operation->plan = NULL;
+    after_success(app);
     if (switched && old && old->state == ZONE_DRAINING) {
         drain_set_receipt(old, &receipt, begun);
         requests_move_to_drain(app);
         return;
     }
-    requests_end(app, WAIT_OPERATION, RESULT_DONE, switched ? &receipt : NULL, "");
+    requests_end(app, WAIT_OPERATION, RESULT_DONE, switched ? &receipt : NULL, text);
     if (forgotten && !app->service)
         app_free(app);
 }
@@ -137,11 +167,17 @@ static void end_done(struct app *app)
 static void advance(struct app *app)
 {
     struct operation *operation = &app->operation;
-    operation->at++;
-    if (operation_step(app) == STEP_IDLE)
+    if (operation_step(app) == STEP_SWITCH) {
+        mark_zones(app);
+        bake_switched(app);
+    }
+    operation->at = plan_next(operation->plan, operation->at, &operation->choice);
+    if (operation_step(app) == STEP_IDLE) {
         end_done(app);
-    else
-        step_enter(app, operation_step(app));
+        return;
+    }
+    bake_before_step(app, operation_step(app));
+    step_enter(app, operation_step(app));
 }
 
 int operation_event(struct app *app, enum step_event event, const char *reason)
@@ -153,18 +189,25 @@ int operation_event(struct app *app, enum step_event event, const char *reason)
     if (move == MOVE_REFUSE)
         return -EPERM;
     loop_timer_disarm(app->step_timer);
+    hook_step_leave(app);
     if (move == MOVE_NEXT) {
+        if (step == STEP_REHEARSE && event != EVENT_DONE) /* what the way back will say */
+            text_copy(app->operation.failure, sizeof app->operation.failure, reason ? reason : "it took too long");
         advance(app);
         return 0;
     }
     char words[ERROR_TEXT_MAX];
     const struct probe_result *last = &zone_of(app, app->operation.target)->tracker.last;
-    if (reason)
+    if (app->operation.failing)
+        text_copy(words, sizeof words, app->operation.failure);
+    else if (reason)
         text_copy(words, sizeof words, reason);
     else
         snprintf(words, sizeof words, "not healthy in time; the last probe said: %s",
                  last->detail[0] ? last->detail : "nothing");
-    end_failed(app, words);
+    app->operation.aborted = app->operation.aborted || event == EVENT_ABORT;
+    if (event == EVENT_ABORT || !hook_step_on_failure(app, words))
+        end_failed(app, words);
     return 0;
 }
 
@@ -183,9 +226,12 @@ int operation_begin(struct app *app, enum wire_verb verb, enum colour target, co
                     const char *who, struct error *err)
 {
     struct operation *operation = &app->operation;
+    const struct app_zone *zone = zone_of(app, target);
+    bake_make_way(app);
     *operation = (struct operation){
         .verb = verb,
         .target = target,
+        .new_release = verb == VERB_DEPLOY || zone->state == ZONE_HEALTHY || zone->state == ZONE_UNHEALTHY,
         .from = app->state == APP_RUNNING ? app->live : -1,
         .force = force,
         .begun_ms = clock_monotonic_ms(),
@@ -200,5 +246,24 @@ int operation_begin(struct app *app, enum wire_verb verb, enum colour target, co
         return error_prefix(err, "%s %s is refused because it could not be recorded", verb_name(verb), app->name);
     log_info("%s: %s %s begins, asked for by %s", app->name, verb_name(verb), release, who);
     operation->plan = plan_of(verb);
+    return 0;
+}
+
+int operation_by_agent(struct app *app, enum wire_verb verb, const char *who, const char *reason, struct error *err)
+{
+    if (operation_running(app) || app->live < 0)
+        return error_set(err, EBUSY, "%s %s: another operation runs, or nothing is live", verb_name(verb), app->name);
+    enum colour target = colour_other((enum colour)app->live);
+    const struct app_zone *zone = zone_of(app, target);
+    bool was_live = zone->state == ZONE_STANDBY || zone->state == ZONE_DRAINING || zone->state == ZONE_FROZEN;
+    if (!was_live || !zone->service)
+        return error_set(err, ENOENT, "%s %s: there is nothing to switch to: zone %s is %s", verb_name(verb), app->name,
+                         colour_name(target), zone_state_name(zone->state));
+    int result = operation_begin(app, verb, target, zone->release, false, who, err);
+    if (result < 0)
+        return result;
+    app->operation.by_agent = true;
+    text_copy(app->operation.reason, sizeof app->operation.reason, reason);
+    step_enter(app, operation_step(app));
     return 0;
 }

@@ -44,6 +44,9 @@ static void tell(struct app_zone *zone, bool changed)
         else if (verdict == VERDICT_UNHEALTHY)
             zone_change(zone, CHANGE_FAIL);
     }
+    if (verdict == VERDICT_HEALTHY)
+        zone->lost = false;
+    failover_consider(zone->app);
     if (!is_operation_target(zone)) {
         freezing_consider(zone);
         return;
@@ -52,7 +55,7 @@ static void tell(struct app_zone *zone, bool changed)
         if (operation_step(zone->app) == STEP_GATE)
             progress(zone->app, zone->colour, "gate", "%s is healthy: %s", zone->release, zone->tracker.last.detail);
         operation_event(zone->app, EVENT_GOOD, NULL);
-    } else if (verdict == VERDICT_UNHEALTHY) {
+    } else if (verdict == VERDICT_UNHEALTHY && !operation_insists(zone->app)) {
         operation_event(zone->app, EVENT_BAD, zone->tracker.last.detail);
     }
 }
@@ -71,17 +74,27 @@ static bool take(struct app_zone *zone, const struct probe_result *result)
     return verdict_add(&zone->tracker, health_of(zone), not_ready ? &instead : result, now);
 }
 
+/* Of a staged release: also what does not pass yet is what somebody who waits wants to see. */
+static void tell_of_check(struct app_zone *zone)
+{
+    const struct verdict_tracker *tracker = &zone->tracker;
+    if (tracker->last.outcome == PROBE_PASS)
+        progress(zone->app, zone->colour, "health", "%u of %u passes: %s", tracker->passes_in_row,
+                 health_of(zone)->passes, tracker->last.detail);
+    else
+        progress(zone->app, zone->colour, "health", "not yet: %s", tracker->last.detail);
+}
+
 void probing_result(struct app_zone *zone, const struct probe_result *result)
 {
     zone->probe_running = false;
     usage_sample(zone);
     bool changed = take(zone, result);
-    if (is_operation_target(zone) && operation_step(zone->app) == STEP_HEALTH &&
-        zone->tracker.last.outcome == PROBE_PASS)
-        progress(zone->app, zone->colour, "health", "%u of %u passes: %s", zone->tracker.passes_in_row,
-                 health_of(zone)->passes, zone->tracker.last.detail);
+    if (is_operation_target(zone) && operation_step(zone->app) == STEP_HEALTH)
+        tell_of_check(zone);
     if (zone->probe_timer)
         loop_timer_arm(zone->probe_timer, next_delay(zone));
+    bake_probed(zone);
     tell(zone, changed); /* last: it may tear the zone down */
 }
 
@@ -96,7 +109,9 @@ void probing_condemn(struct app_zone *zone, const char *why)
     if (!zone->probe_timer)
         return;
     text_copy(result.detail, sizeof result.detail, why);
-    tell(zone, verdict_condemn(&zone->tracker, &result, loop_now_ms(zone->app->agent->loop)));
+    bool changed = verdict_condemn(&zone->tracker, &result, loop_now_ms(zone->app->agent->loop));
+    bake_look(zone);
+    tell(zone, changed);
 }
 
 static size_t open_sockets(struct app_zone *zone, int family, int sockets[CHECK_SOCKETS_MAX], struct error *err)

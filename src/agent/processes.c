@@ -133,6 +133,7 @@ static void on_exited(struct app_zone *zone, size_t worker, const struct zone_ap
     look_at_watchdog(zone, worker, about);
     thaw_if_frozen(zone, worker);
     bool loops = crash_exited(&known->crash, &zone->service->restart, about->signalled, about->value, now);
+    bake_look(zone);
     if (worker == 0)
         probing_now(zone);
     if (!loops)
@@ -155,6 +156,7 @@ static void on_ended(struct app_zone *zone, size_t worker, const struct zone_app
     look_at_watchdog(zone, worker, about);
     thaw_if_frozen(zone, worker);
     workers_schedule(zone->app);
+    bake_look(zone);
     if (worker > 0)
         return;
     char text[WIRE_TEXT_MAX];
@@ -204,8 +206,12 @@ static void on_zone_gone(struct app_zone *zone)
     bool is_target = operation_running(zone->app) && zone->app->operation.target == zone->colour;
     if (is_target)
         operation_event(zone->app, EVENT_LOST, "the zone's shim died");
-    if (zone->kernel && !zone->closing)
-        zone_change(zone, CHANGE_LOST);
+    if (!zone->kernel || zone->closing)
+        return;
+    zone->lost = zone->state == ZONE_LIVE;
+    zone_change(zone, CHANGE_LOST);
+    bake_look(zone);
+    failover_consider(zone->app);
 }
 
 /* An app can say it as often as it likes, and a probe is not for nothing: newer shims tell of it so often and no more,
@@ -223,7 +229,7 @@ static void on_process(struct app_zone *zone, enum zone_event event, const struc
 {
     size_t worker;
     if (!worker_find(zone, about->name, &worker)) {
-        if (event == ZONE_EVENT_ENDED && !check_ended(zone, about))
+        if (event == ZONE_EVENT_ENDED && !check_ended(zone, about) && !hook_ended(zone, about))
             commands_ended(zone, about);
         return;
     }
@@ -282,6 +288,7 @@ void processes_gone(struct app_zone *zone)
     for (size_t i = 0; i < 1 + PROCESSES_MAX; i++)
         zone->workers[i] = (struct worker){.state = PROCESS_WAITING};
     commands_zone_gone(zone);
+    hooks_zone_gone(zone);
     workers_schedule(zone->app);
 }
 

@@ -14,12 +14,16 @@ static void record_everything(struct agent *agent)
     struct app *app;
     list_for_each(app, &agent->apps, link)
     {
-        for (int colour = 0; colour < COLOURS && app->indexed && !agent->journal_broken; colour++)
+        for (int colour = 0; colour < COLOURS && app->indexed && !agent->journal_broken; colour++) {
             record_zone(&app->zones[colour]);
+            record_mark(&app->zones[colour]);
+        }
         if (app->indexed && app->live >= 0 && !agent->journal_broken)
             record_live(app, NULL);
         if (app->indexed && !agent->journal_broken)
             record_app_state(app, NULL);
+        if (app->indexed && !agent->journal_broken)
+            record_bake(app);
     }
 }
 
@@ -130,9 +134,35 @@ void record_end(struct app *app, bool done, const char *reason)
     fill_operation(app, &record);
     record.begun_unix_ms = app->operation.begun_unix_ms;
     record.done = done;
-    text_copy(record.reason, sizeof record.reason, reason ? reason : "");
+    text_copy(record.reason, sizeof record.reason, reason ? reason : app->operation.reason);
     for (char *newline = record.reason; (newline = strchr(newline, '\n'));)
         *newline = ' ';
     text_sanitise(record.reason);
     agent_record(app->agent, &record, NULL);
+}
+
+void record_bake(struct app *app)
+{
+    const struct bake_run *bake = &app->bake;
+    struct record record;
+    record_init(&record, RECORD_BAKE, app->name);
+    record.zone = (int8_t)bake->zone;
+    if (bake->on) {
+        record.until_unix_ms = bake->until_unix_ms;
+        record.restarts = bake->base.restarts;
+        record.oom_kills = bake->base.oom_kills;
+        record.overflows = bake->base.overflows;
+        text_copy(record.reason, sizeof record.reason, bake->breach);
+    }
+    agent_record(app->agent, &record, NULL);
+}
+
+void record_mark(struct app_zone *zone)
+{
+    struct record record;
+    record_init(&record, RECORD_MARK, zone->app->name);
+    record.zone = (int8_t)zone->colour;
+    record.mark = zone->mark;
+    text_copy(record.reason, sizeof record.reason, zone->mark_reason);
+    agent_record(zone->app->agent, &record, NULL);
 }

@@ -64,6 +64,8 @@ static int restore_app(struct agent *agent, const struct folded_app *folded, str
         zone->state = from->state;
         text_copy(zone->release, sizeof zone->release, from->release);
         text_copy(zone->reason, sizeof zone->reason, from->reason);
+        zone->mark = from->mark;
+        text_copy(zone->mark_reason, sizeof zone->mark_reason, from->mark_reason);
         if ((is_kept(zone->state) || zone->state == ZONE_STOPPED) && load_configuration(zone, err) < 0) {
             log_error("%s/%s: %s; the zone is given up", app->name, colour_name(zone->colour), err->text);
             zone->state = ZONE_FAILED;
@@ -77,7 +79,8 @@ static int restore_app(struct agent *agent, const struct folded_app *folded, str
 
 static bool can_switch(enum wire_verb verb)
 {
-    return verb == VERB_DEPLOY || verb == VERB_SWITCH || verb == VERB_ROLLBACK || verb == VERB_START;
+    return verb == VERB_DEPLOY || verb == VERB_SWITCH || verb == VERB_ROLLBACK || verb == VERB_START ||
+           verb == VERB_FAILOVER;
 }
 
 /* The transaction took place although the journal could not say so any more. False: nobody knows what that zone
@@ -134,22 +137,53 @@ static void undo_staging(struct app *app, enum colour target)
     record_zone(zone);
 }
 
+static void restore_operation(struct app *app, const struct folded_app *folded)
+{
+    const struct record *operation = &folded->operation;
+    app->operation = (struct operation){.verb = operation->verb,
+                                        .target = (enum colour)operation->to,
+                                        .from = operation->from,
+                                        .begun_unix_ms = operation->unix_ms,
+                                        .begun_ms = clock_monotonic_ms()};
+    text_copy(app->operation.release, sizeof app->operation.release, operation->release);
+    text_copy(app->operation.who, sizeof app->operation.who, operation->who);
+    if (operation->verb == VERB_ROLLBACK && folded->bake.until_unix_ms && (int)folded->bake.zone == operation->from)
+        text_copy(app->operation.reason, sizeof app->operation.reason, folded->bake.reason);
+    if (operation->verb == VERB_FAILOVER && operation->from >= 0)
+        text_copy(app->operation.reason, sizeof app->operation.reason, folded->zones[operation->from].mark_reason);
+}
+
+/* The standby of a rehearsal serves: the rest of the plan is the way back, taken when the zones are there again. */
+static bool resume_rehearsal(struct app *app, int kernel_live)
+{
+    struct operation *operation = &app->operation;
+    bool there = app->state == APP_RUNNING && operation->from >= 0 &&
+                 (kernel_live == (int)operation->target || (kernel_live < 0 && app->live == (int)operation->target));
+    if (operation->verb != VERB_REHEARSE || !there || !is_kept(app->zones[operation->from].state) ||
+        (app->live != (int)operation->target && !finish_switch(app, operation->target)))
+        return false;
+    operation->plan = plan_of(VERB_REHEARSE);
+    while (operation->plan[operation->at] != STEP_REHEARSE)
+        operation->at++;
+    text_copy(operation->failure, sizeof operation->failure, "the agent ended in the middle of it");
+    return true;
+}
+
 static void resolve_operation(struct app *app, const struct folded_app *folded, int kernel_live)
 {
     const struct record *operation = &folded->operation;
     if (!folded->interrupted || operation->to < 0)
         return;
-    app->operation = (struct operation){.verb = operation->verb,
-                                        .target = (enum colour)operation->to,
-                                        .from = operation->from,
-                                        .begun_unix_ms = operation->unix_ms};
-    text_copy(app->operation.release, sizeof app->operation.release, operation->release);
-    text_copy(app->operation.who, sizeof app->operation.who, operation->who);
+    restore_operation(app, folded);
+    if (resume_rehearsal(app, kernel_live))
+        return;
     bool recorded = app->live == operation->to && app->state == APP_RUNNING;
     bool switched = can_switch(operation->verb) && (kernel_live == operation->to || recorded) &&
                     finish_switch(app, (enum colour)operation->to);
     if (!switched && plan_undoes_staging(operation->verb))
         undo_staging(app, (enum colour)operation->to);
+    if (switched && operation->verb == VERB_FAILOVER && operation->from >= 0)
+        zone_set_mark(zone_of(app, (enum colour)operation->from), MARK_LEFT, app->operation.reason);
     bool finished = switched || operation->verb == VERB_STOP || operation->verb == VERB_REMOVE;
     record_end(app, finished, finished ? NULL : "the agent ended before it was done; it was undone");
     log_notice("%s: \"%s %s\" was interrupted and is now %s", app->name, verb_name(operation->verb), operation->release,
@@ -267,10 +301,12 @@ static bool needs_rebuild(const struct app_zone *zone)
 
 static void bring_back(struct app_zone *zone)
 {
-    if (needs_rebuild(zone))
+    if (needs_rebuild(zone)) {
         zone_change(zone, CHANGE_RESTORE);
-    else if (zone->kernel && zone->state != ZONE_FROZEN)
+    } else if (zone->kernel && zone->state != ZONE_FROZEN) {
         probing_start(zone);
+        zone->tracker.gate_reached = zone->state == ZONE_LIVE; /* before there was this agent */
+    }
     if (zone->state == ZONE_DRAINING && zone->kernel)
         drain_start(zone);
 }
@@ -305,6 +341,7 @@ int recover(struct agent *agent, const struct fold *fold, struct error *err)
         resolve(app, folded);
         adopt(&app->zones[BLUE]);
         adopt(&app->zones[GREEN]);
+        bake_recover(app, folded);
     }
     int result = routing_apply(agent, NULL, err);
     if (result < 0)
@@ -321,6 +358,8 @@ int recover(struct agent *agent, const struct fold *fold, struct error *err)
                 bring_back(&app->zones[colour]);
         }
         workers_schedule(app);
+        if (operation_step(app) == STEP_REHEARSE)
+            step_enter(app, STEP_REHEARSE);
     }
     report_strays(agent);
     return 0;

@@ -24,9 +24,49 @@ static void answer(const struct asked *asked, enum wire_result result, const cha
     reply_end(asked->agent, asked->request->header.client, asked->request->header.request, result, text);
 }
 
+/* What a client that does not stay for the bake is to know of it. */
+static void add_bake(struct app *app, char *text, size_t size)
+{
+    struct wire_bake bake = {0};
+    size_t used = strlen(text);
+    bake_fill(app, &bake);
+    uint64_t now = clock_unix_ms(), seconds = bake.until_unix_ms > now ? (bake.until_unix_ms - now + 999) / 1000 : 0;
+    bool minutes = seconds >= 120;
+    snprintf(text + used, size - used,
+             "%sthe bake goes on for %llu %s: \"bluegreen attach %s\" follows it, \"bluegreen rollback %s\" goes back, "
+             "\"bluegreen finish %s\" ends it",
+             used ? "\n" : "", (unsigned long long)(minutes ? (seconds + 30) / 60 : seconds), minutes ? "min" : "s",
+             app->name, app->name, app->name);
+}
+
+/* Is there more to wait for, for one who came to see the end of all? */
+static bool goes_on(struct request *request, enum wire_result result)
+{
+    if (!request->attached || request->wait == WAIT_BAKE || result != RESULT_DONE || !baking(request->app))
+        return false;
+    request->wait = WAIT_BAKE;
+    progress_greet(request);
+    return true;
+}
+
+static void end_request(const struct request *request, enum wire_result result, const char *text)
+{
+    char first[ERROR_TEXT_MAX];
+    if (request->brief && strchr(text, '\n')) {
+        snprintf(first, sizeof first, "%.*s", (int)strcspn(text, "\n"), text);
+        text = first;
+    }
+    reply_end(request->app->agent, request->client, request->id, result, text);
+}
+
 void requests_end(struct app *app, enum request_wait wait, enum wire_result result, const struct wire_receipt *receipt,
                   const char *text)
 {
+    char with_bake[2 * WIRE_TEXT_MAX] = "";
+    if (result == RESULT_DONE && receipt && baking(app)) {
+        text_copy(with_bake, sizeof with_bake, text);
+        add_bake(app, with_bake, sizeof with_bake);
+    }
     struct request *request;
     list_for_each(request, &app->agent->requests, link)
     {
@@ -36,7 +76,9 @@ void requests_end(struct app *app, enum request_wait wait, enum wire_result resu
             struct wire_receipt message = *receipt;
             client_send(app->agent, &message, request->client, request->id, WIRE_RECEIPT, sizeof message);
         }
-        reply_end(app->agent, request->client, request->id, result, text);
+        if (goes_on(request, result))
+            continue;
+        end_request(request, result, with_bake[0] ? with_bake : text);
         list_remove(&request->link);
         free(request);
     }
@@ -64,17 +106,17 @@ void requests_of_client_gone(struct agent *agent, uint64_t client)
     }
 }
 
-static bool wait_for(const struct asked *asked, struct app *app, enum request_wait wait)
+struct request *request_wait_for(const struct asked *asked, struct app *app, enum request_wait wait)
 {
     struct request *request = calloc(1, sizeof *request);
     if (!request) {
         answer(asked, RESULT_FAILED, "out of memory; try again");
-        return false;
+        return NULL;
     }
     *request = (struct request){
         .client = asked->request->header.client, .id = asked->request->header.request, .app = app, .wait = wait};
     list_append(&asked->agent->requests, &request->link);
-    return true;
+    return request;
 }
 
 /* --- what begins ------------------------------------------------------------------------------------ */
@@ -95,7 +137,10 @@ static void begin(const struct asked *asked, struct app *app)
         answer(asked, RESULT_REFUSED, err.text);
         return;
     }
-    wait_for(asked, app, WAIT_OPERATION); /* without memory for it the operation goes on, and the client was told */
+    app->operation.choice =
+        (struct plan_choice){.no_test = request->flags & WIRE_NO_TEST, .stop_after = (enum step)request->stop_after};
+    request_wait_for(asked, app,
+                     WAIT_OPERATION); /* without memory for it the operation goes on, and the client was told */
     step_enter(app, operation_step(app));
 }
 
@@ -166,7 +211,7 @@ static void handle_drain(const struct asked *asked, struct app *app)
     if (drain_watch(zone, &err) < 0)
         answer(asked, RESULT_FAILED, err.text);
     else
-        wait_for(asked, app, WAIT_DRAIN);
+        request_wait_for(asked, app, WAIT_DRAIN);
 }
 
 static void abort_operation(const struct asked *asked, struct app *app)
@@ -189,7 +234,7 @@ static void handle_abort(const struct asked *asked, struct app *app)
         return;
     }
     struct app_zone *other = zone_of(app, app->live >= 0 ? colour_other((enum colour)app->live) : BLUE);
-    if (other->state == ZONE_DRAINING) { /* the switch has happened, its drain has not ended: the switch is undone */
+    if (other->state == ZONE_DRAINING || baking(app)) { /* the switch is not over yet: it is undone */
         struct wire_request rollback = *asked->request;
         rollback.verb = VERB_ROLLBACK;
         begin(&(struct asked){asked->agent, &rollback, asked->client}, app);
@@ -246,6 +291,10 @@ static void handle_for_app(const struct asked *asked)
         handle_abort(asked, app);
     } else if (asked->request->verb == VERB_LOGS) {
         handle_logs(asked, app);
+    } else if (asked->request->verb == VERB_ATTACH) {
+        handle_attach(asked, app);
+    } else if (asked->request->verb == VERB_FINISH) {
+        handle_finish(asked, app);
     } else {
         begin(asked, app);
     }

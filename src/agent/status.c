@@ -58,7 +58,11 @@ static void fill_zone(struct app_zone *zone, struct wire_zone *out)
     out->state = (uint8_t)shown_state(zone);
     out->verdict = (uint8_t)zone->tracker.verdict;
     text_copy(out->release, sizeof out->release, zone->release);
-    text_copy(out->detail, sizeof out->detail, detail_of(zone));
+    if (zone->mark != MARK_NONE && zone->state != ZONE_LIVE)
+        snprintf(out->detail, sizeof out->detail, "%s: %.230s", zone->mark == MARK_BAD ? "bad" : "failed over from it",
+                 zone->mark_reason);
+    else
+        text_copy(out->detail, sizeof out->detail, detail_of(zone));
     out->crash_loop = zone_in_crash_loop(zone, true, NULL, 0);
     if (!zone->kernel)
         return;
@@ -107,6 +111,7 @@ void status_fill(struct app *app, struct wire_status *status)
     for (int colour = 0; colour < COLOURS; colour++)
         fill_zone(&app->zones[colour], &status->zones[colour]);
     fill_operation(app, &status->operation);
+    bake_fill(app, &status->bake);
     fill_ports(app, status);
 }
 

@@ -13,7 +13,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { GATE_SLACK_MS = 500 }; /* for the probe's way there and back */
+enum {
+    GATE_SLACK_MS = 500, /* for the probe's way there and back */
+    GATE_BY_AGENT_MS = 5000,
+};
 
 static struct app_zone *target_of(struct app *app)
 {
@@ -121,6 +124,7 @@ static void enter_start(struct app *app)
 static void enter_health(struct app *app)
 {
     loop_timer_arm(app->step_timer, target_of(app)->service->health.start_timeout_ms);
+    progress(app, app->operation.target, "health", "waiting for the first check");
 }
 
 static void enter_gate(struct app *app)
@@ -152,8 +156,10 @@ static void enter_gate(struct app *app)
         operation_event(app, EVENT_BAD, reason);
         return;
     }
-    loop_timer_arm(app->step_timer,
-                   (uint64_t)health->interval_ms * health->failures + health->timeout_ms + GATE_SLACK_MS);
+    uint64_t patience = (uint64_t)health->interval_ms * health->failures + health->timeout_ms + GATE_SLACK_MS;
+    if (app->operation.by_agent && patience > GATE_BY_AGENT_MS) /* what is live is bad, and nobody looks */
+        patience = GATE_BY_AGENT_MS;
+    loop_timer_arm(app->step_timer, patience);
     probing_now(target);
 }
 
@@ -288,10 +294,15 @@ static void enter_forget(struct app *app)
 void step_enter(struct app *app, enum step step)
 {
     static void (*const enter[STEPS])(struct app *) = {
-        [STEP_MEMORY] = enter_memory,     [STEP_CLEAR] = enter_clear,     [STEP_BUILD] = enter_build,
-        [STEP_START] = enter_start,       [STEP_HEALTH] = enter_health,   [STEP_GATE] = enter_gate,
-        [STEP_FIREWALL] = enter_firewall, [STEP_SWITCH] = enter_switch,   [STEP_UNPUBLISH] = enter_unpublish,
-        [STEP_HALT] = enter_halt,         [STEP_RESTORE] = enter_restore, [STEP_FORGET] = enter_forget,
+        [STEP_MEMORY] = enter_memory,     [STEP_CLEAR] = enter_clear,       [STEP_BUILD] = enter_build,
+        [STEP_START] = enter_start,       [STEP_HEALTH] = enter_health,     [STEP_GATE] = enter_gate,
+        [STEP_FIREWALL] = enter_firewall, [STEP_SWITCH] = enter_switch,     [STEP_UNPUBLISH] = enter_unpublish,
+        [STEP_HALT] = enter_halt,         [STEP_RESTORE] = enter_restore,   [STEP_FORGET] = enter_forget,
+        [STEP_TEST] = testing_begin,      [STEP_REHEARSE] = rehearse_enter, [STEP_SWITCH_BACK] = rehearse_switch_back,
     };
-    enter[step](app);
+    app->operation.step_ms = clock_monotonic_ms();
+    if (enter[step])
+        enter[step](app);
+    else
+        hook_step_enter(app, step);
 }

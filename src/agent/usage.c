@@ -113,4 +113,5 @@ void usage_out_of_memory(struct app_zone *zone)
     log_error("%s/%s: memory ran out, and the kernel killed %s: %s", zone->app->name, colour_name(zone->colour),
               zone->release, why);
     incident_record(zone, INCIDENT_MEMORY, "%s", why);
+    bake_look(zone);
 }

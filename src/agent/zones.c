@@ -164,7 +164,8 @@ static void rebuild(struct app_zone *zone)
               err.text);
     if (operation_running(zone->app) && zone->app->operation.target == zone->colour)
         operation_event(zone->app, EVENT_FAILED, err.text);
-    else
+    /* What `start` undoes is stopped again; what was there before the operation goes on being tried. */
+    if (!zone->kernel && !zone->closing && (zone->state == ZONE_LIVE || zone->state == ZONE_STANDBY))
         rebuild_later(zone);
 }
 
@@ -180,6 +181,18 @@ static void alarm_about(struct app_zone *zone, enum zone_change change)
         log_error("%s/%s: %s (%s) was lost", name, colour, zone->release, zone_state_name(zone->state));
 }
 
+static void end_drain(struct app_zone *zone, enum zone_change change)
+{
+    const struct operation *operation = &zone->app->operation;
+    char text[2 * WIRE_TEXT_MAX];
+    if (change == CHANGE_GAIN && operation_running(zone->app) && operation->by_agent)
+        snprintf(text, sizeof text, "switched back while draining, by %s: %s", operation->who, operation->reason);
+    else
+        snprintf(text, sizeof text, "%s",
+                 change == CHANGE_GAIN ? "switched back while draining" : "the zone was given up while draining");
+    drain_stop(zone, change == CHANGE_DRAINED ? NULL : text);
+}
+
 static void perform(struct app_zone *zone, enum zone_change change, unsigned actions)
 {
     enum zone_state state = zone->state;
@@ -188,9 +201,7 @@ static void perform(struct app_zone *zone, enum zone_change change, unsigned act
     if (actions & ACTION_DRAIN_OFF && change == CHANGE_LOST)
         drain_lost(zone);
     else if (actions & ACTION_DRAIN_OFF)
-        drain_stop(zone, change == CHANGE_DRAINED ? NULL
-                         : change == CHANGE_GAIN  ? "switched back while draining"
-                                                  : "the zone was given up while draining");
+        end_drain(zone, change);
     if (actions & ACTION_ALARM)
         alarm_about(zone, change);
     if (actions & ACTION_FREEZE)
@@ -224,6 +235,14 @@ static void liveness_changed(struct app_zone *zone)
     workers_schedule(zone->app);
 }
 
+/* Of another release, from here on. The journal takes that from the zone's state. */
+static void forget_past(struct app_zone *zone)
+{
+    zone->mark = MARK_NONE;
+    zone->mark_reason[0] = '\0';
+    zone->lost = false;
+}
+
 int zone_change(struct app_zone *zone, enum zone_change change)
 {
     struct zone_cell cell = zone_transition(zone->state, change);
@@ -236,6 +255,8 @@ int zone_change(struct app_zone *zone, enum zone_change change)
         log_debug("%s/%s: %s -> %s (%s)", zone->app->name, colour_name(zone->colour), zone_state_name(zone->state),
                   zone_state_name(cell.next), zone_change_name(change));
     zone->state = cell.next;
+    if (cell.next == ZONE_ABSENT || cell.next == ZONE_STAGING || cell.next == ZONE_FAILED)
+        forget_past(zone);
     perform(zone, change, cell.actions);
     if (change == CHANGE_GAIN || change == CHANGE_LOSE)
         liveness_changed(zone);

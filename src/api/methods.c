@@ -3,6 +3,7 @@
 #include "api/methods.h"
 
 #include "api/render.h"
+#include "model/machine.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -25,7 +26,9 @@ enum {
     MAY_TERM = 1 << 8,  /* terminal: a string or null */
     MAY_ROWS = 1 << 9,  /* rows, columns: integers or null */
     MAY_COLUMNS = 1 << 10,
-    MAY_MERGE = 1 << 11, /* merge: a boolean or null */
+    MAY_MERGE = 1 << 11,    /* merge: a boolean or null */
+    MAY_NOT_TEST = 1 << 12, /* no_test: a boolean or null */
+    MAY_STOP = 1 << 13,     /* stop_after: "health", "test" or null */
 };
 
 static const struct parameter {
@@ -34,13 +37,15 @@ static const struct parameter {
 } parameters[] = {
     {"app", APP, MAY_APP},       {"release", RELEASE, 0},     {"force", 0, MAY_FORCE}, {"limit", 0, MAY_LIMIT},
     {"interface", INTERFACE, 0}, {"zone", 0, MAY_ZONE},       {"command", COMMAND, 0}, {"terminal", 0, MAY_TERM},
-    {"rows", 0, MAY_ROWS},       {"columns", 0, MAY_COLUMNS}, {"merge", 0, MAY_MERGE},
+    {"rows", 0, MAY_ROWS},       {"columns", 0, MAY_COLUMNS}, {"merge", 0, MAY_MERGE}, {"no_test", 0, MAY_NOT_TEST},
+    {"stop_after", 0, MAY_STOP},
 };
 
 /* What a call's parameters are once checked. */
 struct arguments {
     const char *app, *release, *interface; /* borrowed from the call; NULL where absent */
-    bool force, merge;
+    bool force, merge, no_test;
+    uint8_t stop_after; /* enum step; 0: not said */
     uint32_t limit;
     uint16_t rows, columns;
     int zone; /* enum colour, or -1: not said */
@@ -61,7 +66,7 @@ static const struct method {
     {AGENT ".History", MAY_APP | MAY_LIMIT, VERB_HISTORY, NULL},
     {AGENT ".Version", 0, VERB_VERSION, NULL},
     {AGENT ".Reload", 0, VERB_RELOAD, NULL},
-    {AGENT ".Deploy", APP | RELEASE | MAY_FORCE, VERB_DEPLOY, NULL},
+    {AGENT ".Deploy", APP | RELEASE | MAY_FORCE | MAY_NOT_TEST | MAY_STOP, VERB_DEPLOY, NULL},
     {AGENT ".Stage", APP | RELEASE | MAY_FORCE, VERB_STAGE, NULL},
     {AGENT ".Switch", APP | MAY_FORCE, VERB_SWITCH, NULL},
     {AGENT ".Rollback", APP | MAY_FORCE, VERB_ROLLBACK, NULL},
@@ -70,6 +75,10 @@ static const struct method {
     {AGENT ".Stop", APP | MAY_FORCE, VERB_STOP, NULL},
     {AGENT ".Start", APP | MAY_FORCE, VERB_START, NULL},
     {AGENT ".Remove", APP | MAY_FORCE, VERB_REMOVE, NULL},
+    {AGENT ".Test", APP | MAY_FORCE, VERB_TEST, NULL},
+    {AGENT ".Finish", APP, VERB_FINISH, NULL},
+    {AGENT ".Attach", APP, VERB_ATTACH, NULL},
+    {AGENT ".Rehearse", APP, VERB_REHEARSE, NULL},
     {AGENT ".Exec", APP | MAY_ZONE | COMMAND | MAY_TERM | MAY_ROWS | MAY_COLUMNS | MAY_MERGE, VERB_EXEC, NULL},
     {AGENT ".Logs", APP | MAY_ZONE, VERB_LOGS, NULL},
     {SERVICE ".GetInfo", 0, VERBS, answer_info},
@@ -191,6 +200,19 @@ static bool take_zone(struct json_object *value, int *zone)
     return true;
 }
 
+/* Any step has a name; which ones may be asked for is the model's business. */
+static bool take_step(struct json_object *value, uint8_t *step)
+{
+    const char *name;
+    if (!take_string(value, &name))
+        return false;
+    for (int i = STEP_IDLE + 1; i < STEPS; i++) {
+        if (strcmp(name, step_name((enum step)i)) == 0)
+            *step = (uint8_t)i;
+    }
+    return *step != 0;
+}
+
 static bool take_value(int kind, struct json_object *value, struct arguments *arguments)
 {
     switch (kind) {
@@ -202,6 +224,8 @@ static bool take_value(int kind, struct json_object *value, struct arguments *ar
     case MAY_ZONE: return take_zone(value, &arguments->zone);
     case COMMAND: arguments->command = value; return json_object_is_type(value, json_type_array);
     case MAY_TERM: return take_string(value, &arguments->terminal);
+    case MAY_NOT_TEST: return take_flag(value, &arguments->no_test);
+    case MAY_STOP: return take_step(value, &arguments->stop_after);
     case MAY_ROWS: return take_size(value, &arguments->rows);
     case MAY_COLUMNS: return take_size(value, &arguments->columns);
     case MAY_MERGE: return take_flag(value, &arguments->merge);
@@ -270,8 +294,9 @@ static bool fill_request(const struct method *method, const struct arguments *ar
     *request = (struct wire_request){
         .header = header_for(message, WIRE_REQUEST, sizeof *request),
         .verb = method->verb,
-        .flags = arguments->force ? WIRE_FORCE : 0,
+        .flags = (arguments->force ? WIRE_FORCE : 0u) | (arguments->no_test ? WIRE_NO_TEST : 0u),
         .limit = arguments->limit,
+        .stop_after = arguments->stop_after,
         .zone = (uint32_t)(arguments->zone + 1),
     };
     if (!fill_app(arguments, request->app, err))

@@ -230,6 +230,16 @@ static struct json_object *render_operation(const struct wire_operation *operati
     return object;
 }
 
+static struct json_object *render_bake(const struct wire_bake *bake)
+{
+    if (!bake->baking)
+        return NULL;
+    struct json_object *object = json_object_new_object();
+    put_time(object, "until", bake->until_unix_ms);
+    put_text(object, "verdict", bake->verdict);
+    return object;
+}
+
 struct json_object *render_status(const struct wire_status *status)
 {
     struct json_object *app = json_object_new_object();
@@ -242,6 +252,7 @@ struct json_object *render_status(const struct wire_status *status)
     put(app, "zones", zones);
     put(app, "ports", render_ports(status));
     put(app, "operation", render_operation(&status->operation));
+    put(app, "bake", render_bake(&status->bake));
     return app;
 }
 
@@ -322,5 +333,7 @@ struct json_object *render_progress(const struct wire_progress *progress)
     put_text(object, "text", progress->text);
     put(object, "connections", progress->has_count ? json_object_new_uint64(progress->connections) : NULL);
     put_number(object, "elapsed_ms", progress->elapsed_ms);
+    put_number_or_null(object, "wait_ms", progress->wait_ms, progress->wait_ms > 0);
+    put_number_or_null(object, "waited_ms", progress->waited_ms, progress->wait_ms > 0);
     return object;
 }

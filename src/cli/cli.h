@@ -12,11 +12,13 @@ struct cli {
     const char *socket; /* NULL = the library's default */
     bool json;
     bool force;
-    bool names;        /* status: names only */
-    const char *limit; /* history and logs: as it was written, or NULL */
-    bool follow;       /* logs */
-    const char *since; /* logs: as it was written, or NULL */
-    bool root;         /* exec: with the caller's rights */
+    bool names;             /* status: names only */
+    const char *limit;      /* history and logs: as it was written, or NULL */
+    bool follow;            /* logs */
+    const char *since;      /* logs: as it was written, or NULL */
+    bool no_test;           /* deploy */
+    const char *stop_after; /* deploy: as it was written, or NULL */
+    bool root;              /* exec: with the caller's rights */
     bool no_color;
     const char *verb;
     char **arguments; /* after the verb */
@@ -40,19 +42,10 @@ int top_run(struct cli *cli);
 /* enter.c: exec --root, in the namespaces of this app's process. */
 int enter_run(struct cli *cli, enum bluegreen_colour zone);
 
+/* operate.c: asks for an operation and shows it to its end. Returns the exit status. */
+int operate_run(struct cli *cli, enum bluegreen_verb operation);
+
 /* show_*.c */
 void show_status(const struct cli *cli, const struct bluegreen_status *status);
 void show_history(const struct cli *cli, const struct bluegreen_history *history);
 void show_result(const struct cli *cli, const char *app, const struct bluegreen_result *result);
-
-/* Progress lines; on a terminal the last one is rewritten while its step goes on. */
-struct progress_view {
-    const struct cli *cli;
-    bool open; /* the last line is not ended yet */
-    char step[32], text[300];
-    enum bluegreen_colour zone;
-    uint64_t elapsed_ms;
-};
-
-bool progress_show(void *view, const struct bluegreen_progress *progress); /* a bluegreen_progress_callback */
-void progress_end(struct progress_view *view);                             /* ends an open line */

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <locale.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,55 +152,16 @@ static int run_version(struct cli *cli, const struct verb *verb)
     return EXIT_DONE;
 }
 
-/* For the signal handler alone. */
-static struct bluegreen *volatile interruptible;
-static volatile sig_atomic_t interrupted_by;
-
-static void on_interrupt(int signal)
-{
-    interrupted_by = signal;
-    if (interruptible)
-        bluegreen_interrupt(interruptible);
-}
-
-/* Going away does not end the operation, and whoever pressed Ctrl-C probably thinks it does. */
-static int leave_interrupted(const struct cli *cli)
-{
-    const char *app = argument(cli, 0);
-    fprintf(stderr, "bluegreen: interrupted, but the %s goes on in the agent", cli->verb);
-    if (app)
-        fprintf(stderr, ": 'bluegreen status %s' shows it, 'bluegreen abort %s' undoes it", app, app);
-    fputc('\n', stderr);
-    fflush(stdout);
-    if (interrupted_by) {
-        signal(interrupted_by, SIG_DFL);
-        raise(interrupted_by);
-    }
-    return EXIT_REFUSED;
-}
-
 static int run_operation(struct cli *cli, const struct verb *verb)
 {
-    struct bluegreen *agent;
-    struct bluegreen_result *outcome;
-    struct bluegreen_error error;
-    struct progress_view view = {.cli = cli, .zone = BLUEGREEN_NONE};
-    struct sigaction action = {.sa_handler = on_interrupt};
-    if (bluegreen_open(cli->socket, &agent, &error) < 0)
-        return cli_fail(cli, &error);
-    interruptible = agent;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    int result = bluegreen_operate(agent, verb->operation, argument(cli, 0), argument(cli, 1),
-                                   cli->force ? BLUEGREEN_FORCE : 0, progress_show, &view, &outcome, &error);
-    interruptible = NULL;
-    bluegreen_close(agent);
-    progress_end(&view);
-    if (result < 0)
-        return error.kind == BLUEGREEN_INTERRUPTED ? leave_interrupted(cli) : cli_fail(cli, &error);
-    show_result(cli, argument(cli, 0), outcome);
-    bluegreen_result_free(outcome);
-    return EXIT_DONE;
+    const char *step = cli->stop_after;
+    if (step && strcmp(step, "health") != 0 && strcmp(step, "test") != 0)
+        return cli_misuse(cli, NULL, "'%s' is no step to stop after: health or test", step);
+    if (step && strcmp(step, "test") == 0 && cli->no_test)
+        return cli_misuse(cli, NULL,
+                          "without its test a deploy cannot stop after it: leave --no-test out, or stop after "
+                          "health");
+    return operate_run(cli, verb->operation);
 }
 
 /* "APP [ZONE]". False: the second argument names no zone. */
@@ -266,16 +226,21 @@ static int run_help(struct cli *cli, const struct verb *verb)
 const struct verb verbs[] = {
     {"check", "[FILE...]", "check the configuration; works without an agent", 0, -1, 0, run_check, 0},
     {"reload", "", "read the configuration again", 0, 0, 0, run_operation, BLUEGREEN_RELOAD},
-    {"deploy", "APP RELEASE", "start a release, wait for its health, switch to it, drain the old one", 2, 2,
-     TAKES_FORCE, run_operation, BLUEGREEN_DEPLOY},
+    {"deploy", "APP RELEASE", "start a release, test it, switch to it, drain the old one", 2, 2,
+     TAKES_FORCE | TAKES_STEPS, run_operation, BLUEGREEN_DEPLOY},
     {"stage", "APP RELEASE", "start a release in the zone that is not live, no further", 2, 2, TAKES_FORCE,
      run_operation, BLUEGREEN_STAGE},
+    {"test", "APP", "test the staged release, as a deploy would", 1, 1, TAKES_FORCE, run_operation, BLUEGREEN_TEST},
     {"switch", "APP", "make the staged zone live, drain the other", 1, 1, TAKES_FORCE, run_operation, BLUEGREEN_SWITCH},
     {"rollback", "APP", "make the zone live again that was live before", 1, 1, TAKES_FORCE, run_operation,
      BLUEGREEN_ROLLBACK},
     {"abort", "APP", "undo the running operation", 1, 1, TAKES_FORCE, run_operation, BLUEGREEN_ABORT},
     {"drain", "APP", "wait for the zone that is not live to be empty", 1, 1, TAKES_FORCE, run_operation,
      BLUEGREEN_DRAIN},
+    {"finish", "APP", "end drain and bake now, as they would end at their time", 1, 1, 0, run_operation,
+     BLUEGREEN_FINISH},
+    {"attach", "APP", "follow what runs: the operation, its drain, its bake", 1, 1, 0, run_operation, BLUEGREEN_ATTACH},
+    {"rehearse", "APP", "switch to the standby and back, and measure", 1, 1, 0, run_operation, BLUEGREEN_REHEARSE},
     {"status", "[APP]", "show apps, zones, connections", 0, 1, TAKES_NAMES, run_status, 0},
     {"history", "[APP]", "show finished operations", 0, 1, TAKES_LIMIT, run_history, 0},
     {"stop", "APP", "stop both zones, over a reboot too", 1, 1, TAKES_FORCE, run_operation, BLUEGREEN_STOP},
@@ -311,6 +276,7 @@ static const char *alien_option(const struct cli *cli, const struct verb *verb)
         {cli->force, TAKES_FORCE, "--force"},         {cli->limit, TAKES_LIMIT | TAKES_LINES, "--limit"},
         {cli->names, TAKES_NAMES, "--names"},         {cli->follow, TAKES_LINES, "--follow"},
         {cli->since != NULL, TAKES_LINES, "--since"}, {cli->root, TAKES_COMMAND, "--root"},
+        {cli->no_test, TAKES_STEPS, "--no-test"},     {cli->stop_after != NULL, TAKES_STEPS, "--stop-after"},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (known[i].given && !(verb->options & known[i].options))

@@ -8,7 +8,17 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { OPTION_JSON = 256, OPTION_SOCKET, OPTION_FORCE, OPTION_NAMES, OPTION_NO_COLOR, OPTION_SINCE, OPTION_ROOT };
+enum {
+    OPTION_JSON = 256,
+    OPTION_SOCKET,
+    OPTION_FORCE,
+    OPTION_NAMES,
+    OPTION_NO_COLOR,
+    OPTION_SINCE,
+    OPTION_ROOT,
+    OPTION_NO_TEST,
+    OPTION_STOP_AFTER
+};
 
 static const struct option options[] = {
     {"json", no_argument, NULL, OPTION_JSON},
@@ -17,6 +27,8 @@ static const struct option options[] = {
     {"limit", required_argument, NULL, 'n'},
     {"follow", no_argument, NULL, 'f'},
     {"since", required_argument, NULL, OPTION_SINCE},
+    {"no-test", no_argument, NULL, OPTION_NO_TEST},
+    {"stop-after", required_argument, NULL, OPTION_STOP_AFTER},
     {"root", no_argument, NULL, OPTION_ROOT},
     {"names", no_argument, NULL, OPTION_NAMES},
     {"no-color", no_argument, NULL, OPTION_NO_COLOR},
@@ -55,6 +67,8 @@ static void take_option(struct cli *cli, struct arguments *arguments, int option
     case OPTION_NAMES: cli->names = true; break;
     case OPTION_NO_COLOR: cli->no_color = true; break;
     case OPTION_SINCE: cli->since = optarg; break;
+    case OPTION_NO_TEST: cli->no_test = true; break;
+    case OPTION_STOP_AFTER: cli->stop_after = optarg; break;
     case OPTION_ROOT: cli->root = true; break;
     case 'f': cli->follow = true; break;
     case 'n': cli->limit = optarg; break;

@@ -123,6 +123,21 @@ static void print_operation(const struct terminal *terminal, const struct bluegr
     putchar('\n');
 }
 
+/* "until 10:42:11: 3 of 41 probes failed, 0 restarts" */
+static void print_bake(const struct terminal *terminal, const struct bluegreen_bake *bake)
+{
+    char until[64];
+    if (!bake)
+        return;
+    print_label(terminal, "baking");
+    printf("until %s", format_time(bake->until, until, sizeof until));
+    if (*bake->verdict) {
+        printf(": ");
+        terminal_print(terminal, STYLE_PLAIN, bake->verdict);
+    }
+    putchar('\n');
+}
+
 static void print_crash_loop(const struct terminal *terminal, const struct bluegreen_app *app, int zone)
 {
     if (!app->workload[zone]->crash_loop)
@@ -216,6 +231,7 @@ void show_status(const struct cli *cli, const struct bluegreen_status *status)
         print_zones(terminal, app);
         print_ports(terminal, app);
         print_operation(terminal, app->operation);
+        print_bake(terminal, app->bake);
         for (int zone = 0; zone < 2; zone++) {
             print_crash_loop(terminal, app, zone);
             print_usage(terminal, app, zone);

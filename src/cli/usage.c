@@ -65,6 +65,9 @@ void usage_print(FILE *file)
           "      --json         print JSON: one document, or one object a line and the result last\n"
           "      --socket PATH  the agent's socket (else $BLUEGREEN_SOCKET, else /run/bluegreen/control.sock)\n"
           "      --force        go on in spite of a refusal that can be overridden\n"
+          "      --no-test      deploy: without its test\n"
+          "      --stop-after STEP\n"
+          "                     deploy: end after the step health or test; the release is staged then\n"
           "  -n, --limit N      history: the newest N operations; logs: the last N lines, or all\n"
           "  -f, --follow       logs: go on with what is written from now on\n"
           "      --since TIME   logs: from then on: 10m, 2h, '2026-11-23 10:00', @SECONDS\n"
@@ -74,6 +77,7 @@ void usage_print(FILE *file)
           "  -h, --help         this help\n"
           "  -V, --version      this program's version\n"
           "\nexit status: 0 done, 1 refused or failed, 2 wrong usage or configuration, 3 agent not reachable;\n"
+          "interrupted, as by any program, 130: what was asked for goes on then, and attach comes back to it;\n"
           "of exec: the command's, 128 and the number of the signal that ended it, 125 if it was not run\n",
           file);
 }
@@ -86,7 +90,7 @@ void usage_print_verb(FILE *file, const struct verb *verb)
     } texts[] = {
         {TAKES_FORCE, " [--force]"},  {TAKES_LIMIT, " [--limit N]"},
         {TAKES_NAMES, " [--names]"},  {TAKES_LINES, " [-f] [-n N] [--since TIME]"},
-        {TAKES_COMMAND, " [--root]"},
+        {TAKES_COMMAND, " [--root]"}, {TAKES_STEPS, " [--no-test] [--stop-after health|test]"},
     };
     fputs("usage: bluegreen [--json] [--socket PATH]", file);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)

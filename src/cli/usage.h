@@ -11,6 +11,7 @@ enum {
     TAKES_LIMIT = 1 << 1, /* history entries */
     TAKES_NAMES = 1 << 2,
     TAKES_LINES = 1 << 3,   /* -n, --follow and --since */
+    TAKES_STEPS = 1 << 5,   /* --no-test and --stop-after */
     TAKES_COMMAND = 1 << 4, /* "-- COMMAND..." and --root */
 };
 

@@ -81,8 +81,28 @@ static const char *const methods[] = {
     [BLUEGREEN_RELOAD] = "Reload", [BLUEGREEN_DEPLOY] = "Deploy",     [BLUEGREEN_STAGE] = "Stage",
     [BLUEGREEN_SWITCH] = "Switch", [BLUEGREEN_ROLLBACK] = "Rollback", [BLUEGREEN_ABORT] = "Abort",
     [BLUEGREEN_DRAIN] = "Drain",   [BLUEGREEN_STOP] = "Stop",         [BLUEGREEN_START] = "Start",
-    [BLUEGREEN_REMOVE] = "Remove",
+    [BLUEGREEN_REMOVE] = "Remove", [BLUEGREEN_TEST] = "Test",         [BLUEGREEN_FINISH] = "Finish",
+    [BLUEGREEN_ATTACH] = "Attach", [BLUEGREEN_REHEARSE] = "Rehearse",
 };
+
+static int stop_showing(struct bluegreen *agent, struct bluegreen_error *error)
+{
+    agent->broken = true;
+    return client_fail(error, BLUEGREEN_INTERRUPTED, 0, "interrupted; what was asked for goes on in the agent");
+}
+
+/* The callback sees the time pass until there is something to read. */
+static int tick(struct bluegreen *agent, bluegreen_progress_callback *on_progress, void *context,
+                struct bluegreen_error *error)
+{
+    if (!on_progress || agent->tick_ms == 0)
+        return 0;
+    while (!connection_readable(agent, agent->tick_ms)) {
+        if (!on_progress(context, NULL))
+            return stop_showing(agent, error);
+    }
+    return 0;
+}
 
 /* Shows one reply that is not the last. */
 static int show_progress(struct bluegreen *agent, struct json_object *reply, bluegreen_progress_callback *on_progress,
@@ -93,10 +113,7 @@ static int show_progress(struct bluegreen *agent, struct json_object *reply, blu
     if (!on_progress || !object)
         return 0;
     decode_progress(object, &progress);
-    if (on_progress(context, &progress))
-        return 0;
-    agent->broken = true;
-    return client_fail(error, BLUEGREEN_INTERRUPTED, 0, "interrupted; what was asked for goes on in the agent");
+    return on_progress(context, &progress) ? 0 : stop_showing(agent, error);
 }
 
 /* A connection that broke says nothing about the operation. */
@@ -105,6 +122,16 @@ static void say_unknown(struct bluegreen_error *error)
     static const char hint[] = "; the operation goes on if it had begun: look with 'bluegreen status'";
     size_t length = strlen(error->reason);
     snprintf(error->reason + length, sizeof error->reason - length, "%s", hint);
+}
+
+static void add_flags(struct json_object *parameters, unsigned flags)
+{
+    const char *stop_after = flags & BLUEGREEN_STOP_AFTER_HEALTH ? "health"
+                             : flags & BLUEGREEN_STOP_AFTER_TEST ? "test"
+                                                                 : NULL;
+    add(parameters, "force", flags & BLUEGREEN_FORCE ? json_object_new_boolean(true) : NULL);
+    add(parameters, "no_test", flags & BLUEGREEN_NO_TEST ? json_object_new_boolean(true) : NULL);
+    add(parameters, "stop_after", string_or_null(stop_after));
 }
 
 int bluegreen_operate(struct bluegreen *agent, enum bluegreen_verb verb, const char *app, const char *release,
@@ -117,12 +144,14 @@ int bluegreen_operate(struct bluegreen *agent, enum bluegreen_verb verb, const c
     bool continues = true;
     add(parameters, "app", string_or_null(app));
     add(parameters, "release", string_or_null(release));
-    add(parameters, "force", flags & BLUEGREEN_FORCE ? json_object_new_boolean(true) : NULL);
+    add_flags(parameters, flags);
     int result = connection_call(agent, methods[verb], parameters, on_progress != NULL, error);
     while (result == 0 && continues) {
         json_object_put(reply);
         reply = NULL;
-        result = connection_reply(agent, 0, &reply, &continues, error);
+        result = tick(agent, on_progress, context, error);
+        if (result == 0)
+            result = connection_reply(agent, 0, &reply, &continues, error);
         if (result == 0 && continues)
             result = show_progress(agent, reply, on_progress, context, error);
     }

@@ -149,6 +149,11 @@ void bluegreen_set_timeout(struct bluegreen *agent, int milliseconds)
     agent->timeout_ms = milliseconds > 0 ? milliseconds : 0;
 }
 
+void bluegreen_set_tick(struct bluegreen *agent, int milliseconds)
+{
+    agent->tick_ms = milliseconds > 0 ? milliseconds : 0;
+}
+
 /* The shutdown wakes the poll that the flag alone would not. */
 void bluegreen_interrupt(struct bluegreen *agent)
 {
@@ -195,6 +200,16 @@ static int wait_for(struct bluegreen *agent, short events, int64_t deadline_ms, 
         if (ready < 0 && errno != EINTR)
             return fail_gone(agent, errno, error);
     }
+}
+
+bool connection_readable(struct bluegreen *agent, int milliseconds)
+{
+    struct pollfd wait = {.fd = agent->fd, .events = POLLIN};
+    bool whole = agent->length > agent->searched &&
+                 memchr(agent->input + agent->searched, '\0', agent->length - agent->searched);
+    if (agent->interrupted || whole)
+        return true;
+    return poll(&wait, 1, milliseconds) != 0; /* a signal, too: whoever reads says what it meant */
 }
 
 /* --- calling ------------------------------------------------------------------------------------------- */

@@ -18,6 +18,7 @@ struct json_object;
 struct bluegreen {
     int fd;
     int timeout_ms;
+    int tick_ms; /* 0: none */
     volatile sig_atomic_t interrupted;
     bool broken; /* nothing sensible can come any more */
     char *input; /* what arrived */
@@ -35,6 +36,9 @@ int client_fail_memory(struct bluegreen_error *error);
 /* One call: {"method":"io.bluegreen.Agent.METHOD","parameters":...}. Takes parameters over. */
 int connection_call(struct bluegreen *agent, const char *method, struct json_object *parameters, bool more,
                     struct bluegreen_error *error);
+
+/* True once connection_reply has something to read, false after milliseconds without; true too if it is to fail. */
+bool connection_readable(struct bluegreen *agent, int milliseconds);
 
 /* The next reply's parameters, the caller's to put; never NULL after 0. An error reply is the error. timeout_ms 0 is
  * for ever. *continues tells whether more replies follow. */

@@ -81,6 +81,7 @@ struct app_store {
     struct zone_store zones[2];
     struct bluegreen_port *ports;
     struct bluegreen_operation operation;
+    struct bluegreen_bake bake;
 };
 
 struct status_store {
@@ -110,6 +111,17 @@ static bool fill_ports(struct json_object *list, struct app_store *store)
     return true;
 }
 
+static void fill_bake(struct json_object *object, struct app_store *store)
+{
+    if (!object)
+        return;
+    store->bake = (struct bluegreen_bake){
+        .until = decode_string_or_empty(object, "until"),
+        .verdict = decode_string_or_empty(object, "verdict"),
+    };
+    store->app.bake = &store->bake;
+}
+
 static bool fill_app(struct json_object *object, struct app_store *store)
 {
     struct json_object *zones = decode_object(object, "zones");
@@ -127,6 +139,7 @@ static bool fill_app(struct json_object *object, struct app_store *store)
         };
         store->app.operation = &store->operation;
     }
+    fill_bake(decode_object(object, "bake"), store);
     for (int i = 0; i < 2; i++) {
         struct json_object *zone = decode_object(zones, bluegreen_colour_name((enum bluegreen_colour)i));
         if (!decode_zone(zone, &store->app.zones[i], &store->zones[i]))
@@ -310,6 +323,8 @@ void decode_progress(struct json_object *object, struct bluegreen_progress *prog
         .has_connections = decode_field(object, "connections", json_type_int) != NULL,
         .connections = decode_count(object, "connections"),
         .elapsed_ms = decode_count(object, "elapsed_ms"),
+        .wait_ms = decode_count(object, "wait_ms"),
+        .waited_ms = decode_count(object, "waited_ms"),
         .json = decode_json(object),
     };
 }

@@ -19,6 +19,8 @@ static void service_default(struct service *service)
         .stop_signal = SIGTERM,
         .restart = {.delay_ms = 200, .delay_max_ms = 30000, .limit = 5, .window_ms = 60000},
         .health = {.interval_ms = 1000, .timeout_ms = 5000, .passes = 2, .failures = 3, .start_timeout_ms = 60000},
+        .hook_timeout_ms = 60000,
+        .bake = {.guard_interval_ms = 10000, .resets = BAKE_UNLIMITED, .errors_percent = 10},
         .drain_timeout_ms = 30000,
         .drain_then = DRAIN_CUT,
     };
@@ -108,6 +110,7 @@ int conf_parse_app(const char *path, const char *content, size_t length, struct 
     keys_apply(app_rules, app_rule_count, &scan, &parsed, &problems);
     require_name(&scan, &problems);
     default_check(&parsed);
+    app_check_release(&scan, &problems);
     check_service(&parsed, &scan, &problems);
     keep_source(content, length, &parsed, &problems);
     if (problems.count > 0)

@@ -6,6 +6,7 @@
 #define HOUR   3600000u
 #define DAY    86400000u
 #define MIB    1048576u
+#define MANY   1000000u /* more than anybody counts up to */
 
 #define FIELD(name) .offset = offsetof(struct service, name)
 #define CALL(section_, key_, function)                    \
@@ -19,6 +20,14 @@
 #define NUMBER(section_, key_, field, from, to)                                                    \
     {                                                                                              \
         .section = section_, .key = key_, .kind = KEY_NUMBER, FIELD(field), .min = from, .max = to \
+    }
+#define BOUND(section_, key_, field, from, to)                                                    \
+    {                                                                                             \
+        .section = section_, .key = key_, .kind = KEY_BOUND, FIELD(field), .min = from, .max = to \
+    }
+#define HOOK(section_, key_)                                      \
+    {                                                             \
+        .section = section_, .key = key_, .set_any = app_key_hook \
     }
 #define MEMORY(section_, key_, field)                                                  \
     {                                                                                  \
@@ -107,6 +116,25 @@ const struct key_rule app_rules[] = {
     DURATION("drain", "timeout", drain_timeout_ms, 0, DAY),
     WORD("drain", "then", drain_then, drain_words),
     BOOLEAN("standby", "freeze", freeze),
+    HOOK("hooks", "pre_start"),
+    HOOK("hooks", "test"),
+    HOOK("hooks", "pre_switch"),
+    HOOK("hooks", "post_switch"),
+    HOOK("hooks", "pre_rollback"),
+    HOOK("hooks", "post_rollback"),
+    HOOK("hooks", "on_failure"),
+    HOOK("hooks", "on_rollback"),
+    HOOK("hooks", "on_failover"),
+    DURATION("hooks", "timeout", hook_timeout_ms, 1000, HOUR),
+    CALL("test", "http", app_key_pages),
+    DURATION("bake", "time", bake.time_ms, 0, 7 * DAY),
+    HOOK("bake", "guard"),
+    DURATION("bake", "interval", bake.guard_interval_ms, 1000, HOUR),
+    BOUND("bake", "restarts", bake.restarts, 0, MANY),
+    BOUND("bake", "resets", bake.resets, 0, MANY),
+    BOUND("bake", "overflows", bake.overflows, 0, MANY),
+    CALL("bake", "errors", app_key_errors),
+    BOOLEAN("failover", "auto", failover),
 };
 
 const size_t app_rule_count = sizeof app_rules / sizeof *app_rules;

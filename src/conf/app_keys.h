@@ -18,3 +18,8 @@ key_setter_of app_key_process_run, app_key_process_when, app_key_port;
 key_setter app_key_http, app_key_tcp, app_key_exec, app_key_host, app_key_status;
 key_setter app_key_file_read, app_key_file_write, app_key_file_state, app_key_file_hide, app_key_devices;
 key_setter app_key_swap, app_key_cpu, app_key_required;
+key_setter_of app_key_hook; /* [hooks], and [bake] guard */
+key_setter app_key_pages, app_key_errors;
+
+/* What stands in [hooks] and [bake] and would never have an effect, because what it belongs to does not stand there. */
+void app_check_release(const struct scan *scan, struct problems *problems);

@@ -134,6 +134,7 @@ static int set_value(const struct key_rule *rule, void *target, const struct sca
     case KEY_CALL: break;
     case KEY_DURATION: return key_duration(entry->value, rule->min, rule->max, field, err);
     case KEY_NUMBER: return key_number(entry->value, rule->min, rule->max, field, err);
+    case KEY_BOUND: return key_bound(entry->value, rule->min, rule->max, field, err);
     case KEY_MEMORY: return key_memory(entry->value, rule->min, field, err);
     case KEY_BOOLEAN: return grammar_boolean(entry->value, field, err);
     case KEY_WORD: return key_word(entry->value, rule->words, field, err);
@@ -141,7 +142,7 @@ static int set_value(const struct key_rule *rule, void *target, const struct sca
     }
     if (rule->set_named)
         return rule->set_named(target, keys_section_name(entry->section, rule->section), entry->value, err);
-    return rule->key ? rule->set(target, entry->value, err) : rule->set_any(target, entry->key, entry->value, err);
+    return rule->set ? rule->set(target, entry->value, err) : rule->set_any(target, entry->key, entry->value, err);
 }
 
 static void apply_entry(const struct key_rule rules[], size_t count, struct scan_entry *entry, void *target,
@@ -215,6 +216,16 @@ int key_number(const char *value, uint32_t min, uint32_t max, uint32_t *number, 
                          max);
     *number = (uint32_t)parsed;
     return 0;
+}
+
+int key_bound(const char *value, uint32_t min, uint32_t max, uint32_t *number, struct error *err)
+{
+    if (strcmp(value, "unlimited") == 0) {
+        *number = UINT32_MAX;
+        return 0;
+    }
+    int result = key_number(value, min, max, number, err);
+    return result < 0 ? error_suffix(err, "; write unlimited for no bound") : 0;
 }
 
 int key_memory(const char *value, uint64_t min, uint64_t *bytes, struct error *err)

@@ -7,7 +7,7 @@
 
 /* Puts value where it belongs in target. The error is without file, section and key. */
 typedef int key_setter(void *target, const char *value, struct error *err);
-/* The same where the key, or what stands behind the section's name, is free: [process NAME]. */
+/* The same for one that wants to know its key, or what stands behind the section's name: [process NAME]. */
 typedef int key_setter_of(void *target, const char *name, const char *value, struct error *err);
 
 /* Plain values go straight into a field of target. */
@@ -15,6 +15,7 @@ enum key_kind {
     KEY_CALL,     /* what `set`, `set_any` or `set_named` does */
     KEY_DURATION, /* uint32_t, ms, from min to max */
     KEY_NUMBER,   /* uint32_t, from min to max */
+    KEY_BOUND,    /* the same, or "unlimited": UINT32_MAX */
     KEY_MEMORY,   /* uint64_t, bytes: whole pages, at least min */
     KEY_BOOLEAN,  /* bool */
     KEY_WORD,     /* unsigned or an enum of that size: which of words it is */
@@ -24,7 +25,7 @@ enum key_kind {
 struct key_rule {
     const char *section, *key; /* key NULL: any key of this section, taken by `set_any` */
     key_setter *set;
-    key_setter_of *set_any, *set_named; /* set_named: the section is [SECTION NAME] */
+    key_setter_of *set_any, *set_named; /* set_any gets the key, set_named NAME of [SECTION NAME] */
     enum key_kind kind;
     size_t offset;
     uint32_t min, max;
@@ -44,6 +45,7 @@ const struct scan_entry *keys_find(const struct scan *scan, const char *section,
 /* Setters' helpers. A range is part of the message. */
 int key_duration(const char *value, uint32_t min_ms, uint32_t max_ms, uint32_t *ms, struct error *err);
 int key_number(const char *value, uint32_t min, uint32_t max, uint32_t *number, struct error *err);
+int key_bound(const char *value, uint32_t min, uint32_t max, uint32_t *number, struct error *err);
 /* A user's or group's name as useradd(8) takes it, never a number. */
 int key_account(const char *value, char *name, size_t size, struct error *err);
 /* A size in whole pages of 4096 bytes. */

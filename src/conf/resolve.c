@@ -21,6 +21,8 @@ void resolved_clear(struct resolved *resolved)
     words_clear(&resolved->check);
     for (size_t i = 0; i < PROCESSES_MAX; i++)
         words_clear(&resolved->processes[i]);
+    for (size_t i = 0; i < HOOKS; i++)
+        words_clear(&resolved->hooks[i]);
     for (size_t i = 0; i < resolved->file_count; i++) {
         free(resolved->files[i].source);
         free(resolved->files[i].target);
@@ -69,8 +71,9 @@ static int substitute_command(const struct resolution *resolution, const struct 
     return 0;
 }
 
-static int resolve_command(const struct resolution *resolution, const char *place, const struct words *command,
-                           struct words *argv, struct error *err)
+/* seen: the executable must be there for the app; else on the host is enough. */
+static int resolve_command_of(const struct resolution *resolution, const char *place, const struct words *command,
+                              bool seen, struct words *argv, struct error *err)
 {
     CLEANUP_FREE char *path = NULL;
     int result = 0;
@@ -82,9 +85,38 @@ static int resolve_command(const struct resolution *resolution, const char *plac
         result = substitute_command(resolution, command, argv, err);
     if (result == 0)
         result = resolve_path(resolution, command->items[0], &path, err);
-    if (result == 0 && path)
+    if (result == 0 && path && seen)
         result = resolve_seen(resolution, path, S_IFREG, err);
+    else if (result == 0 && path)
+        result = host_path_check(path, resolution->release, S_IFREG, true, err);
     return result < 0 ? error_prefix(err, "%s", place) : 0;
+}
+
+static int resolve_command(const struct resolution *resolution, const char *place, const struct words *command,
+                           struct words *argv, struct error *err)
+{
+    return resolve_command_of(resolution, place, command, true, argv, err);
+}
+
+/* A hook that is not there is remembered: it refuses a new release, but keeps none that was live from being started
+ * again. */
+static int resolve_hooks(struct resolution *resolution, struct error *err)
+{
+    struct resolved *resolved = resolution->resolved;
+    for (size_t i = 0; i < HOOKS; i++) {
+        const struct hook_rule *hook = &resolution->service->hooks[i];
+        if (hook->run.count == 0)
+            continue;
+        int result = resolve_command_of(resolution, hook_place((enum hook)i), &hook->run, !hook->on_host,
+                                        &resolved->hooks[i], err);
+        if (resolution->problems)
+            resolution_failed(resolution, result, err);
+        else if (result == -ENOMEM)
+            return result;
+        else if (result < 0 && !resolved->hook_problem[0])
+            text_copy(resolved->hook_problem, sizeof resolved->hook_problem, err->text);
+    }
+    return 0;
 }
 
 static int resolve_commands(struct resolution *resolution, struct error *err)
@@ -101,8 +133,9 @@ static int resolve_commands(struct resolution *resolution, struct error *err)
         if (resolution_failed(resolution, result, err))
             return result;
     }
-    if (service->health.kind != HEALTH_EXEC)
-        return 0;
+    result = resolve_hooks(resolution, err);
+    if (result < 0 || service->health.kind != HEALTH_EXEC)
+        return result;
     result = resolve_command(resolution, "[health] exec", &service->health.exec, &resolved->check, err);
     return resolution_failed(resolution, result, err) ? result : 0;
 }

@@ -24,6 +24,8 @@ struct resolved {
     char *workdir;                         /* absolute, a directory; owned */
     struct words check;                    /* [health] exec; none if there is none */
     struct words processes[PROCESSES_MAX]; /* commands, as service->processes */
+    struct words hooks[HOOKS];             /* commands, as service->hooks; none if it is not configured */
+    char hook_problem[ERROR_TEXT_MAX];     /* "", or what is wrong with the first that cannot be run */
     /* [files], and the release and the working directory where they would be hidden; sorted by target, so that what is
      * in a directory comes behind it; owned, with their texts. */
     struct view_file *files;
@@ -36,6 +38,7 @@ void resolved_clear(struct resolved *resolved);
 /*
  * Fills *resolved (which is cleared first). The error begins with "[section] key: " and says what is missing. -ENOENT:
  * a user, file or release directory that is not there; -EACCES: there, but not to be executed, or not seen by the app.
+ * A hook that cannot be run is no failure, only a hook_problem: new releases are refused for it, old ones go on.
  * Reads the user database, so never in a process that must not block.
  */
 int service_resolve(const struct service *service, const char *release, enum colour zone, struct resolved *resolved,

@@ -227,6 +227,13 @@ static int show_own(struct resolution *resolution, struct error *err)
         if (result < 0)
             error_prefix(err, "[process %s] run", service->processes[i].name);
     }
+    for (size_t i = 0; result == 0 && i < HOOKS; i++) {
+        if (service->hooks[i].on_host)
+            continue;
+        result = show_release(resolution, &service->hooks[i].run, err);
+        if (result < 0)
+            error_prefix(err, "%s", hook_place((enum hook)i));
+    }
     if (result < 0)
         return result;
     result = show_release(resolution, &service->health.exec, err);

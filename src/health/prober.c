@@ -325,8 +325,9 @@ void prober_free(struct prober *prober)
     free(prober);
 }
 
-static int make_check(struct prober *prober, const struct health *health, const struct address *target,
-                      const int sockets[], size_t count, struct open_check **out, struct error *err)
+static int make_check(struct prober *prober, const struct health *health, const char *contains,
+                      const struct address *target, const int sockets[], size_t count, struct open_check **out,
+                      struct error *err)
 {
     if (!prober->channel)
         return error_set(err, ENOTCONN, "the probe role is down and will be started again by itself");
@@ -341,6 +342,7 @@ static int make_check(struct prober *prober, const struct health *health, const 
     check->request.id = ++prober->last_id;
     check->request.target = *target;
     check->request.health = *health;
+    text_copy(check->request.contains, sizeof check->request.contains, contains);
     if (!check_request_valid(&check->request, sizeof check->request)) {
         free(check);
         return error_set(err, EINVAL, "this check has no target, port or path that a probe can use");
@@ -351,24 +353,43 @@ static int make_check(struct prober *prober, const struct health *health, const 
     return 0;
 }
 
-int prober_check(struct prober *prober, const struct health *health, const struct address *target, int sockets[],
-                 size_t socket_count, prober_callback *callback, void *context, uint64_t *id, struct error *err)
+static void submit(struct prober *prober, struct open_check *check)
+{
+    bool first = list_empty(&prober->waiting);
+    list_append(&prober->waiting, &check->link);
+    /* If the role is gone the loop will say so and end this check with the others. */
+    if (first)
+        send_waiting(prober);
+}
+
+static int begin_check(struct prober *prober, const struct health *health, const char *contains,
+                       const struct address *target, int sockets[], size_t socket_count, prober_callback *callback,
+                       void *context, uint64_t *id, struct error *err)
 {
     struct open_check *check = NULL;
-    int result = make_check(prober, health, target, sockets, socket_count, &check, err);
+    int result = make_check(prober, health, contains, target, sockets, socket_count, &check, err);
     if (result < 0) {
         open_check_close(sockets, socket_count);
         return result;
     }
     check->callback = callback;
     check->context = context;
-    bool first = list_empty(&prober->waiting);
-    list_append(&prober->waiting, &check->link);
     *id = check->request.id;
-    /* If the role is gone the loop will say so and end this check with the others. */
-    if (first)
-        send_waiting(prober);
+    submit(prober, check);
     return 0;
+}
+
+int prober_check(struct prober *prober, const struct health *health, const struct address *target, int sockets[],
+                 size_t socket_count, prober_callback *callback, void *context, uint64_t *id, struct error *err)
+{
+    return begin_check(prober, health, "", target, sockets, socket_count, callback, context, id, err);
+}
+
+int prober_check_page(struct prober *prober, const struct health *health, const char *contains,
+                      const struct address *target, int socket, prober_callback *callback, void *context, uint64_t *id,
+                      struct error *err)
+{
+    return begin_check(prober, health, contains, target, &socket, 1, callback, context, id, err);
 }
 
 static bool cancel(struct list *list, uint64_t id)

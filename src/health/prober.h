@@ -28,6 +28,11 @@ void prober_free(struct prober *prober); /* ends the role; checks still open are
  */
 int prober_check(struct prober *prober, const struct health *health, const struct address *target, int sockets[],
                  size_t socket_count, prober_callback *callback, void *context, uint64_t *id, struct error *err);
+/* The same for a page whose body must contain these bytes too (at most TEST_CONTAINS_MAX, "" = whatever it is), over
+ * one socket. */
+int prober_check_page(struct prober *prober, const struct health *health, const char *contains,
+                      const struct address *target, int socket, prober_callback *callback, void *context, uint64_t *id,
+                      struct error *err);
 /* The callback of this check will not be called any more. Unknown ids are fine. */
 void prober_cancel(struct prober *prober, uint64_t id);
 /* The role's process, for `status` and tests; 0 while it is down. */

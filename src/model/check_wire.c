@@ -52,7 +52,7 @@ bool check_request_valid(const struct check_request *request, size_t length)
 {
     return length == sizeof *request && request->version == CHECK_VERSION && request->reserved == 0 &&
            request->id != 0 && (request->target.family == 4 || request->target.family == 6) &&
-           health_valid(&request->health);
+           health_valid(&request->health) && terminated(request->contains, sizeof request->contains);
 }
 
 static bool detail_printable(const char detail[PROBE_DETAIL_MAX + 1])

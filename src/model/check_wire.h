@@ -9,7 +9,7 @@
 #include "model/service.h"
 #include "model/verdict.h"
 
-#define CHECK_VERSION     1
+#define CHECK_VERSION     2
 #define CHECK_SOCKETS_MAX 4 /* the first connection and up to three redirects on new ones */
 
 struct check_request {
@@ -19,6 +19,7 @@ struct check_request {
     struct address target;
     /* HEALTH_TCP or HEALTH_HTTP; of the times only timeout_ms is used here. */
     struct health health;
+    char contains[TEST_CONTAINS_MAX + 1]; /* HEALTH_HTTP: bytes that the body must have; "" = whatever it is */
 };
 
 struct check_result {

@@ -47,6 +47,31 @@ static void set_zone(struct folded_app *app, const struct record *record)
     zone->state = record->state;
     memcpy(zone->release, record->release, sizeof zone->release);
     memcpy(zone->reason, record->reason, sizeof zone->reason);
+    bool other_content = zone->state == ZONE_ABSENT || zone->state == ZONE_STAGING || zone->state == ZONE_FAILED;
+    if (other_content) {
+        zone->mark = MARK_NONE;
+        memset(zone->mark_reason, 0, sizeof zone->mark_reason);
+    }
+}
+
+static void set_mark(struct folded_app *app, const struct record *record)
+{
+    struct folded_zone *zone = &app->zones[record->zone];
+    zone->mark = record->mark;
+    memcpy(zone->mark_reason, record->reason, sizeof zone->mark_reason);
+}
+
+static void set_bake(struct folded_app *app, const struct record *record)
+{
+    memset(&app->bake, 0, sizeof app->bake);
+    if (record->until_unix_ms == 0)
+        return;
+    app->bake.until_unix_ms = record->until_unix_ms;
+    app->bake.zone = (enum colour)record->zone;
+    app->bake.restarts = record->restarts;
+    app->bake.oom_kills = record->oom_kills;
+    app->bake.overflows = record->overflows;
+    memcpy(app->bake.reason, record->reason, sizeof app->bake.reason);
 }
 
 static void set_live(struct folded_app *app, const struct record *record)
@@ -102,6 +127,8 @@ static void apply(struct fold *fold, struct folded_app *app, const struct record
     case RECORD_END: end_operation(app, record); break;
     case RECORD_APP_STATE: app->state = record->app_state; break;
     case RECORD_REMOVED: remove_app(fold, app); break;
+    case RECORD_BAKE: set_bake(app, record); break;
+    case RECORD_MARK: set_mark(app, record); break;
     case RECORD_APP:
     case RECORD_INCIDENT:
     case RECORD_KINDS: break;
@@ -153,6 +180,29 @@ static int emit_zone(const struct folded_app *app, enum colour colour, emit_call
     record.state = zone->state;
     memcpy(record.release, zone->release, sizeof record.release);
     memcpy(record.reason, zone->reason, sizeof record.reason);
+    int result = emit(context, &record);
+    if (result < 0 || zone->mark == MARK_NONE)
+        return result;
+    record_init(&record, RECORD_MARK, app->name);
+    record.zone = (int8_t)colour;
+    record.mark = zone->mark;
+    memcpy(record.reason, zone->mark_reason, sizeof record.reason);
+    return emit(context, &record);
+}
+
+static int emit_bake(const struct folded_app *app, emit_callback *emit, void *context)
+{
+    const struct folded_bake *bake = &app->bake;
+    struct record record;
+    if (bake->until_unix_ms == 0)
+        return 0;
+    record_init(&record, RECORD_BAKE, app->name);
+    record.zone = (int8_t)bake->zone;
+    record.until_unix_ms = bake->until_unix_ms;
+    record.restarts = bake->restarts;
+    record.oom_kills = bake->oom_kills;
+    record.overflows = bake->overflows;
+    memcpy(record.reason, bake->reason, sizeof record.reason);
     return emit(context, &record);
 }
 
@@ -185,7 +235,9 @@ static int emit_app(const struct folded_app *app, emit_callback *emit, void *con
     int result = emit(context, &record);
     for (int colour = BLUE; result == 0 && colour < COLOURS; colour++)
         result = emit_zone(app, (enum colour)colour, emit, context);
-    return result == 0 ? emit_state(app, emit, context) : result;
+    if (result == 0)
+        result = emit_state(app, emit, context);
+    return result == 0 ? emit_bake(app, emit, context) : result;
 }
 
 int fold_snapshot(const struct fold *fold, emit_callback *emit, void *context)

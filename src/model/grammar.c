@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The small languages inside configuration values: units, ports and checks. Words are in grammar_words.c. */
+/* The small languages inside configuration values: units and ports. Checks are in grammar_checks.c, words in
+ * grammar_words.c. */
 #include "model/grammar.h"
 
 #include "base/cleanup.h"
+#include "model/grammar_parts.h"
 
 #include <errno.h>
 #include <string.h>
-
-#define QUOTE_MAX 80 /* how much of a wrong value a message repeats */
 
 static size_t digits(const char *text)
 {
     return strspn(text, "0123456789");
 }
 
-/* Reads the decimal number at the start of text; false if there is none or it is above max. */
-static bool leading_number(const char *text, uint64_t max, uint64_t *number, const char **rest)
+bool leading_number(const char *text, uint64_t max, uint64_t *number, const char **rest)
 {
     char copy[24];
     size_t length = digits(text);
@@ -225,113 +224,5 @@ int grammar_port(const char *value, struct port *port, struct error *err)
         return result;
     memcpy(parsed.name, port->name, sizeof parsed.name);
     *port = parsed;
-    return 0;
-}
-
-/* --- health ----------------------------------------------------------------------------------- */
-
-/* ":PORT" up to what follows it. */
-static int parse_check_port(const char *value, uint16_t *port, const char **rest, const char *form, struct error *err)
-{
-    uint64_t number;
-    if (strstr(value, "://"))
-        return error_set(err, EINVAL, "\"%.*s\": the check always goes to the zone itself; write %s", QUOTE_MAX, value,
-                         form);
-    if (value[0] != ':')
-        return error_set(err, EINVAL, "\"%.*s\" does not start with ':'; write %s", QUOTE_MAX, value, form);
-    if (value[1] == '0' || !leading_number(value + 1, UINT16_MAX, &number, rest))
-        return error_set(err, EINVAL, "\"%.*s\" has no port from 1 to 65535; write %s", QUOTE_MAX, value, form);
-    *port = (uint16_t)number;
-    return 0;
-}
-
-/* What RFC 3986 allows in a path and a query; everything else must be percent-encoded. */
-static bool path_valid(const char *path)
-{
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-                                  "-._~!$&'()*+,;=:@/?%";
-    if (path[strspn(path, allowed)])
-        return false;
-    for (const char *c = strchr(path, '%'); c; c = strchr(c + 1, '%')) {
-        if (strspn(c + 1, "0123456789abcdefABCDEF") < 2)
-            return false;
-    }
-    return true;
-}
-
-int grammar_health_http(const char *value, struct health *health, struct error *err)
-{
-    static const char form[] = ":PORT/PATH, as in \":8080/healthz\"";
-    uint16_t port;
-    const char *path;
-    int result = parse_check_port(value, &port, &path, form, err);
-    if (result < 0)
-        return result;
-    if (*path == '\0')
-        path = "/";
-    if (*path != '/' || !path_valid(path))
-        return error_set(err, EINVAL,
-                         "\"%.*s\" is not a path; start it with '/' and percent-encode what is not "
-                         "a letter, a digit or -._~!$&'()*+,;=:@/?",
-                         QUOTE_MAX, path);
-    if (!text_copy(health->path, sizeof health->path, path))
-        return error_set(err, EINVAL, "the path is longer than %d bytes", HEALTH_PATH_MAX);
-    health->kind = HEALTH_HTTP;
-    health->port = port;
-    return 0;
-}
-
-int grammar_health_tcp(const char *value, struct health *health, struct error *err)
-{
-    static const char form[] = ":PORT, as in \":8080\"";
-    uint16_t port;
-    const char *rest;
-    int result = parse_check_port(value, &port, &rest, form, err);
-    if (result < 0)
-        return result;
-    if (*rest)
-        return error_set(err, EINVAL, "\"%.*s\" after the port; write %s", QUOTE_MAX, rest, form);
-    health->kind = HEALTH_TCP;
-    health->port = port;
-    return 0;
-}
-
-static bool parse_range(const char *word, struct status_range *range)
-{
-    uint64_t first, last;
-    const char *rest;
-    if (!leading_number(word, 599, &first, &rest))
-        return false;
-    last = first;
-    if (*rest == '-' && !leading_number(rest + 1, 599, &last, &rest))
-        return false;
-    if (*rest || first < 100 || last < first)
-        return false;
-    *range = (struct status_range){(uint16_t)first, (uint16_t)last};
-    return true;
-}
-
-int grammar_status(const char *value, struct health *health, struct error *err)
-{
-    struct status_range ranges[STATUS_RANGES_MAX];
-    uint8_t count = 0;
-    CLEANUP_FREE char *copy = strdup(value);
-    if (!copy)
-        return error_errno(err, ENOMEM, "read a status list");
-    char *state = NULL;
-    for (char *word = strtok_r(copy, " \t", &state); word; word = strtok_r(NULL, " \t", &state)) {
-        if (count == STATUS_RANGES_MAX)
-            return error_set(err, EINVAL, "more than %d statuses; join them to ranges, as in 200-299",
-                             STATUS_RANGES_MAX);
-        if (!parse_range(word, &ranges[count++]))
-            return error_set(err, EINVAL,
-                             "\"%.*s\" is not an HTTP status (100 to 599) or a range of them; write "
-                             "them as in \"200 204 301-308\"",
-                             QUOTE_MAX, word);
-    }
-    if (count == 0)
-        return error_set(err, EINVAL, "no status; write them as in \"200 204 301-308\"");
-    memcpy(health->status, ranges, sizeof *ranges * count);
-    health->status_count = count;
     return 0;
 }

@@ -23,6 +23,13 @@ int grammar_health_http(const char *value, struct health *health, struct error *
 int grammar_health_tcp(const char *value, struct health *health, struct error *err);
 /* "200", "200-399", "200 204 301-308". */
 int grammar_status(const char *value, struct health *health, struct error *err);
+/* "/healthz 200 | /login 200 Sign in": pages with the statuses and the text that are wanted of them. On an error
+ * nothing changed. */
+int grammar_pages(const char *value, struct test_page pages[TEST_PAGES_MAX], size_t *count, struct error *err);
+/* "COMMAND" as below, or "host: COMMAND". Replaces *rule. */
+int grammar_hook(const char *value, struct hook_rule *rule, struct error *err);
+/* "10%": whole percent from 0 to 100. */
+int grammar_percent(const char *value, uint32_t *percent, struct error *err);
 /* Splits a command line as systemd's ExecStart does: blanks separate, '...' and "..." group anywhere in a word, C
  * escapes outside and inside both; no shell, no variables. At least one word. Replaces *words. */
 int grammar_command(const char *value, struct words *words, struct error *err);

@@ -104,28 +104,42 @@ static const struct zone_cell zone_table[ZONE_STATES][ZONE_CHANGES] = {
 };
 
 static const enum move step_table[STEPS][STEP_EVENTS] = {
-    /*                   DONE         FAILED       GOOD         BAD          EXPIRED      LOST         ABORT      */
-    [STEP_IDLE]      = { MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_REFUSE },
-    [STEP_MEMORY]    = { MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_STAY,   MOVE_FAIL   },
-    [STEP_CLEAR]     = { MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_STAY,   MOVE_FAIL   },
-    [STEP_BUILD]     = { MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
-    [STEP_START]     = { MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
-    [STEP_HEALTH]    = { MOVE_NEXT,   MOVE_FAIL,   MOVE_NEXT,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
-    [STEP_GATE]      = { MOVE_NEXT,   MOVE_FAIL,   MOVE_NEXT,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
-    [STEP_FIREWALL]  = { MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
-    [STEP_SWITCH]    = { MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_REFUSE },
-    [STEP_UNPUBLISH] = { MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_REFUSE },
-    [STEP_HALT]      = { MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_REFUSE },
-    [STEP_RESTORE]   = { MOVE_NEXT,   MOVE_FAIL,   MOVE_NEXT,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
-    [STEP_FORGET]    = { MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_REFUSE },
+    /*                      DONE         FAILED       GOOD         BAD          EXPIRED      LOST         ABORT */
+    [STEP_IDLE]          = {MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_REFUSE },
+    [STEP_MEMORY]        = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_STAY,   MOVE_FAIL   },
+    [STEP_CLEAR]         = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_STAY,   MOVE_FAIL   },
+    [STEP_BUILD]         = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_PRE_START]     = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_START]         = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_HEALTH]        = {MOVE_NEXT,   MOVE_FAIL,   MOVE_NEXT,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_TEST]          = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_GATE]          = {MOVE_NEXT,   MOVE_FAIL,   MOVE_NEXT,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_FIREWALL]      = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_PRE_SWITCH]    = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_PRE_ROLLBACK]  = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_SWITCH]        = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_REFUSE },
+    [STEP_POST_SWITCH]   = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_POST_ROLLBACK] = {MOVE_NEXT,   MOVE_NEXT,   MOVE_STAY,   MOVE_STAY,   MOVE_NEXT,   MOVE_NEXT,   MOVE_NEXT   },
+    [STEP_REHEARSE]      = {MOVE_NEXT,   MOVE_NEXT,   MOVE_STAY,   MOVE_NEXT,   MOVE_NEXT,   MOVE_NEXT,   MOVE_NEXT   },
+    [STEP_SWITCH_BACK]   = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_REFUSE },
+    [STEP_UNPUBLISH]     = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_REFUSE },
+    [STEP_HALT]          = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_REFUSE },
+    [STEP_RESTORE]       = {MOVE_NEXT,   MOVE_FAIL,   MOVE_NEXT,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_FORGET]        = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_REFUSE },
+    [STEP_ON_FAILURE]    = {MOVE_FAIL,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
 };
 
-static const enum step plans[VERBS][8] = {
-    [VERB_DEPLOY]   = { STEP_FIREWALL, STEP_MEMORY, STEP_CLEAR, STEP_BUILD, STEP_START, STEP_HEALTH, STEP_SWITCH,
-                        STEP_IDLE },
-    [VERB_STAGE]    = { STEP_MEMORY, STEP_CLEAR, STEP_BUILD, STEP_START, STEP_HEALTH, STEP_IDLE },
-    [VERB_SWITCH]   = { STEP_GATE, STEP_FIREWALL, STEP_SWITCH, STEP_IDLE },
-    [VERB_ROLLBACK] = { STEP_GATE, STEP_SWITCH, STEP_IDLE },
+enum { PLAN_MAX = 12 };
+
+static const enum step plans[VERBS][PLAN_MAX] = {
+    [VERB_DEPLOY]   = { STEP_FIREWALL, STEP_MEMORY, STEP_CLEAR, STEP_BUILD, STEP_PRE_START, STEP_START, STEP_HEALTH,
+                        STEP_TEST, STEP_PRE_SWITCH, STEP_SWITCH, STEP_POST_SWITCH, STEP_IDLE },
+    [VERB_STAGE]    = { STEP_MEMORY, STEP_CLEAR, STEP_BUILD, STEP_PRE_START, STEP_START, STEP_HEALTH, STEP_IDLE },
+    [VERB_TEST]     = { STEP_GATE, STEP_TEST, STEP_IDLE },
+    [VERB_SWITCH]   = { STEP_GATE, STEP_FIREWALL, STEP_PRE_SWITCH, STEP_SWITCH, STEP_POST_SWITCH, STEP_IDLE },
+    [VERB_ROLLBACK] = { STEP_GATE, STEP_PRE_ROLLBACK, STEP_SWITCH, STEP_POST_ROLLBACK, STEP_IDLE },
+    [VERB_FAILOVER] = { STEP_SWITCH, STEP_POST_ROLLBACK, STEP_IDLE },
+    [VERB_REHEARSE] = { STEP_GATE, STEP_SWITCH, STEP_REHEARSE, STEP_SWITCH_BACK, STEP_IDLE },
     [VERB_STOP]     = { STEP_UNPUBLISH, STEP_HALT, STEP_IDLE },
     [VERB_START]    = { STEP_RESTORE, STEP_SWITCH, STEP_IDLE },
     [VERB_REMOVE]   = { STEP_UNPUBLISH, STEP_HALT, STEP_FORGET, STEP_IDLE },
@@ -136,8 +150,9 @@ static const char *const change_names[ZONE_CHANGES] = {
     "freeze", "thaw",
 };
 static const char *const step_names[STEPS] = {
-    "idle", "memory", "clear", "build", "start", "health", "gate", "firewall", "switch", "unpublish", "halt", "restore",
-    "forget",
+    "idle", "memory", "clear", "build", "pre-start", "start", "health", "test", "gate", "firewall", "pre-switch",
+    "pre-rollback", "switch", "post-switch", "post-rollback", "rehearse", "switch-back", "unpublish", "halt", "restore",
+    "forget", "on-failure",
 };
 static const char *const event_names[STEP_EVENTS] = { "done", "failed", "good", "bad", "expired", "lost", "abort" };
 static const char *const move_names[] = { ".", "next", "fail", "refuse" };
@@ -179,6 +194,17 @@ const enum step *plan_of(enum wire_verb verb)
     return plans[verb][0] == STEP_IDLE ? NULL : plans[verb];
 }
 
+size_t plan_next(const enum step *plan, size_t at, const struct plan_choice *choice)
+{
+    do {
+        bool enough = choice->stop_after != STEP_IDLE && plan[at] == choice->stop_after;
+        at++;
+        while (enough && plan[at] != STEP_IDLE)
+            at++;
+    } while (plan[at] == STEP_TEST && choice->no_test);
+    return at;
+}
+
 bool plan_undoes_staging(enum wire_verb verb)
 {
     return verb == VERB_DEPLOY || verb == VERB_STAGE;
@@ -195,7 +221,7 @@ bool plan_only_looked(const enum step *plan, size_t at)
 
 bool plan_needs_journal(enum wire_verb verb)
 {
-    return verb != VERB_ROLLBACK;
+    return verb != VERB_ROLLBACK && verb != VERB_FAILOVER;
 }
 
 static void describe_cell(struct text *text, const struct zone_cell *cell)

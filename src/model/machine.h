@@ -56,19 +56,28 @@ const char *zone_change_name(enum zone_change change);
 /* --- an operation ------------------------------------------------------------------------------ */
 
 enum step {
-    STEP_IDLE,      /* no operation */
-    STEP_MEMORY,    /* looking whether the host has the memory for one more release */
-    STEP_CLEAR,     /* waiting for the target zone's former content to be gone */
-    STEP_BUILD,     /* namespaces, links, cgroup, shim */
-    STEP_START,     /* executing the app */
-    STEP_HEALTH,    /* waiting for the staged app's first healthy verdict */
-    STEP_GATE,      /* making sure that a zone which ran already is healthy now */
-    STEP_FIREWALL,  /* looking for what would drop the packets of clients */
-    STEP_SWITCH,    /* the transaction */
-    STEP_UNPUBLISH, /* taking the app's ports out of the rule set */
-    STEP_HALT,      /* waiting for both zones to be gone */
-    STEP_RESTORE,   /* building the zone that was live, from what was kept */
-    STEP_FORGET,    /* taking the app out of the journal */
+    STEP_IDLE,          /* no operation */
+    STEP_MEMORY,        /* looking whether the host has the memory for one more release */
+    STEP_CLEAR,         /* waiting for the target zone's former content to be gone */
+    STEP_BUILD,         /* namespaces, links, cgroup, shim */
+    STEP_PRE_START,     /* the hook of that name, as in the other steps called PRE and POST */
+    STEP_START,         /* executing the app */
+    STEP_HEALTH,        /* waiting for the staged app's first healthy verdict */
+    STEP_TEST,          /* smoke pages, then the hook, on a release that is not live yet */
+    STEP_GATE,          /* making sure that a zone which ran already is healthy now */
+    STEP_FIREWALL,      /* looking for what would drop the packets of clients */
+    STEP_PRE_SWITCH,    /* the last chance to say no */
+    STEP_PRE_ROLLBACK,  /* the same, before an operator's rollback */
+    STEP_SWITCH,        /* the transaction */
+    STEP_POST_SWITCH,   /* failing switches back */
+    STEP_POST_ROLLBACK, /* decides nothing */
+    STEP_REHEARSE,      /* measuring while the standby serves; whatever comes of it, the way back follows */
+    STEP_SWITCH_BACK,   /* the transaction, the other way */
+    STEP_UNPUBLISH,     /* taking the app's ports out of the rule set */
+    STEP_HALT,          /* waiting for both zones to be gone */
+    STEP_RESTORE,       /* building the zone that was live, from what was kept */
+    STEP_FORGET,        /* taking the app out of the journal */
+    STEP_ON_FAILURE,    /* in no plan: where an operation goes that failed, before what it did is undone */
     STEPS
 };
 
@@ -98,11 +107,21 @@ const char *step_event_name(enum step_event event);
 
 /* Steps of a verb, ended by STEP_IDLE; NULL for verbs that are no operation. */
 const enum step *plan_of(enum wire_verb verb);
+
+/* How much of a plan somebody wants. */
+struct plan_choice {
+    bool no_test;         /* without STEP_TEST */
+    enum step stop_after; /* done behind this one; STEP_IDLE = go on to the end */
+};
+
+/* Where the plan goes on behind `at`: an index into it, of STEP_IDLE if that was all. */
+size_t plan_next(const enum step *plan, size_t at, const struct plan_choice *choice);
 /* True if failing means that the target zone is given up (it was only staged). */
 bool plan_undoes_staging(enum wire_verb verb);
 /* True if the steps up to and with this one only look: a plan that ends there has changed nothing. */
 bool plan_only_looked(const enum step *plan, size_t at);
-/* True if the journal must be writable for it to begin: all but rollback, which must work with a full disk. */
+/* True if the journal must be writable for it to begin: all but rollback and failover, which must work with a full
+ * disk. */
 bool plan_needs_journal(enum wire_verb verb);
 
 /* Both tables and the plans as text, for ARCHITECTURE.md and its check. */

@@ -13,8 +13,9 @@
 #include <string.h>
 
 static const char *const kind_names[RECORD_KINDS] = {
-    [RECORD_APP] = "app", [RECORD_ZONE] = "zone",       [RECORD_LIVE] = "live",       [RECORD_BEGIN] = "begin",
-    [RECORD_END] = "end", [RECORD_APP_STATE] = "state", [RECORD_REMOVED] = "removed", [RECORD_INCIDENT] = "incident",
+    [RECORD_APP] = "app",   [RECORD_ZONE] = "zone",       [RECORD_LIVE] = "live",       [RECORD_BEGIN] = "begin",
+    [RECORD_END] = "end",   [RECORD_APP_STATE] = "state", [RECORD_REMOVED] = "removed", [RECORD_INCIDENT] = "incident",
+    [RECORD_BAKE] = "bake", [RECORD_MARK] = "mark",
 };
 
 enum { CHECKSUM_DIGITS = 8 };
@@ -134,15 +135,35 @@ enum field {
     FIELD_WHO,
     FIELD_BEGUN,
     FIELD_DONE,
+    FIELD_MARK,
+    FIELD_UNTIL,
+    FIELD_RESTARTS,
+    FIELD_KILLS,
+    FIELD_OVERFLOWS,
     FIELD_REASON,
     FIELDS
 };
 
 static const char *const field_names[FIELDS] = {
-    [FIELD_APP] = "app",         [FIELD_INDEX] = "index",       [FIELD_ZONE] = "zone",   [FIELD_STATE] = "state",
-    [FIELD_APP_STATE] = "state", [FIELD_VERB] = "verb",         [FIELD_FROM] = "from",   [FIELD_TO] = "to",
-    [FIELD_RELEASE] = "release", [FIELD_WHO] = "who",           [FIELD_BEGUN] = "begun", [FIELD_DONE] = "done",
-    [FIELD_REASON] = "reason",   [FIELD_INCIDENT] = "incident",
+    [FIELD_APP] = "app",
+    [FIELD_INDEX] = "index",
+    [FIELD_ZONE] = "zone",
+    [FIELD_STATE] = "state",
+    [FIELD_APP_STATE] = "state",
+    [FIELD_VERB] = "verb",
+    [FIELD_FROM] = "from",
+    [FIELD_TO] = "to",
+    [FIELD_RELEASE] = "release",
+    [FIELD_WHO] = "who",
+    [FIELD_BEGUN] = "begun",
+    [FIELD_DONE] = "done",
+    [FIELD_REASON] = "reason",
+    [FIELD_INCIDENT] = "incident",
+    [FIELD_MARK] = "mark",
+    [FIELD_UNTIL] = "until",
+    [FIELD_RESTARTS] = "restarts",
+    [FIELD_KILLS] = "kills",
+    [FIELD_OVERFLOWS] = "overflows",
 };
 
 #define BIT(field) (1u << FIELD_##field)
@@ -157,6 +178,8 @@ static const unsigned kind_fields[RECORD_KINDS] = {
     [RECORD_APP_STATE] = BIT(APP) | BIT(APP_STATE),
     [RECORD_REMOVED] = BIT(APP),
     [RECORD_INCIDENT] = BIT(APP) | BIT(ZONE) | BIT(INCIDENT) | BIT(RELEASE) | BIT(REASON),
+    [RECORD_BAKE] = BIT(APP) | BIT(ZONE) | BIT(UNTIL) | BIT(RESTARTS) | BIT(KILLS) | BIT(OVERFLOWS) | BIT(REASON),
+    [RECORD_MARK] = BIT(APP) | BIT(ZONE) | BIT(MARK) | BIT(REASON),
 };
 
 static void format_field(const struct record *record, enum field field, struct text *line)
@@ -175,6 +198,11 @@ static void format_field(const struct record *record, enum field field, struct t
     case FIELD_WHO: encode(line, record->who); break;
     case FIELD_BEGUN: text_addf(line, "%" PRIu64, record->begun_unix_ms); break;
     case FIELD_DONE: text_add(line, record->done ? "1" : "0"); break;
+    case FIELD_MARK: text_add(line, zone_mark_name(record->mark)); break;
+    case FIELD_UNTIL: text_addf(line, "%" PRIu64, record->until_unix_ms); break;
+    case FIELD_RESTARTS: text_addf(line, "%" PRIu32, record->restarts); break;
+    case FIELD_KILLS: text_addf(line, "%" PRIu32, record->oom_kills); break;
+    case FIELD_OVERFLOWS: text_addf(line, "%" PRIu64, record->overflows); break;
     case FIELD_REASON: encode(line, record->reason); break;
     case FIELDS: break;
     }
@@ -186,6 +214,15 @@ static bool parse_index(const char *value, uint16_t *index)
     if (!text_to_u64(value, UINT16_MAX, &number))
         return false;
     *index = (uint16_t)number;
+    return true;
+}
+
+static bool parse_count(const char *value, uint32_t *count)
+{
+    uint64_t number;
+    if (!text_to_u64(value, UINT32_MAX, &number))
+        return false;
+    *count = (uint32_t)number;
     return true;
 }
 
@@ -211,6 +248,11 @@ static bool parse_field(const char *value, enum field field, struct record *reco
     case FIELD_WHO: return decode(value, record->who, sizeof record->who);
     case FIELD_BEGUN: return text_to_u64(value, UINT64_MAX, &record->begun_unix_ms);
     case FIELD_DONE: record->done = value[0] == '1'; return (value[0] == '0' || value[0] == '1') && value[1] == '\0';
+    case FIELD_MARK: return zone_mark_parse(value, &record->mark);
+    case FIELD_UNTIL: return text_to_u64(value, UINT64_MAX, &record->until_unix_ms);
+    case FIELD_RESTARTS: return parse_count(value, &record->restarts);
+    case FIELD_KILLS: return parse_count(value, &record->oom_kills);
+    case FIELD_OVERFLOWS: return text_to_u64(value, UINT64_MAX, &record->overflows);
     case FIELD_REASON: return decode(value, record->reason, sizeof record->reason);
     case FIELDS: break;
     }

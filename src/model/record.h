@@ -24,6 +24,10 @@ enum record_kind {
     RECORD_APP_STATE, /* app, app_state: running or stopped by the operator */
     RECORD_REMOVED,   /* app: forget it, its index is free again */
     RECORD_INCIDENT,  /* app, zone, incident, release, reason: something happened; changes nothing */
+    /* app, zone, until, restarts, kills, overflows, reason: its live release is watched until then, and these were the
+     * figures at the switch. The reason is what was wrong with it. until = 0: no bake any more. */
+    RECORD_BAKE,
+    RECORD_MARK, /* app, zone, mark, reason: what is thought of its release; gone when another one is staged there */
     RECORD_KINDS
 };
 
@@ -37,6 +41,10 @@ struct record {
     enum zone_state state;
     enum app_state app_state;
     enum incident incident;
+    enum zone_mark mark;
+    uint64_t until_unix_ms;
+    uint32_t restarts, oom_kills;
+    uint64_t overflows;
     enum wire_verb verb;
     bool done;
     uint64_t begun_unix_ms;
@@ -59,6 +67,16 @@ struct folded_zone {
     enum zone_state state;
     char release[RELEASE_NAME_MAX + 1];
     char reason[WIRE_TEXT_MAX + 1];
+    enum zone_mark mark;
+    char mark_reason[WIRE_TEXT_MAX + 1];
+};
+
+struct folded_bake {
+    uint64_t until_unix_ms; /* 0 = none, and the rest means nothing */
+    enum colour zone;
+    uint32_t restarts, oom_kills;
+    uint64_t overflows;
+    char reason[WIRE_TEXT_MAX + 1]; /* "" = no breach so far */
 };
 
 struct folded_app {
@@ -67,6 +85,7 @@ struct folded_app {
     enum app_state state;
     int8_t live; /* enum colour or -1 */
     struct folded_zone zones[COLOURS];
+    struct folded_bake bake;
     bool interrupted;        /* a BEGIN has no END: the agent died in it */
     struct record operation; /* that BEGIN */
 };

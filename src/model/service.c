@@ -53,6 +53,24 @@ const char *file_access_name(enum file_access access)
     return "unknown";
 }
 
+static const char *const hook_places[] = {
+    [HOOK_PRE_START] = "[hooks] pre_start",       [HOOK_TEST] = "[hooks] test",
+    [HOOK_PRE_SWITCH] = "[hooks] pre_switch",     [HOOK_POST_SWITCH] = "[hooks] post_switch",
+    [HOOK_PRE_ROLLBACK] = "[hooks] pre_rollback", [HOOK_POST_ROLLBACK] = "[hooks] post_rollback",
+    [HOOK_ON_FAILURE] = "[hooks] on_failure",     [HOOK_ON_ROLLBACK] = "[hooks] on_rollback",
+    [HOOK_ON_FAILOVER] = "[hooks] on_failover",   [HOOK_GUARD] = "[bake] guard",
+};
+
+const char *hook_place(enum hook hook)
+{
+    return hook < HOOKS ? hook_places[hook] : "unknown";
+}
+
+const char *hook_name(enum hook hook)
+{
+    return hook < HOOKS ? strchr(hook_places[hook], ' ') + 1 : "unknown";
+}
+
 bool limits_need_cgroups(const struct limits *limits)
 {
     return limits->memory || limits->memory_high || limits->swap_set || limits->cpu_permille || limits->cpu_weight ||
@@ -67,6 +85,8 @@ void service_clear(struct service *service)
     words_clear(&service->sandbox.devices);
     for (size_t i = 0; i < service->process_count; i++)
         words_clear(&service->processes[i].run);
+    for (size_t i = 0; i < HOOKS; i++)
+        words_clear(&service->hooks[i].run);
     for (size_t i = 0; i < service->file_count; i++) {
         free(service->files[i].source);
         free(service->files[i].target);

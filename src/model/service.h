@@ -70,6 +70,52 @@ struct health {
     uint32_t grace_ms;         /* after start, failures do not count, default 0 */
 };
 
+/* What runs beside the app when something happens to it. */
+enum hook {
+    HOOK_PRE_START,     /* before the app is started in the new zone */
+    HOOK_TEST,          /* the release is healthy and not yet live: is it good? */
+    HOOK_PRE_SWITCH,    /* last word before the switch */
+    HOOK_POST_SWITCH,   /* it is live; failing is a breach of the bake */
+    HOOK_PRE_ROLLBACK,  /* before an operator's rollback */
+    HOOK_POST_ROLLBACK, /* after any rollback; its exit status decides nothing */
+    HOOK_ON_FAILURE,    /* an operation failed; decides nothing */
+    HOOK_ON_ROLLBACK,   /* the agent switched back by itself; decides nothing */
+    HOOK_ON_FAILOVER,   /* the agent failed over; decides nothing */
+    HOOK_GUARD,         /* every now and then in the bake: failing is a breach */
+    HOOKS
+};
+
+const char *hook_name(enum hook hook);  /* "pre_start" */
+const char *hook_place(enum hook hook); /* where it is configured: "[hooks] pre_start", "[bake] guard" */
+
+struct hook_rule {
+    struct words run; /* before substitution; none = not configured */
+    bool on_host;     /* "host: ...": outside the zone, as the app's user all the same */
+};
+
+#define TEST_PAGES_MAX    16
+#define TEST_CONTAINS_MAX 127
+
+/* A page of [test] http: asked for at the first TCP port of the app. */
+struct test_page {
+    char path[HEALTH_PATH_MAX + 1];
+    struct status_range status[STATUS_RANGES_MAX];
+    uint8_t status_count;                 /* 0 = 200-299 */
+    char contains[TEST_CONTAINS_MAX + 1]; /* bytes that must be in the body; "" = whatever it is */
+};
+
+#define BAKE_UNLIMITED UINT32_MAX
+
+/* [bake]: how long a release is watched after it became live, and what is a breach. */
+struct bake {
+    uint32_t time_ms;           /* default 0 = no bake, at most 7 days */
+    uint32_t guard_interval_ms; /* of HOOK_GUARD, default 10000, 1000..3600000 */
+    uint32_t restarts;          /* of any process that are no breach, default 0; BAKE_UNLIMITED */
+    uint32_t resets;            /* that the zone sends in a minute, default BAKE_UNLIMITED */
+    uint32_t overflows;         /* of listening sockets since the switch, default 0; BAKE_UNLIMITED */
+    uint32_t errors_percent;    /* of the bake's probes that may fail, default 10, 0..100; counts from 5 probes on */
+};
+
 enum drain_then { DRAIN_CUT, DRAIN_LEAVE };
 
 enum file_access {
@@ -157,7 +203,13 @@ struct service {
     struct sandbox sandbox;
     struct limits limits;
     struct restart restart;
-    bool freeze; /* [standby] freeze: a standby that is drained and healthy gets no CPU */
+    struct hook_rule hooks[HOOKS];
+    uint32_t hook_timeout_ms; /* default 60000, 1000..3600000 */
+    struct test_page tests[TEST_PAGES_MAX];
+    size_t test_count;
+    struct bake bake;
+    bool failover; /* [failover] auto, default no */
+    bool freeze;   /* [standby] freeze: a standby that is drained and healthy gets no CPU */
     struct port ports[SERVICE_PORTS_MAX];
     size_t port_count;
     struct health health;

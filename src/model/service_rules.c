@@ -57,7 +57,10 @@ static void check_command(struct findings *findings, const char *place, const st
 
 static bool is_reserved(const char *assignment)
 {
-    static const char *const reserved[] = {"BLUEGREEN_APP=", "BLUEGREEN_ZONE=", "BLUEGREEN_RELEASE="};
+    static const char *const reserved[] = {"BLUEGREEN_APP=",          "BLUEGREEN_ZONE=",    "BLUEGREEN_RELEASE=",
+                                           "BLUEGREEN_HOOK=",         "BLUEGREEN_REASON=",  "BLUEGREEN_RELEASE_FROM=",
+                                           "BLUEGREEN_RELEASE_TO=",   "BLUEGREEN_ADDRESS=", "BLUEGREEN_ADDRESS6=",
+                                           "BLUEGREEN_LIVE_ADDRESS=", "BLUEGREEN_URL=",     "BLUEGREEN_PREVIEW_URL="};
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++) {
         if (text_starts_with(assignment, reserved[i]))
             return true;
@@ -211,6 +214,46 @@ static void check_standby(const struct service *service, struct findings *findin
                         "frozen zone; write then = cut, or freeze = no");
 }
 
+/* --- the life of a release ---------------------------------------------------------------------- */
+
+static void check_pages(const struct service *service, struct findings *findings)
+{
+    bool tcp = false;
+    for (size_t i = 0; i < service->port_count; i++)
+        tcp = tcp || service->ports[i].protocol == PROTOCOL_TCP;
+    if (service->test_count > 0 && !tcp)
+        found(findings, "[test] http: pages are asked for at the first TCP port of [ports], and there is none; add it, "
+                        "or have [hooks] test look at the app");
+}
+
+static void check_bake(const struct service *service, struct findings *findings)
+{
+    const struct bake *bake = &service->bake;
+    bool guarded = service->hooks[HOOK_GUARD].run.count > 0;
+    if (bake->time_ms == 0)
+        return;
+    if (guarded && bake->guard_interval_ms >= bake->time_ms)
+        found(findings,
+              "[bake] interval: the guard runs every %" PRIu32 "ms, but the bake is over after %" PRIu32
+              "ms; lower interval or raise time",
+              bake->guard_interval_ms, bake->time_ms);
+    if (service->health.interval_ms >= bake->time_ms)
+        found(findings,
+              "[bake] time: %" PRIu32 "ms are over before the next check, every %" PRIu32
+              "ms ([health] interval); raise time",
+              bake->time_ms, service->health.interval_ms);
+}
+
+static void check_release(const struct service *service, struct findings *findings)
+{
+    for (unsigned i = 0; i < HOOKS; i++) {
+        if (service->hooks[i].run.count > 0)
+            check_command(findings, hook_place((enum hook)i), &service->hooks[i].run);
+    }
+    check_pages(service, findings);
+    check_bake(service, findings);
+}
+
 /* --- the whole ---------------------------------------------------------------------------------- */
 
 size_t service_problems(const struct service *service, struct words *problems)
@@ -225,6 +268,7 @@ size_t service_problems(const struct service *service, struct words *problems)
     check_limits(&service->limits, &findings);
     check_restart(&service->restart, &findings);
     check_standby(service, &findings);
+    check_release(service, &findings);
     return findings.count;
 }
 

@@ -50,10 +50,8 @@ bool zone_state_parse(const char *name, enum zone_state *state)
 }
 
 static const char *const incident_names[INCIDENTS] = {
-    [INCIDENT_NONE] = "none",
-    [INCIDENT_MEMORY] = "out-of-memory",
-    [INCIDENT_CRASHES] = "crash-loop",
-    [INCIDENT_WATCHDOG] = "watchdog",
+    [INCIDENT_NONE] = "none",         [INCIDENT_MEMORY] = "out-of-memory", [INCIDENT_CRASHES] = "crash-loop",
+    [INCIDENT_WATCHDOG] = "watchdog", [INCIDENT_BREACH] = "bake-breach",   [INCIDENT_HOOK] = "hook",
 };
 
 const char *incident_name(enum incident incident)
@@ -66,6 +64,28 @@ bool incident_parse(const char *name, enum incident *incident)
     for (unsigned i = INCIDENT_NONE + 1; i < INCIDENTS; i++) {
         if (strcmp(name, incident_names[i]) == 0) {
             *incident = (enum incident)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *const mark_names[ZONE_MARKS] = {
+    [MARK_NONE] = "none",
+    [MARK_BAD] = "bad",
+    [MARK_LEFT] = "left",
+};
+
+const char *zone_mark_name(enum zone_mark mark)
+{
+    return (unsigned)mark < ZONE_MARKS ? mark_names[mark] : "unknown";
+}
+
+bool zone_mark_parse(const char *name, enum zone_mark *mark)
+{
+    for (unsigned i = 0; i < ZONE_MARKS; i++) {
+        if (strcmp(name, mark_names[i]) == 0) {
+            *mark = (enum zone_mark)i;
             return true;
         }
     }

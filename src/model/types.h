@@ -49,11 +49,24 @@ enum incident {
     INCIDENT_MEMORY,   /* "out-of-memory": the kernel killed it; the reason says which limit was hit */
     INCIDENT_CRASHES,  /* "crash-loop": a process exits again and again */
     INCIDENT_WATCHDOG, /* "watchdog": it did not say WATCHDOG=1 in time and was ended */
+    INCIDENT_BREACH,   /* "bake-breach": what [bake] guards got worse while it was watched */
+    INCIDENT_HOOK,     /* "hook": one that decides nothing has failed */
     INCIDENTS
 };
 
 const char *incident_name(enum incident incident);
 bool incident_parse(const char *name, enum incident *incident); /* "none" is no incident */
+
+/* What the agent found out about a release while it was live; told of its zone until something else is staged there. */
+enum zone_mark {
+    MARK_NONE,
+    MARK_BAD,  /* "bad": a breach in its bake; nobody switches to it without force, the agent never */
+    MARK_LEFT, /* "left": the agent failed over from it, which it does once for each release */
+    ZONE_MARKS
+};
+
+const char *zone_mark_name(enum zone_mark mark);
+bool zone_mark_parse(const char *name, enum zone_mark *mark);
 
 /* An IP address or none. IPv4 in the first four bytes. Network byte order. */
 struct address {

@@ -13,7 +13,7 @@ enum probe_outcome {
     PROBE_TIMEOUT,  /* no answer within health.timeout */
     PROBE_STATUS,   /* HTTP answered with a status that is not accepted */
     PROBE_PROTOCOL, /* not HTTP, or too much of it */
-    PROBE_FAILED,   /* a command said no, the app is not ready, or it exits again and again */
+    PROBE_FAILED,   /* a command said no, a page lacks its text, the app is not ready, or it exits again and again */
     PROBE_INTERNAL, /* the probe itself could not be made: says nothing about the app */
     PROBE_OUTCOMES
 };

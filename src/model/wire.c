@@ -3,6 +3,7 @@
 #include "model/wire.h"
 
 #include "base/text.h"
+#include "model/machine.h"
 
 #include <errno.h>
 #include <string.h>
@@ -29,6 +30,11 @@ static const struct {
     [VERB_START] = {"start", REQUIRED, NONE, true, true, false},
     [VERB_REMOVE] = {"remove", REQUIRED, NONE, true, true, false},
     [VERB_EXEC] = {"exec", REQUIRED, NONE, true, false, false},
+    [VERB_TEST] = {"test", REQUIRED, NONE, true, true, false},
+    [VERB_FINISH] = {"finish", REQUIRED, NONE, true, false, false},
+    [VERB_ATTACH] = {"attach", REQUIRED, NONE, false, false, false},
+    [VERB_REHEARSE] = {"rehearse", REQUIRED, NONE, true, false, false},
+    [VERB_FAILOVER] = {"failover", REQUIRED, NONE, true, false, false},
     [VERB_LOGS] = {"logs", REQUIRED, NONE, true, false, false},
 };
 
@@ -57,13 +63,24 @@ static bool terminated(const char *string, size_t size)
     return memchr(string, '\0', size) != NULL;
 }
 
+/* A field that is there for the layout only says nothing, so that it may say something one day. */
+static bool all_zero(const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] != 0)
+            return false;
+    }
+    return true;
+}
+
 static bool request_shape_valid(const struct wire_request *request, size_t length)
 {
     uint32_t last_zone = length == sizeof *request && request->verb == VERB_LOGS ? COLOURS : 0;
     return length == sizeof *request && wire_message_valid(request, length) && request->header.type == WIRE_REQUEST &&
-           request->verb < VERBS && request->verb != VERB_EXEC && (request->flags & ~WIRE_FORCE) == 0 &&
-           request->zone <= last_zone && terminated(request->app, sizeof request->app) &&
-           terminated(request->release, sizeof request->release);
+           request->verb < VERBS && request->verb != VERB_EXEC &&
+           (request->flags & ~(WIRE_FORCE | WIRE_NO_TEST)) == 0 &&
+           all_zero(request->reserved, sizeof request->reserved) && request->zone <= last_zone &&
+           terminated(request->app, sizeof request->app) && terminated(request->release, sizeof request->release);
 }
 
 static int check_name(const char *what, const char *name, enum need need, bool valid, const char *form,
@@ -81,6 +98,25 @@ static int check_name(const char *what, const char *name, enum need need, bool v
     return 0;
 }
 
+/* What only a deploy may leave out, and where only a deploy may stop. */
+static int check_steps(const struct wire_request *request, struct error *err)
+{
+    const char *name = verbs[request->verb].name;
+    bool steps = request->verb == VERB_DEPLOY;
+    if ((request->flags & WIRE_NO_TEST) && !steps)
+        return error_set(err, EINVAL, "%s has no test to leave out; only deploy has", name);
+    if (request->stop_after == 0)
+        return 0;
+    if (!steps)
+        return error_set(err, EINVAL, "%s cannot be stopped after a step; only deploy can", name);
+    if (request->stop_after != STEP_HEALTH && request->stop_after != STEP_TEST)
+        return error_set(err, EINVAL, "a deploy can be stopped after the step health or test, and no other");
+    if (request->stop_after == STEP_TEST && (request->flags & WIRE_NO_TEST))
+        return error_set(err, EINVAL,
+                         "a deploy without its test cannot be stopped after it; stop it after health, or let it test");
+    return 0;
+}
+
 bool wire_request_valid(const struct wire_request *request, size_t length, struct error *err)
 {
     if (!request_shape_valid(request, length)) {
@@ -93,6 +129,14 @@ bool wire_request_valid(const struct wire_request *request, size_t length, struc
                    "a small letter, then small letters, digits and '-', at most 31", name, err) < 0 ||
         check_name("release", request->release, verbs[verb].release, release_name_valid(request->release),
                    "1 to 64 letters, digits and ._+-, not beginning with '.' or '-'", name, err) < 0)
+        return false;
+    if (verb == VERB_FAILOVER) {
+        error_set(err, EINVAL,
+                  "a failover is the agent's own; \"bluegreen rollback\" does the same, and "
+                  "\"bluegreen rehearse\" tries it");
+        return false;
+    }
+    if (check_steps(request, err) < 0)
         return false;
     if ((request->flags & WIRE_FORCE) && !verbs[verb].force) {
         error_set(err, EINVAL, "%s cannot be forced", name);

@@ -26,6 +26,11 @@ enum wire_verb {
     VERB_REMOVE,   /* operator: of an app that is stopped or forced */
     VERB_EXEC,     /* operator: a command in the zone, as the app's user in its sandbox: what a release may do too;
                     * root where the app's user is root: its files are not an operator's */
+    VERB_TEST,     /* operator: what a deploy would do to the staged zone */
+    VERB_FINISH,   /* operator: drain and bake end now, as they would by themselves */
+    VERB_ATTACH,   /* anyone: waits and listens, changes nothing */
+    VERB_REHEARSE, /* operator: a switch and its rollback, both behind the gate */
+    VERB_FAILOVER, /* nobody: the agent's own; refused from a client */
     VERB_LOGS,     /* operator: descriptors of the zone's log files, read-only */
     VERBS
 };
@@ -72,13 +77,16 @@ struct wire_client {
 
 #define WIRE_HISTORY_MAX 1000 /* what a compacted journal keeps */
 #define WIRE_FORCE       0x1u /* go on in spite of a refusal that can be overridden */
+#define WIRE_NO_TEST     0x2u /* deploy: without the test step */
 
 struct wire_request {
     struct wire_header header;
     uint32_t verb;
     uint32_t flags;
-    uint32_t limit; /* history: entries, 0 = 50, at most WIRE_HISTORY_MAX */
-    uint32_t zone;  /* logs: enum colour + 1; 0 = the live one, or else the one that is there. 0 for other verbs */
+    uint32_t limit;     /* history: entries, 0 = 50, at most WIRE_HISTORY_MAX */
+    uint8_t stop_after; /* deploy: 0, or enum step of health or test: the operation is done behind it */
+    uint8_t reserved[7];
+    uint32_t zone; /* logs: enum colour + 1; 0 = the live one, or else the one that is there. 0 for other verbs */
     char app[APP_NAME_MAX + 1];         /* "" = all, where the verb allows it */
     char release[RELEASE_NAME_MAX + 8]; /* deploy and stage only */
 };
@@ -162,6 +170,14 @@ struct wire_operation {
     char who[WIRE_WHO_MAX + 1]; /* "alice (uid 1000)" */
 };
 
+/* The live release is being watched. */
+struct wire_bake {
+    uint8_t baking;
+    uint8_t reserved[7];
+    uint64_t until_unix_ms;
+    char verdict[WIRE_TEXT_MAX + 1]; /* how it stands: "3 of 41 probes failed, 0 restarts" */
+};
+
 struct wire_status {
     struct wire_header header;
     char name[APP_NAME_MAX + 1];
@@ -171,6 +187,7 @@ struct wire_status {
     uint8_t reserved[4];
     struct wire_zone zones[COLOURS];
     struct wire_operation operation;
+    struct wire_bake bake;
     struct wire_port ports[SERVICE_PORTS_MAX];
 };
 
@@ -181,6 +198,8 @@ struct wire_progress {
     uint8_t reserved[2];
     uint32_t connections; /* drain: still open in the old zone */
     uint64_t elapsed_ms;  /* since the operation began */
+    uint32_t wait_ms;     /* 0, or what the step does is a wait that ends after so long at the latest */
+    uint32_t waited_ms;   /* of it, until now */
     char step[32];        /* build start health switch drain cut done ... */
     char text[WIRE_TEXT_MAX + 1];
 };

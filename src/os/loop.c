@@ -205,6 +205,11 @@ void loop_timer_disarm(struct loop_timer *timer)
     list_remove(&timer->link);
 }
 
+uint64_t loop_timer_due_ms(const struct loop_timer *timer)
+{
+    return list_empty(&timer->link) ? 0 : timer->due_ms;
+}
+
 void loop_timer_free(struct loop_timer *timer)
 {
     if (!timer)

@@ -32,7 +32,8 @@ typedef void loop_timer_callback(void *context);
 struct loop_timer *loop_timer_new(struct loop *loop, loop_timer_callback *callback, void *context);
 void loop_timer_arm(struct loop_timer *timer, uint64_t delay_ms);
 void loop_timer_disarm(struct loop_timer *timer);
-void loop_timer_free(struct loop_timer *timer); /* NULL is fine */
+uint64_t loop_timer_due_ms(const struct loop_timer *timer); /* monotonic; 0: it is not armed */
+void loop_timer_free(struct loop_timer *timer);             /* NULL is fine */
 
 /* Blocks the signal for the process and calls back from the loop. */
 typedef void loop_signal_callback(void *context, int signal);

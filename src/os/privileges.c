@@ -65,13 +65,18 @@ int privileges_limit(const int *kept, size_t count, struct error *err)
 
 int privileges_drop(const struct user_ids *ids, struct error *err)
 {
+    return privileges_drop_with(ids, NULL, 0, err);
+}
+
+int privileges_drop_with(const struct user_ids *ids, const gid_t *groups, size_t group_count, struct error *err)
+{
     CLEANUP_CAP cap_t none = cap_init();
     if (!none)
         return error_errno(err, errno, "drop privileges");
     int result = drop_bounding(NULL, 0, err);
     if (result < 0)
         return result;
-    if (setgroups(0, NULL) < 0 || setresgid(ids->gid, ids->gid, ids->gid) < 0 ||
+    if (setgroups(group_count, groups) < 0 || setresgid(ids->gid, ids->gid, ids->gid) < 0 ||
         setresuid(ids->uid, ids->uid, ids->uid) < 0)
         return error_errno(err, errno, "become user %u, group %u", ids->uid, ids->gid);
     if (cap_set_proc(none) < 0)

@@ -44,6 +44,8 @@ int privileges_limit(const int *kept, size_t count, struct error *err);
 /* For a role in its own process: sets groups and ids, empties every capability set, sets no_new_privs and
  * PR_SET_DUMPABLE 0. Not to be undone. */
 int privileges_drop(const struct user_ids *ids, struct error *err);
+/* The same with supplementary groups. */
+int privileges_drop_with(const struct user_ids *ids, const gid_t *groups, size_t group_count, struct error *err);
 
 /* One message, whole or not at all. fds may be NULL. -EAGAIN if the peer's queue is full, -EPIPE if it is gone. */
 int message_send(int channel, const void *message, size_t length, const int *fds, size_t fd_count);

@@ -176,9 +176,10 @@ static size_t on_header(char *line, size_t size, size_t count, void *context)
 static size_t on_body(char *data, size_t size, size_t count, void *context)
 {
     struct http_transfer *transfer = context;
-    (void)data;
     transfer->body_bytes += size * count;
-    return transfer->body_bytes > BODY_MAX ? 0 : size * count;
+    search_add(&transfer->search, data, size * count);
+    transfer->enough = transfer->body_bytes > (transfer->search.found ? BODY_MAX : SEARCH_MAX);
+    return transfer->enough ? 0 : size * count; /* 0: CURLE_WRITE_ERROR */
 }
 
 static void destroy(struct http_transfer *transfer)
@@ -270,6 +271,7 @@ void http_begin(struct http *http, struct check *check)
     if (transfer) {
         *transfer = (struct http_transfer){.http = http, .check = check};
         check->transfer = transfer;
+        search_begin(&transfer->search, check->request.contains);
         if (prepare(transfer) == 0 && curl_multi_add_handle(http->multi, transfer->easy) == CURLM_OK)
             return;
         destroy(transfer);
@@ -306,7 +308,7 @@ static void transfer_done(struct http_transfer *transfer, CURLcode code)
         return;
     struct check *check = transfer->check;
     struct probe_result result = {0};
-    bool enough = code == CURLE_WRITE_ERROR && transfer->body_bytes > BODY_MAX;
+    bool enough = code == CURLE_WRITE_ERROR && transfer->enough;
     if (code == CURLE_OK || enough)
         outcome_of_answer(transfer, &result);
     else

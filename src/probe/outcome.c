@@ -41,8 +41,14 @@ void outcome_of_answer(const struct http_transfer *transfer, struct probe_result
         return;
     }
     answer(transfer, result->status, said);
-    if (verdict_status_accepted(health, result->status)) {
+    bool accepted = verdict_status_accepted(health, result->status);
+    if (accepted && transfer->search.found) {
         reason_set(result, PROBE_PASS, "%s", said);
+        return;
+    }
+    if (accepted) {
+        reason_set(result, PROBE_FAILED, "%s, but%s without the text \"%s\"", said,
+                   transfer->enough ? " its first MiB is" : "", transfer->search.wanted);
         return;
     }
     char *to = NULL;

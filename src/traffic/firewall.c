@@ -188,7 +188,7 @@ static const char *family_name(uint8_t family)
     return family == NFPROTO_IPV4 ? "ip" : family == NFPROTO_IPV6 ? "ip6" : "inet";
 }
 
-static const char *hook_name(uint32_t hook)
+static const char *hook_place_name(uint32_t hook)
 {
     return hook == NF_INET_FORWARD ? "forward" : hook == NF_INET_PRE_ROUTING ? "prerouting" : "postrouting";
 }
@@ -309,7 +309,7 @@ static void describe(struct text *text, const struct inspection *inspection, con
     static const char *const makers[] = {"ufw", "Docker", "firewalld", "iptables", NULL};
     const char *maker = makers[maker_of(&inspection->firewall, chain)];
     text_addf(text, "table %s %s, chain %s (hook %s, priority %d", family_name(chain->family), chain->table,
-              chain->name, hook_name(chain->hook), chain->priority);
+              chain->name, hook_place_name(chain->hook), chain->priority);
     text_addf(text, maker ? ", made by %s) drops " : ")%s drops ", maker ? maker : "");
     text_add(text, lost & NEW_TCP
                        ? lost & NEW_UDP ? "new TCP and UDP flows to the zones" : "new TCP connections to the zones"

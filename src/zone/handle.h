@@ -3,6 +3,7 @@
 #pragma once
 
 #include "zone/channel.h"
+#include "zone/counters.h"
 #include "zone/host.h"
 #include "zone/network.h"
 #include "zone/oom.h"
@@ -13,6 +14,7 @@ struct zone {
     struct zone_id id;
     struct zone_addresses addresses;
     struct network network;
+    struct counter_files counters;
     char *log_path;
     char *cgroup, *payload; /* its directory in the v2 tree, and the app's in that; or NULL */
     struct channel channel;

@@ -108,6 +108,7 @@ static void zone_free(struct zone *zone)
 {
     channel_close(&zone->channel);
     network_close(&zone->network);
+    counters_close(&zone->counters);
     close_fd(&zone->memory_events);
     free(zone->log_path);
     free(zone->cgroup);
@@ -126,6 +127,7 @@ static struct zone *zone_new(struct zone_host *host, const struct zone_id *id, s
         return NULL;
     }
     *zone = (struct zone){.host = host, .id = *id, .network = {.netns = -1, .diag = -1}, .memory_events = -1};
+    zone->counters = COUNTER_FILES_NONE;
     zone->channel = CHANNEL_NONE;
     if (zone_log_path_of(host, id->app, id->colour, path, sizeof path))
         zone->log_path = strdup(path);
@@ -151,6 +153,7 @@ void zone_destroy(struct zone *zone)
         return;
     /* Sockets and the descriptor of the namespace first: they would keep it alive. */
     network_close(&zone->network);
+    counters_close(&zone->counters);
     if (erase(zone->host, &zone->id, zone->channel.shim_pidfd, &err) < 0)
         log_error("%s", err.text);
     zone_free(zone);

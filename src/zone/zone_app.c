@@ -93,6 +93,11 @@ void zone_usage(struct zone *zone, struct zone_usage *usage)
     usage_read(zone->payload, zone->channel.shim_pid, usage);
 }
 
+int zone_counters(struct zone *zone, struct zone_counters *counters, struct error *err)
+{
+    return counters_read(&zone->counters, zone->network.netns, counters, err);
+}
+
 /* --- listening ------------------------------------------------------------------------------------- */
 
 /* True once for each time that memory ran out. All of an app is killed then, process by process: the group's count

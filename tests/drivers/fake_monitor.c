@@ -3,7 +3,7 @@
  * A monitor without an agent: accepts clients on a UNIX socket, runs the real api role in a child, and answers its
  * requests from a script, so that api, library and CLI can be tested together by anyone.
  *
- *     fake_monitor SOCKET [--no-rights] [--bad-reload] [--empty] [--logs DIRECTORY] [--raw FILE]
+ *     fake_monitor SOCKET [--no-rights] [--bad-reload] [--empty] [--stays] [--logs DIRECTORY] [--raw FILE]
  *
  * Apps: `web` is live on blue with a standby, `api` is stopped, `fresh` is empty and busy. What happens is told by the
  * release: `bad` fails its health check, `slow` never ends, `die` takes the monitor down; all others are deployed.
@@ -38,7 +38,7 @@
 
 static struct {
     int channel;
-    bool no_rights, bad_reload, empty;
+    bool no_rights, bad_reload, empty, stays;
     const char *logs;
     pid_t command; /* 0 = none runs */
     struct wire_header asked_by;
@@ -93,6 +93,21 @@ static void progress(const struct wire_request *request, const char *step, int c
     emit(&message, sizeof message);
 }
 
+/* Of a wait with a known end, half of which is over. */
+static void progress_wait(const struct wire_request *request, const char *step, uint32_t wait_ms, const char *text)
+{
+    struct wire_progress message = {
+        .header = head(request, WIRE_PROGRESS, sizeof message),
+        .zone = GREEN,
+        .elapsed_ms = wait_ms / 2,
+        .wait_ms = wait_ms,
+        .waited_ms = wait_ms / 2,
+    };
+    text_copy(message.step, sizeof message.step, step);
+    text_copy(message.text, sizeof message.text, text);
+    emit(&message, sizeof message);
+}
+
 static void receipt(const struct wire_request *request, const char *release)
 {
     struct wire_receipt message = {
@@ -129,6 +144,12 @@ static void add_port(struct wire_status *status, const char *name, const char *l
     text_copy(port->listen, sizeof port->listen, listen);
     port->target = target;
     port->protocol = PROTOCOL_TCP;
+}
+
+static void fill_bake(struct wire_status *status)
+{
+    status->bake = (struct wire_bake){.baking = 1, .until_unix_ms = SOME_TIME};
+    text_copy(status->bake.verdict, sizeof status->bake.verdict, "3 of 41 probes failed, 0 restarts");
 }
 
 static void fill_web(struct wire_status *status)
@@ -169,6 +190,7 @@ static void fill_web(struct wire_status *status)
     status->operation = (struct wire_operation){.present = 1, .verb = VERB_DRAIN, .since_unix_ms = SOME_TIME};
     text_copy(status->operation.step, sizeof status->operation.step, "drain");
     text_copy(status->operation.who, sizeof status->operation.who, "alice (uid 1000)");
+    fill_bake(status);
 }
 
 static void fill_api(struct wire_status *status)
@@ -277,14 +299,35 @@ static void answer_switch(const struct wire_request *request)
     end(request, RESULT_DONE, request->verb == VERB_ROLLBACK ? "the journal cannot be written: No space left" : "");
 }
 
+/* web bakes, or runs for ever where the scenario says so; api is idle. */
+static void answer_attach(const struct wire_request *request)
+{
+    if (strcmp(request->app, "api") == 0) {
+        end(request, RESULT_DONE, "nothing runs on api: it is stopped");
+        return;
+    }
+    progress_wait(request, "bake", 900000, "0 of 40 probes failed");
+    if (fake.stays)
+        return;
+    progress_wait(request, "bake", 900000, "1 of 41 probes failed");
+    receipt(request, "v2");
+    end(request, RESULT_DONE, "v2 has passed its bake");
+}
+
 static void answer_operation(const struct wire_request *request)
 {
     if (!is_app(request->app))
         end(request, RESULT_NO_SUCH_APP, "no app of this name is configured");
     else if (strcmp(request->app, "fresh") == 0)
         end(request, RESULT_BUSY, "alice (uid 1000) is deploying v3, at step health, since 03:38:00");
+    else if (request->verb == VERB_DEPLOY && request->stop_after)
+        end(request, RESULT_DONE, request->flags & WIRE_NO_TEST ? "staged without a test" : "staged");
     else if (request->verb == VERB_DEPLOY)
         answer_deploy(request);
+    else if (request->verb == VERB_ATTACH)
+        answer_attach(request);
+    else if (request->verb == VERB_TEST && strcmp(request->app, "api") == 0)
+        end(request, RESULT_FAILED, "test api 2024.1: /healthz: HTTP 500, not 200");
     else if (request->verb == VERB_SWITCH || request->verb == VERB_ROLLBACK)
         answer_switch(request);
     else
@@ -533,6 +576,7 @@ int main(int argc, char *argv[])
         fake.no_rights |= strcmp(argv[i], "--no-rights") == 0;
         fake.bad_reload |= strcmp(argv[i], "--bad-reload") == 0;
         fake.empty |= strcmp(argv[i], "--empty") == 0;
+        fake.stays |= strcmp(argv[i], "--stays") == 0; /* attach does not end */
         if (strcmp(argv[i], "--logs") == 0)
             fake.logs = argv[i + 1];
         if (strcmp(argv[i], "--raw") == 0 && argv[i + 1])

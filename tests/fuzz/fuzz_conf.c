@@ -26,6 +26,17 @@ static void check_problems(const struct words *problems)
     }
 }
 
+static void check_release_source(const struct service *service, const struct service *again)
+{
+    require(memcmp(&again->bake, &service->bake, sizeof again->bake) == 0);
+    require(again->failover == service->failover && again->hook_timeout_ms == service->hook_timeout_ms);
+    require(again->test_count == service->test_count);
+    require(memcmp(again->tests, service->tests, sizeof *again->tests * again->test_count) == 0);
+    for (size_t i = 0; i < HOOKS; i++)
+        require(again->hooks[i].on_host == service->hooks[i].on_host &&
+                again->hooks[i].run.count == service->hooks[i].run.count);
+}
+
 /* The zone keeps the text; read again after a restart it must be the same service. */
 static void check_source(const struct service *service)
 {
@@ -44,6 +55,7 @@ static void check_source(const struct service *service)
                 text_equal(again.files[i].target, service->files[i].target));
     for (size_t i = 0; i < again.process_count; i++)
         require(strcmp(again.processes[i].name, service->processes[i].name) == 0);
+    check_release_source(service, &again);
 }
 
 /* What the rest of the agent relies on. */
@@ -59,6 +71,17 @@ static void check_bounds(const struct service *service)
     require(service->health.kind != HEALTH_EXEC || service->health.exec.items[0][0] == '/');
     require(!service->health.watchdog_ms || service->health.notify);
     require(service->stop_signal > 0 && service->stop_signal <= 64);
+}
+
+static void check_release_bounds(const struct service *service)
+{
+    const struct bake *bake = &service->bake;
+    require(service->hook_timeout_ms >= 1000 && service->hook_timeout_ms <= 3600000);
+    require(service->test_count <= TEST_PAGES_MAX);
+    require(bake->time_ms <= 7 * 86400000u && bake->errors_percent <= 100);
+    require(bake->guard_interval_ms >= 1000 && bake->guard_interval_ms <= 3600000);
+    for (size_t i = 0; i < HOOKS; i++)
+        require(service->hooks[i].run.count == 0 || service->hooks[i].run.items[0][0] == '/');
 }
 
 /* What the scan lets through, iniparser reads as it stands. */
@@ -85,6 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require(app_name_valid(service.name) && service.run.items[0][0] == '/');
         require(service.source_length == size && memcmp(service.source, data, size) == 0);
         check_bounds(&service);
+        check_release_bounds(&service);
         check_source(&service);
     }
     return 0;

@@ -30,6 +30,23 @@ static void try_port(const char *value)
     require(port_conflicts(&port, &again));
 }
 
+static void try_pages(const char *value)
+{
+    struct test_page pages[TEST_PAGES_MAX] = {0};
+    size_t count = 0;
+    if (grammar_pages(value, pages, &count, NULL) == 0)
+        require(count > 0);
+    require(count <= TEST_PAGES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        require(pages[i].path[0] == '/' && !strpbrk(pages[i].path, " \r\n\t"));
+        require(pages[i].status_count <= STATUS_RANGES_MAX);
+        require(strcmp(text_trim(pages[i].contains), pages[i].contains) == 0 && !strchr(pages[i].contains, '|'));
+        for (unsigned j = 0; j < pages[i].status_count; j++)
+            require(pages[i].status[j].first >= 100 && pages[i].status[j].last <= 599 &&
+                    pages[i].status[j].first <= pages[i].status[j].last);
+    }
+}
+
 static void try_health(const char *value)
 {
     struct health health = {0};
@@ -37,12 +54,23 @@ static void try_health(const char *value)
         require(health.port > 0 && health.path[0] == '/' && !strpbrk(health.path, " \r\n\t"));
     if (grammar_health_tcp(value, &health, NULL) == 0)
         require(health.port > 0);
+    try_pages(value);
     if (grammar_status(value, &health, NULL) < 0)
         return;
     require(health.status_count > 0 && health.status_count <= STATUS_RANGES_MAX);
     for (unsigned i = 0; i < health.status_count; i++)
         require(health.status[i].first >= 100 && health.status[i].last <= 599 &&
                 health.status[i].first <= health.status[i].last);
+}
+
+static void try_hook(const char *value)
+{
+    struct hook_rule rule = {0};
+    if (grammar_hook(value, &rule, NULL) == 0)
+        require(rule.run.count > 0 && rule.on_host == text_starts_with(value, "host:"));
+    else
+        require(rule.run.count == 0 && !rule.on_host);
+    words_clear(&rule.run);
 }
 
 static void try_units(const char *value)
@@ -54,6 +82,9 @@ static void try_units(const char *value)
     grammar_boolean(value, &boolean, NULL);
     uint32_t permille;
     int signal;
+    uint32_t percent;
+    if (grammar_percent(value, &percent, NULL) == 0)
+        require(percent <= 100);
     if (grammar_cpu(value, &permille, NULL) == 0)
         require(permille >= 10 && permille <= 1024000 && permille % 10 == 0);
     if (grammar_signal(value, &signal, NULL) == 0)
@@ -104,6 +135,7 @@ static void try_words(const char *value)
         require(command.count > 0);
     check_words(&command);
     try_files(value);
+    try_hook(value);
     grammar_environment(value, &environment, NULL);
     check_variables(&environment);
     if (service_substitute(value, "v1", GREEN, &substituted, NULL) == 0)

@@ -112,6 +112,7 @@ static void test_bad_strings(void **state)
     REFUSES(memset(request.health.host, 'h', sizeof request.health.host));
     REFUSES(strcpy(request.health.host, "a\r\nX-Injected: 1"));
     REFUSES(strcpy(request.health.host, "a b"));
+    REFUSES(memset(request.contains, 'c', sizeof request.contains));
 }
 
 static void test_bad_status_ranges(void **state)
@@ -156,7 +157,7 @@ static void test_results(void **state)
     /* What stands behind the end of the text is nobody's business. */
     RESULT(true, memset(result.result.detail + 40, '\n', 20));
 
-    RESULT(false, result.version = 2);
+    RESULT(false, result.version = CHECK_VERSION + 1);
     RESULT(false, result.reserved = 1);
     RESULT(false, result.id = 0);
     RESULT(false, result.result.outcome = PROBE_OUTCOMES);

@@ -3,6 +3,7 @@
 #include "api/client.h"
 #include "api/varlink.h"
 #include "base/text.h"
+#include "model/machine.h"
 #include "os/process.h"
 
 #include <errno.h>
@@ -240,6 +241,20 @@ static void test_wrong_parameters(void **state)
         {AGENT "Deploy\",\"parameters\":{\"app\":\"web\\u0000x\",\"release\":\"v1\"}}", WRONG("app")},
         {AGENT "Deploy\",\"parameters\":{\"app\":\"web\",\"release\":\"v1\",\"force\":1}}", WRONG("force")},
         {AGENT "Deploy\",\"parameters\":{\"app\":\"web\",\"release\":\"v1\",\"forse\":true}}", WRONG("forse")},
+        {AGENT "Deploy\",\"parameters\":{\"app\":\"web\",\"release\":\"v1\",\"no_test\":\"yes\"}}", WRONG("no_test")},
+        {AGENT "Deploy\",\"parameters\":{\"app\":\"web\",\"release\":\"v1\",\"stop_after\":true}}",
+         WRONG("stop_after")},
+        {AGENT "Deploy\",\"parameters\":{\"app\":\"web\",\"release\":\"v1\",\"stop_after\":\"\"}}",
+         WRONG("stop_after")},
+        {AGENT "Deploy\",\"parameters\":{\"app\":\"web\",\"release\":\"v1\",\"stop_after\":\"idle\"}}",
+         WRONG("stop_after")},
+        {AGENT "Stage\",\"parameters\":{\"app\":\"web\",\"release\":\"v1\",\"no_test\":true}}", WRONG("no_test")},
+        {AGENT "Attach\",\"parameters\":{\"app\":\"web\",\"force\":true}}", WRONG("force")},
+        {AGENT "Finish\",\"parameters\":{}}", WRONG("app")},
+        {AGENT "Rehearse\",\"parameters\":{\"app\":null}}", WRONG("app")},
+        {AGENT "Failover\",\"parameters\":{\"app\":\"web\"}}",
+         "{\"error\":\"org.varlink.service.MethodNotFound\",\"parameters\":{\"method\":\"io.bluegreen.Agent."
+         "Failover\"}}"},
         {AGENT "Switch\",\"parameters\":{\"app\":\"web\",\"release\":\"v1\"}}", WRONG("release")},
         {AGENT "Reload\",\"parameters\":{\"app\":\"web\"}}", WRONG("app")},
         {AGENT "Status\",\"parameters\":{\"limit\":1}}", WRONG("limit")},
@@ -290,7 +305,7 @@ static void test_requests(void **state)
         enum wire_verb verb;
     } cases[] = {
         {"Switch", VERB_SWITCH}, {"Rollback", VERB_ROLLBACK}, {"Abort", VERB_ABORT},   {"Drain", VERB_DRAIN},
-        {"Stop", VERB_STOP},     {"Start", VERB_START},       {"Remove", VERB_REMOVE},
+        {"Stop", VERB_STOP},     {"Start", VERB_START},       {"Remove", VERB_REMOVE}, {"Test", VERB_TEST},
     };
     struct stage stage;
     open_stage(&stage);
@@ -315,6 +330,30 @@ static void test_requests(void **state)
     assert_string_equal(stage.asked[stage.asked_count - 1].release, "v1.4");
     tell_end(&stage, RESULT_DONE, "staged");
     assert_reply(&stage, "{\"parameters\":{\"text\":\"staged\"}}");
+    SEND(&stage, AGENT "Deploy\",\"parameters\":{\"app\":\"web\",\"release\":\"v1\",\"no_test\":true,"
+                       "\"stop_after\":\"health\"}}");
+    assert_int_equal(stage.asked[stage.asked_count - 1].flags, WIRE_NO_TEST);
+    assert_int_equal(stage.asked[stage.asked_count - 1].stop_after, STEP_HEALTH);
+    tell_end(&stage, RESULT_DONE, "");
+    assert_reply(&stage, "{\"parameters\":{}}");
+    SEND(&stage, AGENT "Deploy\",\"parameters\":{\"app\":\"web\",\"release\":\"v1\",\"no_test\":null,"
+                       "\"stop_after\":\"test\"}}");
+    assert_int_equal(stage.asked[stage.asked_count - 1].flags, 0);
+    assert_int_equal(stage.asked[stage.asked_count - 1].stop_after, STEP_TEST);
+    tell_end(&stage, RESULT_DONE, "");
+    assert_reply(&stage, "{\"parameters\":{}}");
+    static const enum wire_verb plain[] = {VERB_FINISH, VERB_ATTACH, VERB_REHEARSE};
+    static const char *const names[] = {"Finish", "Attach", "Rehearse"};
+    for (size_t i = 0; i < 3; i++) {
+        char call[128];
+        int length = snprintf(call, sizeof call, AGENT "%s\",\"parameters\":{\"app\":\"web\"}}", names[i]);
+        send_bytes(&stage, call, (size_t)length + 1);
+        assert_int_equal(stage.asked[stage.asked_count - 1].verb, plain[i]);
+        tell_end(&stage, RESULT_DONE, "");
+        assert_reply(&stage, "{\"parameters\":{}}");
+    }
+    SEND(&stage, AGENT "Deploy\",\"parameters\":{\"app\":\"web\",\"release\":\"v1\",\"stop_after\":\"switch\"}}");
+    assert_true(reply_contains(&stage, "health or test"));
     SEND(&stage, AGENT "History\",\"parameters\":{\"app\":null,\"limit\":1000}}");
     assert_int_equal(stage.asked[stage.asked_count - 1].limit, 1000);
     tell_end(&stage, RESULT_DONE, "");
@@ -377,8 +416,9 @@ static void test_more_streams(void **state)
     open_stage(&stage);
     SEND(&stage, DEPLOY ",\"more\":true}");
     tell_progress(&stage, "1 of 2");
-    assert_reply(&stage, "{\"parameters\":{\"progress\":{\"step\":\"health\",\"zone\":\"blue\",\"text\":\"1 of 2\","
-                         "\"connections\":null,\"elapsed_ms\":0}},\"continues\":true}");
+    assert_reply(&stage,
+                 "{\"parameters\":{\"progress\":{\"step\":\"health\",\"zone\":\"blue\",\"text\":\"1 of 2\","
+                 "\"connections\":null,\"elapsed_ms\":0,\"wait_ms\":null,\"waited_ms\":null}},\"continues\":true}");
     struct wire_receipt receipt = {.header = head(&stage, WIRE_RECEIPT, sizeof receipt), .from = -1, .to = GREEN};
     client_deliver(stage.client, &receipt.header, NULL, 0);
     client_deliver(stage.client, &receipt.header, NULL, 0); /* the second replaces the first */

@@ -695,6 +695,12 @@ static void test_app_example(void **state)
     assert_int_equal(full.sandbox.syscalls, plain.sandbox.syscalls);
     assert_false(full.sandbox.system_writable || full.sandbox.home_visible || full.sandbox.kernel_visible ||
                  full.sandbox.run_visible || full.limits.optional || full.freeze || full.health.notify);
+    assert_int_equal(full.hook_timeout_ms, plain.hook_timeout_ms);
+    assert_memory_equal(&full.bake, &plain.bake, sizeof full.bake);
+    assert_false(full.failover);
+    assert_int_equal(full.test_count, 2);
+    for (size_t i = 0; i < HOOKS; i++)
+        assert_true(full.hooks[i].run.count > 0 && plain.hooks[i].run.count == 0);
     assert_int_equal(full.process_count, 1);
     assert_false(full.processes[0].live_only);
     assert_int_equal(full.file_count, 5);

@@ -93,6 +93,29 @@ static int add_app_state(const char *name, enum app_state app_state)
     return add(&record);
 }
 
+static int add_mark(const char *name, enum colour zone, enum zone_mark mark, const char *reason)
+{
+    struct record record;
+    record_init(&record, RECORD_MARK, name);
+    record.zone = (int8_t)zone;
+    record.mark = mark;
+    strcpy(record.reason, reason);
+    return add(&record);
+}
+
+static int add_bake(const char *name, enum colour zone, uint64_t until, const char *reason)
+{
+    struct record record;
+    record_init(&record, RECORD_BAKE, name);
+    record.zone = (int8_t)zone;
+    record.until_unix_ms = until;
+    record.restarts = until ? 3 : 0;
+    record.oom_kills = until ? 2 : 0;
+    record.overflows = until ? 1 : 0;
+    strcpy(record.reason, reason);
+    return add(&record);
+}
+
 static int add_removed(const char *name)
 {
     struct record record;
@@ -209,6 +232,52 @@ static void test_incidents_change_nothing(void **state)
     fold_clear(&before);
 }
 
+/* A mark is about a release: whatever is staged in its place has none. */
+static void test_marks_go_with_their_release(void **state)
+{
+    static const enum zone_state others[] = {ZONE_STAGING, ZONE_ABSENT, ZONE_FAILED},
+                                 same[] = {ZONE_STANDBY, ZONE_FROZEN, ZONE_LIVE, ZONE_DRAINING, ZONE_STOPPED};
+    add_app("web", 0);
+    struct folded_zone *zone = &fold_find(&fold, "web")->zones[GREEN];
+    assert_int_equal(zone->mark, MARK_NONE);
+    assert_int_equal(add_mark("none", GREEN, MARK_BAD, ""), -EPROTO);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        assert_int_equal(add_mark("web", GREEN, MARK_BAD, "slow"), 0);
+        assert_int_equal(zone->mark, MARK_BAD);
+        assert_string_equal(zone->mark_reason, "slow");
+        for (size_t j = 0; j < sizeof same / sizeof *same; j++)
+            add_zone("web", GREEN, same[j], "v2", "");
+        assert_int_equal(zone->mark, MARK_BAD);
+        add_zone("web", BLUE, others[i], "v1", "");
+        assert_int_equal(zone->mark, MARK_BAD);
+        add_zone("web", GREEN, others[i], "v3", "");
+        assert_int_equal(zone->mark, MARK_NONE);
+        assert_string_equal(zone->mark_reason, "");
+    }
+    add_mark("web", GREEN, MARK_LEFT, "it failed");
+    add_mark("web", GREEN, MARK_NONE, "");
+    assert_int_equal(zone->mark, MARK_NONE);
+}
+
+static void test_a_bake_begins_and_ends(void **state)
+{
+    add_app("web", 0);
+    const struct folded_bake *bake = &fold_find(&fold, "web")->bake;
+    assert_int_equal(bake->until_unix_ms, 0);
+    assert_int_equal(add_bake("none", GREEN, 7000, ""), -EPROTO);
+    assert_int_equal(add_bake("web", GREEN, 7000, ""), 0);
+    assert_int_equal(bake->until_unix_ms, 7000);
+    assert_int_equal(bake->zone, GREEN);
+    assert_int_equal(bake->restarts, 3);
+    assert_int_equal(bake->oom_kills, 2);
+    assert_int_equal(bake->overflows, 1);
+    add_bake("web", GREEN, 7000, "it became unhealthy");
+    assert_string_equal(bake->reason, "it became unhealthy");
+    add_bake("web", GREEN, 0, "");
+    struct folded_bake none = {0};
+    assert_memory_equal(bake, &none, sizeof none);
+}
+
 static void test_a_missing_record_is_noticed(void **state)
 {
     assert_int_equal(add_numbered(RECORD_APP, 1), 0);
@@ -241,8 +310,10 @@ static void build_state(void)
     add_app("web", 4);
     add_zone("web", BLUE, ZONE_STANDBY, "v1", "");
     add_zone("web", GREEN, ZONE_LIVE, "v2", "HTTP 200");
+    add_mark("web", GREEN, MARK_BAD, "slow");
     add_live("web", GREEN);
     add_operation(RECORD_BEGIN, "web", VERB_SWITCH, BLUE);
+    add_bake("web", GREEN, 7000, "slow");
     add_app("empty", 1);
     add_app("api", 7);
     add_zone("api", BLUE, ZONE_FAILED, "v9", "exit 1");
@@ -274,7 +345,7 @@ static void test_snapshot_gives_the_state_again(void **state)
     build_state();
     assert_int_equal(fold_snapshot(&fold, refold, &copy), 0);
     check_same(&fold, &copy);
-    assert_int_equal(copy.last_sequence, 6 + 1 + 3);
+    assert_int_equal(copy.last_sequence, 8 + 1 + 3);
     fold_clear(&copy);
 }
 
@@ -314,6 +385,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_removal_frees_the_index, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contradictions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_incidents_change_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_marks_go_with_their_release, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_bake_begins_and_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_missing_record_is_noticed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gaps_after_a_compaction, setup, teardown),
         cmocka_unit_test_setup_teardown(test_snapshot_gives_the_state_again, setup, teardown),

@@ -84,7 +84,7 @@ static void test_status(void **state)
         "\"blue\":" ZONE
         ",\"green\":{}},\"ports\":[{\"name\":\"http\",\"listen\":\"80\",\"target\":8080,\"protocol\":\"tcp\"}],"
         "\"operation\":{\"verb\":\"deploy\",\"step\":\"health\",\"since\":\"S\",\"who\":\"W\"},\"future\":[1]},"
-        "{\"name\":\"api\",\"live\":null}]}}";
+        "{\"name\":\"api\",\"live\":null,\"bake\":{\"until\":\"U\",\"verdict\":\"V\"}}]}}";
     struct agent agent;
     struct bluegreen *connection = OPEN(&agent, reply);
     struct bluegreen_status *status;
@@ -132,6 +132,9 @@ static void test_status(void **state)
     assert_string_equal(api->state, "");
     assert_int_equal(api->live, BLUEGREEN_NONE);
     assert_null(api->operation);
+    assert_null(web->bake);
+    assert_string_equal(api->bake->until, "U");
+    assert_string_equal(api->bake->verdict, "V");
     assert_null(api->zones[BLUEGREEN_GREEN].release);
     assert_null(api->zones[BLUEGREEN_GREEN].addresses[0]);
     assert_null(api->zones[BLUEGREEN_GREEN].last_exit);
@@ -201,6 +204,82 @@ static void test_operation(void **state)
     assert_string_equal(result->text, "note");
     assert_int_equal(strncmp(result->receipt->json, "{\"from\"", 7), 0);
     bluegreen_result_free(result);
+    close_agent(&agent, connection);
+}
+
+/* What a verb and flags become on the wire: the call without its NUL, which the agent below sends back as a text. */
+static void assert_call(enum bluegreen_verb verb, unsigned flags, const char *expected)
+{
+    int ends[2];
+    char call[512] = "";
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    struct bluegreen connection = {.fd = ends[0]};
+    static const char reply[] = "{\"parameters\":{}}";
+    assert_int_equal(send(ends[1], reply, sizeof reply, 0), sizeof reply);
+    assert_int_equal(bluegreen_operate(&connection, verb, "web", NULL, flags, NULL, NULL, NULL, NULL), 0);
+    assert_true(recv(ends[1], call, sizeof call - 1, 0) > 0);
+    assert_string_equal(call, expected);
+    free(connection.input);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void test_calls(void **state)
+{
+    (void)state;
+#define CALL(method, rest) "{\"method\":\"io.bluegreen.Agent." method "\",\"parameters\":{\"app\":\"web\"" rest "}}"
+    assert_call(BLUEGREEN_REMOVE, 0, CALL("Remove", ""));
+    assert_call(BLUEGREEN_TEST, BLUEGREEN_FORCE, CALL("Test", ",\"force\":true"));
+    assert_call(BLUEGREEN_FINISH, 0, CALL("Finish", ""));
+    assert_call(BLUEGREEN_ATTACH, 0, CALL("Attach", ""));
+    assert_call(BLUEGREEN_REHEARSE, 0, CALL("Rehearse", ""));
+    assert_call(BLUEGREEN_DEPLOY, BLUEGREEN_NO_TEST | BLUEGREEN_STOP_AFTER_HEALTH,
+                CALL("Deploy", ",\"no_test\":true,\"stop_after\":\"health\""));
+    assert_call(BLUEGREEN_DEPLOY, BLUEGREEN_STOP_AFTER_TEST, CALL("Deploy", ",\"stop_after\":\"test\""));
+}
+
+struct seen {
+    unsigned ticks, waits;
+    bool stop;
+};
+
+static bool on_tick(void *context, const struct bluegreen_progress *progress)
+{
+    struct seen *seen = context;
+    if (!progress)
+        return !(seen->stop && ++seen->ticks == 3) && (seen->stop || ++seen->ticks);
+    assert_int_equal(progress->wait_ms, 30000);
+    assert_int_equal(progress->waited_ms, 1000);
+    seen->waits++;
+    return true;
+}
+
+#define WAIT                                                                                   \
+    "{\"parameters\":{\"progress\":{\"step\":\"bake\",\"wait_ms\":30000,\"waited_ms\":1000}}," \
+    "\"continues\":true}\0"
+
+/* Ticks come while nothing else does, never between what is there already, and may end the wait. */
+static void test_ticks(void **state)
+{
+    (void)state;
+    struct agent agent;
+    struct seen seen = {0};
+    struct bluegreen_error error = {0};
+    static const char at_once[] = WAIT WAIT "{\"parameters\":{}}", half[] = WAIT;
+    struct bluegreen *connection = OPEN(&agent, at_once);
+    bluegreen_set_tick(connection, 20000);
+    assert_int_equal(bluegreen_operate(connection, BLUEGREEN_ATTACH, "web", NULL, 0, on_tick, &seen, NULL, NULL), 0);
+    assert_int_equal(seen.waits, 2);
+    assert_int_equal(seen.ticks, 0);
+    close_agent(&agent, connection);
+    connection = open_agent(&agent, half, sizeof half - 1, true);
+    bluegreen_set_tick(connection, 10);
+    seen = (struct seen){.stop = true};
+    assert_int_equal(bluegreen_operate(connection, BLUEGREEN_ATTACH, "web", NULL, 0, on_tick, &seen, NULL, &error),
+                     -ECANCELED);
+    assert_int_equal(error.kind, BLUEGREEN_INTERRUPTED);
+    assert_int_equal(seen.waits, 1);
+    assert_int_equal(seen.ticks, 3);
     close_agent(&agent, connection);
 }
 
@@ -684,6 +763,8 @@ int main(void)
         cmocka_unit_test(test_status),
         cmocka_unit_test(test_history),
         cmocka_unit_test(test_operation),
+        cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_ticks),
         cmocka_unit_test(test_version_is_cut),
         cmocka_unit_test(test_error_replies),
         cmocka_unit_test(test_no_agents),

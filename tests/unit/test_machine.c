@@ -163,10 +163,14 @@ static void a_live_zone_is_never_given_up_by_a_failure(void **state)
 
 /* s stay, n next, f fail, r refuse; events in the order done failed good bad expired lost abort. */
 static const char *const expected_steps[STEPS] = {
-    [STEP_IDLE] = "ssssssr",   [STEP_MEMORY] = "nfssfsf",    [STEP_CLEAR] = "nfssfsf", [STEP_BUILD] = "nfssfff",
-    [STEP_START] = "nfssfff",  [STEP_HEALTH] = "nfnsfff",    [STEP_GATE] = "nfnffff",  [STEP_FIREWALL] = "nfssfff",
-    [STEP_SWITCH] = "nfssssr", [STEP_UNPUBLISH] = "nfssssr", [STEP_HALT] = "nfssssr",  [STEP_RESTORE] = "nfnsfff",
-    [STEP_FORGET] = "nfssssr",
+    [STEP_IDLE] = "ssssssr",       [STEP_MEMORY] = "nfssfsf",      [STEP_CLEAR] = "nfssfsf",
+    [STEP_BUILD] = "nfssfff",      [STEP_PRE_START] = "nfssfff",   [STEP_START] = "nfssfff",
+    [STEP_HEALTH] = "nfnsfff",     [STEP_TEST] = "nfsffff",        [STEP_GATE] = "nfnffff",
+    [STEP_FIREWALL] = "nfssfff",   [STEP_PRE_SWITCH] = "nfsffff",  [STEP_PRE_ROLLBACK] = "nfsffff",
+    [STEP_SWITCH] = "nfssssr",     [STEP_POST_SWITCH] = "nfssfff", [STEP_POST_ROLLBACK] = "nnssnnn",
+    [STEP_REHEARSE] = "nnsnnnn",   [STEP_SWITCH_BACK] = "nfssssr", [STEP_UNPUBLISH] = "nfssssr",
+    [STEP_HALT] = "nfssssr",       [STEP_RESTORE] = "nfnsfff",     [STEP_FORGET] = "nfssssr",
+    [STEP_ON_FAILURE] = "ffssfff",
 };
 
 static void step_table_is_as_written(void **state)
@@ -183,6 +187,7 @@ static void step_table_is_as_written(void **state)
     }
 }
 
+/* What a failover switches to has just been found healthy; its live release may be gone, so nothing is waited for. */
 static void every_plan_ends_and_gates_its_switch(void **state)
 {
     (void)state;
@@ -191,14 +196,68 @@ static void every_plan_ends_and_gates_its_switch(void **state)
         bool gated = false;
         if (!plan)
             continue;
-        assert_true(verb_changes((enum wire_verb)verb));
+        assert_true(verb == VERB_FAILOVER || verb_changes((enum wire_verb)verb));
         for (size_t i = 0; plan[i] != STEP_IDLE; i++) {
-            assert_true(i < 8);
+            assert_true(i < 11);
+            assert_int_not_equal(plan[i], STEP_ON_FAILURE);
             gated = gated || plan[i] == STEP_GATE || plan[i] == STEP_HEALTH || plan[i] == STEP_RESTORE;
             if (plan[i] == STEP_SWITCH)
-                assert_true(gated);
+                assert_true(gated || verb == VERB_FAILOVER);
         }
     }
+}
+
+static size_t index_of(const enum step *plan, enum step step)
+{
+    size_t i = 0;
+    while (plan[i] != step && plan[i] != STEP_IDLE)
+        i++;
+    assert_int_equal(plan[i], step);
+    return i;
+}
+
+static void expect_next(const struct plan_choice *choice, enum step at, enum step next)
+{
+    const enum step *plan = plan_of(VERB_DEPLOY);
+    assert_int_equal(plan[plan_next(plan, index_of(plan, at), choice)], next);
+}
+
+static void a_plan_may_be_cut_short(void **state)
+{
+    const struct plan_choice whole = {0}, no_test = {.no_test = true}, health = {.stop_after = STEP_HEALTH},
+                             test = {.stop_after = STEP_TEST}, both = {.no_test = true, .stop_after = STEP_TEST};
+    (void)state;
+    expect_next(&whole, STEP_FIREWALL, STEP_MEMORY);
+    expect_next(&whole, STEP_HEALTH, STEP_TEST);
+    expect_next(&whole, STEP_TEST, STEP_PRE_SWITCH);
+    expect_next(&whole, STEP_POST_SWITCH, STEP_IDLE);
+    expect_next(&no_test, STEP_HEALTH, STEP_PRE_SWITCH);
+    expect_next(&no_test, STEP_START, STEP_HEALTH);
+    expect_next(&health, STEP_START, STEP_HEALTH);
+    expect_next(&health, STEP_HEALTH, STEP_IDLE);
+    expect_next(&test, STEP_HEALTH, STEP_TEST);
+    expect_next(&test, STEP_TEST, STEP_IDLE);
+    expect_next(&both, STEP_HEALTH, STEP_IDLE);
+}
+
+/* What was tested and asked is what goes live: nothing comes between, and nothing of it comes behind the switch. */
+static void hooks_come_where_they_decide(void **state)
+{
+    (void)state;
+    const enum step *deploy = plan_of(VERB_DEPLOY);
+    size_t at = index_of(deploy, STEP_SWITCH);
+    assert_true(index_of(deploy, STEP_PRE_START) + 1 == index_of(deploy, STEP_START));
+    assert_true(index_of(deploy, STEP_HEALTH) < index_of(deploy, STEP_TEST));
+    assert_true(index_of(deploy, STEP_TEST) < at);
+    assert_int_equal(deploy[at - 1], STEP_PRE_SWITCH);
+    assert_int_equal(deploy[at + 1], STEP_POST_SWITCH);
+    /* a rehearsal comes back, whatever happens */
+    for (int event = 0; event < STEP_EVENTS; event++)
+        assert_true(step_transition(STEP_REHEARSE, (enum step_event)event) != MOVE_FAIL);
+    assert_int_equal(plan_of(VERB_REHEARSE)[index_of(plan_of(VERB_REHEARSE), STEP_REHEARSE) + 1], STEP_SWITCH_BACK);
+    /* what decides nothing cannot fail anything */
+    for (int event = 0; event < STEP_EVENTS; event++)
+        assert_true(step_transition(STEP_POST_ROLLBACK, (enum step_event)event) != MOVE_FAIL);
 }
 
 /* Nobody can end what stands still, and a frozen zone is not live. */
@@ -251,6 +310,8 @@ static void plans_are_for_operations_only(void **state)
     assert_true(plan_undoes_staging(VERB_STAGE));
     assert_false(plan_undoes_staging(VERB_ROLLBACK));
     assert_false(plan_needs_journal(VERB_ROLLBACK));
+    assert_false(plan_needs_journal(VERB_FAILOVER));
+    assert_true(plan_needs_journal(VERB_REHEARSE));
     assert_true(plan_needs_journal(VERB_SWITCH));
 }
 
@@ -276,6 +337,8 @@ int main(void)
         cmocka_unit_test(a_live_zone_is_never_given_up_by_a_failure),
         cmocka_unit_test(step_table_is_as_written),
         cmocka_unit_test(every_plan_ends_and_gates_its_switch),
+        cmocka_unit_test(a_plan_may_be_cut_short),
+        cmocka_unit_test(hooks_come_where_they_decide),
         cmocka_unit_test(what_is_frozen_is_thawed_before_anything_else),
         cmocka_unit_test(looking_comes_before_changing),
         cmocka_unit_test(plans_are_for_operations_only),

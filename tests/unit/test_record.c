@@ -75,6 +75,30 @@ static void test_every_kind(void **state)
                "7 1700000000123 incident app=web zone=blue incident=out-of-memory release=v2 reason=512%20MiB");
 }
 
+static void test_bakes_and_marks(void **state)
+{
+    struct record record = make(RECORD_BAKE);
+    record.zone = GREEN;
+    record.until_unix_ms = 1700000300123;
+    record.restarts = 2;
+    record.oom_kills = 1;
+    record.overflows = 5000000000;
+    strcpy(record.reason, "2 exits");
+    check_line(&record, "7 1700000000123 bake app=web zone=green until=1700000300123 restarts=2 kills=1 "
+                        "overflows=5000000000 reason=2%20exits");
+    record = make(RECORD_MARK);
+    record.zone = BLUE;
+    record.mark = MARK_LEFT;
+    check_line(&record, "7 1700000000123 mark app=web zone=blue mark=left reason=");
+    record.mark = MARK_BAD;
+    strcpy(record.reason, "slow");
+    check_line(&record, "7 1700000000123 mark app=web zone=blue mark=bad reason=slow");
+    record.mark = MARK_NONE;
+    record.reason[0] = '\0';
+    memset(record.reason, 0, sizeof record.reason);
+    check_line(&record, "7 1700000000123 mark app=web zone=blue mark=none reason=");
+}
+
 static void test_values_are_encoded(void **state)
 {
     struct record record = make(RECORD_ZONE);
@@ -146,6 +170,13 @@ static void test_whole_but_wrong(void **state)
         "7 1 app app=Web index=1",
         "7 1 app app=../x index=1",
         "7 1 app app=abcdefghijklmnopqrstuvwxyz012345 index=1",
+        "7 1 mark app=web zone=none mark=bad reason=",
+        "7 1 mark app=web zone=blue mark=worse reason=",
+        "7 1 mark app=web zone=blue mark= reason=",
+        "7 1 bake app=web zone=none until=1 restarts=0 kills=0 overflows=0 reason=",
+        "7 1 bake app=web zone=blue until=-1 restarts=0 kills=0 overflows=0 reason=",
+        "7 1 bake app=web zone=blue until=1 restarts=4294967296 kills=0 overflows=0 reason=",
+        "7 1 bake app=web zone=blue until=1 restarts=0 overflows=0 kills=0 reason=",
         "7 1 live app=web zone=red",
         "7 1 live app=web zone=",
         "7 1 zone app=web zone=none state=live release= reason=",
@@ -240,10 +271,15 @@ static void test_upper_case_check_sum_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_kind),          cmocka_unit_test(test_values_are_encoded),
-        cmocka_unit_test(test_longest_record_fits), cmocka_unit_test(test_every_byte_is_checked),
-        cmocka_unit_test(test_whole_but_wrong),     cmocka_unit_test(test_values_that_are_too_long),
-        cmocka_unit_test(test_not_a_record),        cmocka_unit_test(test_upper_case_check_sum_is_refused),
+        cmocka_unit_test(test_every_kind),
+        cmocka_unit_test(test_bakes_and_marks),
+        cmocka_unit_test(test_values_are_encoded),
+        cmocka_unit_test(test_longest_record_fits),
+        cmocka_unit_test(test_every_byte_is_checked),
+        cmocka_unit_test(test_whole_but_wrong),
+        cmocka_unit_test(test_values_that_are_too_long),
+        cmocka_unit_test(test_not_a_record),
+        cmocka_unit_test(test_upper_case_check_sum_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,7 @@ static void test_empty_app(void **state)
     struct wire_status status = {.live = -1, .name = "web"};
     assert_json(render_status(&status),
                 "{\"name\":\"web\",\"state\":\"empty\",\"live\":null,\"zones\":{\"blue\":" ZONE_ABSENT_JSON
-                ",\"green\":" ZONE_ABSENT_JSON "},\"ports\":[],\"operation\":null}");
+                ",\"green\":" ZONE_ABSENT_JSON "},\"ports\":[],\"operation\":null,\"bake\":null}");
 }
 
 static void fill_blue(struct wire_zone *zone)
@@ -82,6 +82,7 @@ static void test_full_app(void **state)
     status.ports[1] = (struct wire_port){.name = "dns", .listen = "[::1]:53", .target = 53, .protocol = PROTOCOL_UDP};
     status.operation = (struct wire_operation){
         .present = 1, .verb = VERB_DEPLOY, .since_unix_ms = SOME_TIME, .step = "health", .who = "alice (uid 1000)"};
+    status.bake = (struct wire_bake){.baking = 1, .until_unix_ms = SOME_TIME, .verdict = "3 of 41 probes failed"};
     assert_json(render_status(&status),
                 "{\"name\":\"web\",\"state\":\"running\",\"live\":\"blue\",\"zones\":{\"blue\":{\"state\":\"live\","
                 "\"release\":\"v1.4.2+b\",\"addresses\":[\"10.201.0.2\",\"fd00:b9::2\"],\"pid\":4711,\"shim_pid\":4710,"
@@ -101,7 +102,8 @@ static void test_full_app(void **state)
                 "\"listen\":\"80\",\"target\":8080,"
                 "\"protocol\":\"tcp\"},{\"name\":\"dns\",\"listen\":\"[::1]:53\",\"target\":53,\"protocol\":\"udp\"}],"
                 "\"operation\":{\"verb\":\"deploy\",\"step\":\"health\",\"since\":\"2025-11-23T03:38:00.123Z\","
-                "\"who\":\"alice (uid 1000)\"}}");
+                "\"who\":\"alice (uid 1000)\"},\"bake\":{\"until\":\"2025-11-23T03:38:00.123Z\","
+                "\"verdict\":\"3 of 41 probes failed\"}}");
 }
 
 static void test_every_state_has_its_word(void **state)
@@ -150,11 +152,14 @@ static void test_progress(void **state)
     (void)state;
     struct wire_progress progress = {.zone = GREEN, .elapsed_ms = 400, .step = "health", .text = "2 of 2 passes"};
     assert_json(render_progress(&progress), "{\"step\":\"health\",\"zone\":\"green\",\"text\":\"2 of 2 passes\","
-                                            "\"connections\":null,\"elapsed_ms\":400}");
+                                            "\"connections\":null,\"elapsed_ms\":400,\"wait_ms\":null,"
+                                            "\"waited_ms\":null}");
+    progress.wait_ms = 60000;
     progress.has_count = 1;
     progress.zone = 7; /* no colour */
     assert_json(render_progress(&progress), "{\"step\":\"health\",\"zone\":null,\"text\":\"2 of 2 passes\","
-                                            "\"connections\":0,\"elapsed_ms\":400}");
+                                            "\"connections\":0,\"elapsed_ms\":400,\"wait_ms\":60000,"
+                                            "\"waited_ms\":0}");
 }
 
 static void test_history(void **state)

@@ -556,6 +556,72 @@ static void test_bad_substitutions(void **state)
     expect_error(EINVAL, "[app] environment: ", "'%' at the end");
 }
 
+/* --- hooks ------------------------------------------------------------------------------------ */
+
+static void set_hook(enum hook hook, const char *executable, bool on_host)
+{
+    words_clear(&service.hooks[hook].run);
+    words_add(&service.hooks[hook].run, executable);
+    words_add(&service.hooks[hook].run, "%r/%z");
+    service.hooks[hook].on_host = on_host;
+}
+
+/* What was live has to come back after a reboot, whatever became of its hooks. */
+static void expect_hook_problem(const char *start, const char *part)
+{
+    resolve();
+    if (!text_starts_with(resolved.hook_problem, start) || !strstr(resolved.hook_problem, part))
+        fail_msg("\"%s\" does not start with \"%s\" or does not say \"%s\"", resolved.hook_problem, start, part);
+}
+
+static void test_hooks(void **state)
+{
+    write_file("releases/v1/test", "#!/bin/sh\n", 0755);
+    set_hook(HOOK_TEST, below("releases/%r/test"), false);
+    set_hook(HOOK_GUARD, "/bin/sh", true);
+    resolve();
+    assert_int_equal(resolved.hooks[HOOK_TEST].count, 2);
+    assert_string_equal(resolved.hooks[HOOK_TEST].items[0], below("releases/v1/test"));
+    assert_string_equal(resolved.hooks[HOOK_TEST].items[1], "v1/blue");
+    assert_string_equal(resolved.hooks[HOOK_GUARD].items[0], "/bin/sh");
+    assert_int_equal(resolved.hooks[HOOK_PRE_START].count, 0);
+    assert_string_equal(resolved.hook_problem, "");
+    assert_int_equal(unlink(below("releases/v1/test")), 0);
+    expect_hook_problem("[hooks] test: ", below("releases/v1/test does not exist"));
+    write_file("releases/v1/test", "", 0644);
+    expect_hook_problem("[hooks] test: ", "chmod +x");
+    service.hooks[HOOK_TEST].on_host = true;
+    expect_hook_problem("[hooks] test: ", "chmod +x");
+    assert_int_equal(chmod(below("releases/v1/test"), 0755), 0);
+    set_hook(HOOK_GUARD, "/no-such-guard", true);
+    expect_hook_problem("[bake] guard: ", "/no-such-guard does not exist");
+    set_hook(HOOK_GUARD, "/usr", true);
+    expect_hook_problem("[bake] guard: ", "/usr is not a regular file");
+    set_hook(HOOK_PRE_START, "/no-such-hook", false); /* the first is told */
+    expect_hook_problem("[hooks] pre_start: ", "/no-such-hook does not exist");
+}
+
+/* A hook in the zone sees what the app sees; one on the host needs nothing to be shown. */
+static void test_what_hooks_see(void **state)
+{
+    set_run("/bin/sh");
+    write_file("tool", "#!/bin/sh\n", 0755);
+    set_hook(HOOK_ON_FAILURE, below("tool"), false);
+    expect_hook_problem("[hooks] on_failure: ", "add [files] read = ");
+    service.hooks[HOOK_ON_FAILURE].on_host = true;
+    resolve();
+    assert_string_equal(resolved.hook_problem, "");
+    assert_string_equal(resolved.hooks[HOOK_ON_FAILURE].items[0], below("tool"));
+    assert_int_equal(resolved.file_count, 0);
+    set_hook(HOOK_TEST, below("releases/%r/server"), true);
+    resolve();
+    assert_int_equal(resolved.file_count, 0);
+    service.hooks[HOOK_TEST].on_host = false; /* its release is shown, as the app's own would be */
+    resolve();
+    assert_int_equal(resolved.file_count, 1);
+    assert_string_equal(resolved.files[0].target, below("releases/v1"));
+}
+
 /* --- before there is a release ---------------------------------------------------------------- */
 
 static void expect_problems(size_t count, const char *first)
@@ -590,6 +656,19 @@ static void test_early_checks(void **state)
     expect_problems(1, "web.conf: [app] run: /no does not exist");
     words_clear(&service.run);
     expect_problems(0, "");
+}
+
+static void test_early_checks_of_hooks(void **state)
+{
+    set_hook(HOOK_PRE_START, "/no/such/%r", false);
+    set_hook(HOOK_TEST, "/no/such/%r", true);
+    expect_problems(0, "");
+    set_hook(HOOK_PRE_SWITCH, "/no/such", false);
+    set_hook(HOOK_ON_ROLLBACK, "/no/such", true);
+    set_hook(HOOK_GUARD, below("releases/v1/server"), false);
+    expect_problems(3, "web.conf: [hooks] pre_switch: /no does not exist");
+    service.hooks[HOOK_GUARD].on_host = true;
+    expect_problems(2, "web.conf: [hooks] pre_switch: /no does not exist");
 }
 
 /* Before a release is known, rules with %r say nothing, neither for nor against what is in them. */
@@ -651,6 +730,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_hostile_releases, setup, teardown),
         cmocka_unit_test_setup_teardown(test_workdir, setup, teardown),
         cmocka_unit_test_setup_teardown(test_processes_and_check, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hooks, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_hooks_see, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_release_is_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_release_in_its_file_name, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_linked_release, setup, teardown),
@@ -668,6 +749,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bad_substitutions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_early_checks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_early_checks_of_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_early_checks_of_hooks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_root_group_is_not_inherited, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -199,7 +199,7 @@ static void test_containment(void **state)
 
 static void test_incidents(void **state)
 {
-    static const char *const names[] = {"none", "out-of-memory", "crash-loop", "watchdog"};
+    static const char *const names[] = {"none", "out-of-memory", "crash-loop", "watchdog", "bake-breach", "hook"};
     enum incident parsed = INCIDENT_NONE;
     assert_int_equal(sizeof names / sizeof *names, INCIDENTS);
     for (unsigned i = INCIDENT_NONE; i < INCIDENTS; i++) {
@@ -211,14 +211,29 @@ static void test_incidents(void **state)
     assert_string_equal(incident_name(INCIDENTS), "unknown");
 }
 
+static void test_marks(void **state)
+{
+    static const char *const names[] = {"none", "bad", "left"};
+    enum zone_mark parsed = MARK_NONE;
+    assert_int_equal(sizeof names / sizeof *names, ZONE_MARKS);
+    for (unsigned i = MARK_NONE; i < ZONE_MARKS; i++) {
+        assert_string_equal(zone_mark_name((enum zone_mark)i), names[i]);
+        assert_true(zone_mark_parse(names[i], &parsed));
+        assert_int_equal(parsed, i);
+    }
+    assert_false(zone_mark_parse("worse", &parsed));
+    assert_string_equal(zone_mark_name(ZONE_MARKS), "unknown");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_incidents),        cmocka_unit_test(test_colours),
-        cmocka_unit_test(test_zone_states),      cmocka_unit_test(test_app_names),
-        cmocka_unit_test(test_release_names),    cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_address_equality), cmocka_unit_test(test_prefixes),
-        cmocka_unit_test(test_overlap),          cmocka_unit_test(test_containment),
+        cmocka_unit_test(test_incidents),   cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_colours),     cmocka_unit_test(test_zone_states),
+        cmocka_unit_test(test_app_names),   cmocka_unit_test(test_release_names),
+        cmocka_unit_test(test_addresses),   cmocka_unit_test(test_address_equality),
+        cmocka_unit_test(test_prefixes),    cmocka_unit_test(test_overlap),
+        cmocka_unit_test(test_containment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "model/wire.h"
 
 #include "base/text.h"
+#include "model/machine.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -34,13 +35,13 @@ static void check(const struct wire_request *request, const char *reason)
 
 static void test_names(void **state)
 {
-    static const char *const names[] = {"status", "history", "version",  "reload", "deploy",
-                                        "stage",  "switch",  "rollback", "abort",  "drain",
-                                        "stop",   "start",   "remove",   "exec",   "logs"};
+    static const char *const names[] = {"status",   "history", "version", "reload",   "deploy",   "stage",  "switch",
+                                        "rollback", "abort",   "drain",   "stop",     "start",    "remove", "exec",
+                                        "test",     "finish",  "attach",  "rehearse", "failover", "logs"};
     assert_int_equal(COUNT(names), VERBS);
     for (unsigned i = 0; i < VERBS; i++) {
         assert_string_equal(verb_name((enum wire_verb)i), names[i]);
-        assert_int_equal(verb_changes((enum wire_verb)i), i > VERB_VERSION);
+        assert_int_equal(verb_changes((enum wire_verb)i), i > VERB_VERSION && i != VERB_ATTACH);
     }
     assert_string_equal(verb_name(VERBS), "unknown");
     assert_true(verb_changes(VERBS)); /* when in doubt, rights are needed */
@@ -61,11 +62,12 @@ static void test_what_a_verb_takes(void **state)
         [VERB_RELOAD] = {NONE, NONE},     [VERB_DEPLOY] = {REQUIRED, REQUIRED}, [VERB_STAGE] = {REQUIRED, REQUIRED},
         [VERB_SWITCH] = {REQUIRED, NONE}, [VERB_ROLLBACK] = {REQUIRED, NONE},   [VERB_ABORT] = {REQUIRED, NONE},
         [VERB_DRAIN] = {REQUIRED, NONE},  [VERB_STOP] = {REQUIRED, NONE},       [VERB_START] = {REQUIRED, NONE},
-        [VERB_REMOVE] = {REQUIRED, NONE}, [VERB_LOGS] = {REQUIRED, NONE},
+        [VERB_REMOVE] = {REQUIRED, NONE}, [VERB_LOGS] = {REQUIRED, NONE},       [VERB_TEST] = {REQUIRED, NONE},
+        [VERB_FINISH] = {REQUIRED, NONE}, [VERB_ATTACH] = {REQUIRED, NONE},     [VERB_REHEARSE] = {REQUIRED, NONE},
     };
     for (unsigned verb = 0; verb < VERBS; verb++) {
-        if (verb == VERB_EXEC)
-            continue; /* is a command, not a request */
+        if (verb == VERB_EXEC || verb == VERB_FAILOVER)
+            continue; /* is a command, not a request; is the agent's own */
         for (int app = 0; app < 2; app++) {
             for (int release = 0; release < 2; release++) {
                 struct wire_request made = request((enum wire_verb)verb, app ? "web" : "", release ? "v1" : "");
@@ -122,7 +124,7 @@ static void test_numbers_out_of_range(void **state)
     made = request(VERB_SWITCH, "web", "");
     made.flags = WIRE_FORCE;
     check(&made, NULL);
-    made.flags = WIRE_FORCE | 2;
+    made.flags = WIRE_FORCE | 4;
     check(&made, "malformed");
     made = request(VERB_SWITCH, "web", "");
     made.zone = 1;
@@ -138,6 +140,48 @@ static void test_numbers_out_of_range(void **state)
     made = request(VERB_STATUS, "", "");
     made.flags = WIRE_FORCE;
     check(&made, "cannot be forced");
+}
+
+static void test_steps_of_a_deploy(void **state)
+{
+    struct wire_request made = request(VERB_DEPLOY, "web", "v1");
+    made.flags = WIRE_FORCE | WIRE_NO_TEST;
+    check(&made, NULL);
+    made.stop_after = STEP_HEALTH;
+    check(&made, NULL);
+    made.stop_after = STEP_TEST;
+    check(&made, "without its test");
+    made.flags = 0;
+    check(&made, NULL);
+    for (unsigned step = 1; step <= UINT8_MAX; step++) {
+        made.stop_after = (uint8_t)step;
+        if (step != STEP_HEALTH && step != STEP_TEST)
+            check(&made, "health or test");
+    }
+    made.stop_after = 0;
+    for (size_t i = 0; i < sizeof made.reserved; i++) {
+        made.reserved[i] = 1;
+        check(&made, "malformed");
+        made.reserved[i] = 0;
+    }
+    made = request(VERB_STAGE, "web", "v1");
+    made.flags = WIRE_NO_TEST;
+    check(&made, "stage has no test to leave out");
+    made.flags = 0;
+    made.stop_after = STEP_HEALTH;
+    check(&made, "stage cannot be stopped after a step");
+    made = request(VERB_FAILOVER, "web", "");
+    check(&made, "the agent's own");
+    made = request(VERB_TEST, "web", "");
+    made.flags = WIRE_FORCE;
+    check(&made, NULL);
+    static const enum wire_verb unforced[] = {VERB_FINISH, VERB_ATTACH, VERB_REHEARSE};
+    for (size_t i = 0; i < COUNT(unforced); i++) {
+        made = request(unforced[i], "web", "");
+        check(&made, NULL);
+        made.flags = WIRE_FORCE;
+        check(&made, "cannot be forced");
+    }
 }
 
 static void test_zone(void **state)
@@ -336,6 +380,7 @@ int main(void)
         cmocka_unit_test(test_hostile_names),
         cmocka_unit_test(test_unterminated_names),
         cmocka_unit_test(test_numbers_out_of_range),
+        cmocka_unit_test(test_steps_of_a_deploy),
         cmocka_unit_test(test_zone),
         cmocka_unit_test(test_commands),
         cmocka_unit_test(test_command_fields),

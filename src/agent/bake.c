@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The bake: a release that has just become live is watched, and left again at the first breach. It runs beside
+ * operations, never in one: a breach that is found while one runs waits for its end. All of it is in the journal, so
+ * that an agent that is started again goes on where the former one ended.
+ */
+#include "agent/agent.h"
+
+#include "os/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    AGAIN_MS = 5000,             /* between two attempts to switch back */
+    LOOK_MS = 1000,              /* between two looks at the figures; exits and probes are looked at when they happen */
+    BREACH_PATIENCE_MS = 300000, /* without [bake] time: how long a way back is looked for after a breach */
+};
+
+static const char who[] = "bluegreen (bake)";
+
+static struct app_zone *watched_zone(const struct app *app)
+{
+    return zone_of((struct app *)app, app->bake.zone);
+}
+
+bool baking(const struct app *app)
+{
+    return app->bake.on;
+}
+
+/* While a rehearsal has the other zone serve, nothing that happens says anything about this one. */
+static bool paused(const struct app *app)
+{
+    return app->live != (int)app->bake.zone;
+}
+
+/* --- what there is to see ---------------------------------------------------------------------------- */
+
+static void look(struct app *app)
+{
+    struct bake_run *bake = &app->bake;
+    struct app_zone *zone = watched_zone(app);
+    struct bake_figures figures = bake->watch.now;
+    char why[WIRE_TEXT_MAX + 1];
+    if (!bake->on || bake->breach[0] || paused(app) || !zone->service)
+        return;
+    bake_read_figures(zone, &figures, NULL);
+    bake_watch_figures(&bake->watch, &figures, loop_now_ms(app->agent->loop));
+    if (bake_breached(&bake->watch, &zone->service->bake, zone_failing(zone), why, sizeof why))
+        bake_breach(app, why);
+}
+
+void bake_look(struct app_zone *zone)
+{
+    if (zone->app->bake.on && zone == watched_zone(zone->app))
+        look(zone->app);
+}
+
+void bake_probed(struct app_zone *zone)
+{
+    struct app *app = zone->app;
+    if (!app->bake.on || zone != watched_zone(app) || paused(app))
+        return;
+    /* An app that was started again with the host is not asked more of than one that is staged. */
+    if (zone->tracker.verdict != VERDICT_UNKNOWN)
+        bake_watch_probe(&app->bake.watch, &zone->tracker.last);
+    look(app);
+}
+
+/* --- the guard hook ------------------------------------------------------------------------------------ */
+
+static void on_guard(void *context, const struct hook_result *result)
+{
+    struct app *app = context;
+    struct bake_run *bake = &app->bake;
+    if (!bake->guard_running)
+        return;
+    bake->guard_running = false;
+    bake->guard_due_ms = loop_now_ms(app->agent->loop) + watched_zone(app)->service->bake.guard_interval_ms;
+    bake_watch_guard(&bake->watch, result->ok ? NULL : result->text);
+    look(app);
+}
+
+static void run_guard(struct app *app)
+{
+    struct bake_run *bake = &app->bake;
+    struct app_zone *zone = watched_zone(app);
+    bool runs = bake->guard_running && hooks_running(app); /* one that went with its zone tells nothing */
+    if (runs || !hook_configured(zone, HOOK_GUARD) || operation_running(app) || !zone->kernel ||
+        loop_now_ms(app->agent->loop) < bake->guard_due_ms)
+        return;
+    bake->guard_running = true;
+    hook_run(zone, HOOK_GUARD, "", on_guard, app);
+}
+
+void bake_make_way(struct app *app)
+{
+    if (!app->bake.guard_running)
+        return;
+    app->bake.guard_running = false;
+    hooks_cancel_for(app, on_guard);
+}
+
+/* --- the way back --------------------------------------------------------------------------------------- */
+
+/* Why the release stays live although it is bad: loudly once, then in status. */
+static void say_stuck(struct app *app, const char *why)
+{
+    struct bake_run *bake = &app->bake;
+    bool said = bake->stuck[0];
+    snprintf(bake->stuck, sizeof bake->stuck, "%s", why);
+    if (said)
+        return;
+    log_error("%s/%s: %s is bad and STAYS LIVE: %s; it is bad because: %s", app->name, colour_name(bake->zone),
+              watched_zone(app)->release, why, bake->breach);
+}
+
+static bool way_back(struct app *app, char *why, size_t size)
+{
+    struct app_zone *target = zone_of(app, colour_other(app->bake.zone));
+    const struct verdict_tracker *tracker = &target->tracker;
+    bool was_live = target->state == ZONE_STANDBY || target->state == ZONE_DRAINING || target->state == ZONE_FROZEN;
+    if (!was_live)
+        snprintf(why, size, "there is nothing to switch back to: zone %s is %s", colour_name(target->colour),
+                 zone_state_name(target->state));
+    else if (target->mark == MARK_BAD)
+        snprintf(why, size, "%s is bad, too: %.150s", target->release, target->mark_reason);
+    else if (app->bake.tried && (tracker->verdict != VERDICT_HEALTHY ||
+                                 !verdict_fresh(tracker, &target->service->health, loop_now_ms(app->agent->loop))))
+        snprintf(why, size, "%s is not healthy: %s", target->release, tracker->last.detail);
+    else
+        return true;
+    return false;
+}
+
+/* The gate of the rollback costs no time while the standby's verdict is fresh. The first attempt is made whatever the
+ * verdict is, so that the history tells of it; further ones when it can succeed. */
+static void switch_back(struct app *app)
+{
+    struct bake_run *bake = &app->bake;
+    struct error err = {0};
+    char why[WIRE_TEXT_MAX + 1];
+    if (operation_running(app) || loop_now_ms(app->agent->loop) < bake->again_ms)
+        return; /* an operation's end wakes us */
+    if (!way_back(app, why, sizeof why)) {
+        say_stuck(app, why);
+        return;
+    }
+    bake->tried = true;
+    if (operation_by_agent(app, VERB_ROLLBACK, who, bake->breach, &err) < 0)
+        say_stuck(app, err.text);
+}
+
+/* --- from look to look ------------------------------------------------------------------------------------ */
+
+static void on_timer(void *context)
+{
+    struct app *app = context;
+    struct bake_run *bake = &app->bake;
+    uint64_t now = loop_now_ms(app->agent->loop);
+    look(app);
+    if (bake->breach[0])
+        switch_back(app);
+    if (!bake->on)
+        return;
+    if (now >= bake->until_ms && !operation_running(app)) {
+        bake_end(app, NULL);
+        return;
+    }
+    if (!bake->breach[0])
+        run_guard(app);
+    progress_bake(app);
+    uint64_t left = bake->until_ms > now ? bake->until_ms - now : LOOK_MS;
+    loop_timer_arm(bake->timer, left < LOOK_MS ? left : LOOK_MS);
+}
+
+static bool start(struct app *app, uint64_t until_unix_ms, uint64_t left_ms)
+{
+    struct bake_run *bake = &app->bake;
+    struct loop *loop = app->agent->loop;
+    if (!bake->timer)
+        bake->timer = loop_timer_new(loop, on_timer, app);
+    if (!bake->timer) {
+        log_error("%s: no memory to watch %s in its bake", app->name, app->zones[app->live].release);
+        return false;
+    }
+    *bake = (struct bake_run){.on = true,
+                              .zone = (enum colour)app->live,
+                              .until_ms = loop_now_ms(loop) + left_ms,
+                              .until_unix_ms = until_unix_ms,
+                              .base = bake->base,
+                              .guard_due_ms = loop_now_ms(loop) + app->zones[app->live].service->bake.guard_interval_ms,
+                              .timer = bake->timer};
+    bake_watch_start(&bake->watch, &bake->base, loop_now_ms(loop));
+    loop_timer_arm(bake->timer, left_ms < LOOK_MS ? left_ms : LOOK_MS);
+    return true;
+}
+
+void bake_switched(struct app *app)
+{
+    struct app_zone *zone = zone_of(app, (enum colour)app->live);
+    struct error err = {0};
+    app->bake.base = (struct bake_figures){0};
+    if (!zone->service || zone->service->bake.time_ms == 0)
+        return;
+    zone->usage_ms = 0; /* as of now */
+    bake_read_figures(zone, &app->bake.base, &err);
+    if (err.code)
+        log_warning("%s/%s: the bake cannot watch resets and listen overflows: %s", app->name,
+                    colour_name(zone->colour), err.text);
+}
+
+void bake_begin(struct app *app)
+{
+    if (app->live < 0 || app->state != APP_RUNNING || (app->bake.on && app->bake.zone == (enum colour)app->live))
+        return; /* it began with a breach, which is seen to when the operation has ended */
+    struct app_zone *zone = zone_of(app, (enum colour)app->live);
+    uint32_t time_ms = zone->service ? zone->service->bake.time_ms : 0;
+    if (time_ms == 0 || !start(app, clock_unix_ms() + time_ms, time_ms))
+        return;
+    record_bake(app);
+    log_notice("%s/%s: %s is in its bake for the next %u s", app->name, colour_name(zone->colour), zone->release,
+               (time_ms + 999) / 1000);
+}
+
+void bake_end(struct app *app, const char *why)
+{
+    struct bake_run *bake = &app->bake;
+    struct app_zone *zone = watched_zone(app);
+    char text[2 * WIRE_TEXT_MAX], stands[WIRE_TEXT_MAX + 1] = "";
+    if (!bake->on)
+        return;
+    bool breached = bake->breach[0];
+    if (zone->service)
+        bake_text(&bake->watch, &zone->service->bake, stands, sizeof stands);
+    if (why)
+        snprintf(text, sizeof text, "the bake of %s has ended: %s", zone->release, why);
+    else if (breached)
+        snprintf(text, sizeof text, "the bake of %s is over; it is bad and stays live: %s", zone->release,
+                 bake->breach);
+    else
+        snprintf(text, sizeof text, "%s has passed its bake: %s", zone->release, stands);
+    log_line(breached && !why ? LOG_LEVEL_ERROR : LOG_LEVEL_NOTICE, "%s/%s: %s", app->name, colour_name(zone->colour),
+             text);
+    bake_make_way(app);
+    loop_timer_disarm(bake->timer);
+    bake->on = false;
+    bake->breach[0] = bake->stuck[0] = '\0';
+    if (app->indexed)
+        record_bake(app);
+    if (!why && !breached && zone->mark == MARK_BAD) /* somebody forced it to be live, and was right */
+        zone_set_mark(zone, MARK_NONE, "");
+    requests_end(app, WAIT_BAKE, why || breached ? RESULT_FAILED : RESULT_DONE, NULL, text); /* not passed is failed */
+}
+
+void bake_breach(struct app *app, const char *why)
+{
+    struct bake_run *bake = &app->bake;
+    if (app->live < 0 || app->state != APP_RUNNING)
+        return;
+    struct app_zone *zone = zone_of(app, (enum colour)app->live);
+    if (bake->on && bake->zone != zone->colour)
+        bake_end(app, "another release is live");
+    if (bake->breach[0] || (!bake->on && !start(app, clock_unix_ms() + BREACH_PATIENCE_MS, BREACH_PATIENCE_MS)))
+        return;
+    snprintf(bake->breach, sizeof bake->breach, "%s", why);
+    text_sanitise(bake->breach);
+    log_error("%s/%s: %s is bad: %s", app->name, colour_name(zone->colour), zone->release, bake->breach);
+    zone_set_mark(zone, MARK_BAD, bake->breach);
+    record_bake(app);
+    incident_record(zone, INCIDENT_BREACH, "%s", bake->breach);
+    progress(app, zone->colour, "bake", "%s is bad: %s", zone->release, bake->breach);
+    loop_timer_arm(bake->timer, 0); /* not from here: whoever found it is in the middle of something */
+}
+
+/* --- operations meanwhile ---------------------------------------------------------------------------------- */
+
+void bake_before_step(struct app *app, enum step step)
+{
+    char why[WIRE_TEXT_MAX + 1];
+    if (!app->bake.on || (step != STEP_CLEAR && step != STEP_HALT))
+        return;
+    if (step == STEP_CLEAR)
+        snprintf(why, sizeof why, "%s takes the place of what could be switched back to", app->operation.release);
+    else
+        snprintf(why, sizeof why, "%s by %s", verb_name(app->operation.verb), app->operation.who);
+    bake_end(app, why);
+}
+
+void bake_operation_ended(struct app *app, const char *failure)
+{
+    struct bake_run *bake = &app->bake;
+    char why[2 * WIRE_TEXT_MAX];
+    if (!bake->on)
+        return;
+    if (app->state != APP_RUNNING || paused(app)) {
+        const char *live = app->live >= 0 ? app->zones[app->live].release : "nothing";
+        snprintf(why, sizeof why, "%s is live again, by %s%s%s", live, app->operation.who, bake->breach[0] ? ": " : "",
+                 bake->breach);
+        bake_end(app, why);
+        return;
+    }
+    if (failure && app->operation.by_agent) {
+        say_stuck(app, failure);
+        bake->again_ms = loop_now_ms(app->agent->loop) + AGAIN_MS;
+    }
+    loop_timer_arm(bake->timer, bake->breach[0] && !failure ? 0 : LOOK_MS);
+}
+
+/* --- after a start, and for others ------------------------------------------------------------------------- */
+
+/* Time went on while no agent looked, but a bake does not pass before its release was looked at once more. */
+static uint64_t time_left(const struct app_zone *zone, uint64_t until_unix_ms)
+{
+    const struct health *health = &zone->service->health;
+    uint64_t now = clock_unix_ms(), left = until_unix_ms > now ? until_unix_ms - now : 0;
+    uint64_t least = (uint64_t)health->interval_ms * health->failures + health->timeout_ms;
+    uint64_t most = zone->service->bake.time_ms > BREACH_PATIENCE_MS ? zone->service->bake.time_ms : BREACH_PATIENCE_MS;
+    least = least < most ? least : most;
+    return left < least ? least : left < most ? left : most; /* the clock may have been set */
+}
+
+void bake_recover(struct app *app, const struct folded_app *folded)
+{
+    const struct folded_bake *from = &folded->bake;
+    const struct record *operation = &folded->operation;
+    bool runs = app->state == APP_RUNNING && app->live >= 0 && app->zones[app->live].service;
+    bool same = runs && from->until_unix_ms && (int)from->zone == app->live;
+    bool new_release = runs && folded->interrupted && operation->to == app->live && !operation_running(app) &&
+                       (operation->verb == VERB_DEPLOY || operation->verb == VERB_SWITCH);
+    if (!same) {
+        if (from->until_unix_ms)
+            record_bake(app); /* that it is over */
+        if (new_release) {
+            bake_switched(app);
+            bake_begin(app);
+        }
+        return;
+    }
+    struct app_zone *zone = zone_of(app, (enum colour)app->live);
+    struct bake_figures now = {0}, base = {0};
+    bake_read_figures(zone, &now, NULL);
+    if (zone->kernel) /* else it is built again, and counts from nothing */
+        base = (struct bake_figures){.restarts = from->restarts,
+                                     .oom_kills = from->oom_kills,
+                                     .overflows = from->overflows,
+                                     .resets = now.resets};
+    app->bake.base = base;
+    if (!start(app, from->until_unix_ms, time_left(zone, from->until_unix_ms)))
+        return;
+    text_copy(app->bake.breach, sizeof app->bake.breach, from->reason);
+    log_notice("%s/%s: the bake of %s goes on%s%s", app->name, colour_name(zone->colour), zone->release,
+               from->reason[0] ? "; it is bad: " : "", from->reason);
+}
+
+void bake_fill(const struct app *app, struct wire_bake *out)
+{
+    const struct bake_run *bake = &app->bake;
+    const struct app_zone *zone = watched_zone(app);
+    if (!bake->on)
+        return;
+    out->baking = 1;
+    out->until_unix_ms = bake->until_unix_ms;
+    if (bake->breach[0])
+        snprintf(out->verdict, sizeof out->verdict, "bad: %.120s; %.120s", bake->breach,
+                 bake->stuck[0] ? bake->stuck : "it is being switched back");
+    else if (zone->service)
+        bake_text(&bake->watch, &zone->service->bake, out->verdict, sizeof out->verdict);
+    text_sanitise(out->verdict);
+}
+
+void bake_dispose(struct app *app)
+{
+    loop_timer_free(app->bake.timer);
+    app->bake = (struct bake_run){0};
+}

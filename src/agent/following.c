@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Coming to what runs already: attach joins it and goes with it to its end, finish ends what only waits. */
+#include "agent/agent.h"
+
+#include "os/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void answer(const struct asked *asked, enum wire_result result, const char *text)
+{
+    reply_end(asked->agent, asked->request->header.client, asked->request->header.request, result, text);
+}
+
+static struct app_zone *draining_zone(struct app *app)
+{
+    for (int colour = 0; colour < COLOURS; colour++) {
+        struct app_zone *zone = &app->zones[colour];
+        if (zone->state == ZONE_DRAINING && zone->drain.timer && !zone->drain.passive)
+            return zone;
+    }
+    return NULL;
+}
+
+/* What somebody would want to know who thought that something was going on. */
+static void say_idle(const struct asked *asked, const struct app *app)
+{
+    char text[WIRE_TEXT_MAX];
+    if (app->state == APP_RUNNING && app->live >= 0)
+        snprintf(text, sizeof text, "nothing runs on %s: %s is live on %s", app->name, app->zones[app->live].release,
+                 colour_name((enum colour)app->live));
+    else
+        snprintf(text, sizeof text, "nothing runs on %s: it is %s", app->name, app_state_name(app->state));
+    answer(asked, RESULT_DONE, text);
+}
+
+void handle_attach(const struct asked *asked, struct app *app)
+{
+    if (!operation_running(app) && !draining_zone(app) && !baking(app)) {
+        say_idle(asked, app);
+        return;
+    }
+    struct request *request = request_wait_for(asked, app,
+                                               operation_running(app) ? WAIT_OPERATION
+                                               : draining_zone(app)   ? WAIT_DRAIN
+                                                                      : WAIT_BAKE);
+    if (!request)
+        return;
+    request->attached = true;
+    request->brief = !asked->client->may_operate;
+    progress_greet(request);
+}
+
+void handle_finish(const struct asked *asked, struct app *app)
+{
+    char text[2 * WIRE_TEXT_MAX] = "", drained[WIRE_TEXT_MAX] = "";
+    struct error err = {0};
+    enum wire_result busy = admit_busy(app, &err); /* an operation may be about to make the draining zone live again */
+    if (busy != RESULT_DONE) {
+        answer(asked, busy, err.text);
+        return;
+    }
+    struct app_zone *zone = draining_zone(app);
+    bool was_baking = baking(app);
+    if (!zone && !was_baking) {
+        say_idle(asked, app);
+        return;
+    }
+    log_notice("%s: %s%s%s ended now, asked for by %s", app->name, zone ? "the drain" : "",
+               zone && was_baking ? " and " : "", was_baking ? "the bake" : "", client_name(asked->client));
+    if (zone)
+        drain_finish(zone, drained, sizeof drained);
+    if (was_baking)
+        bake_end(app, NULL);
+    text_copy(text, sizeof text, drained);
+    if (was_baking)
+        snprintf(text + strlen(text), sizeof text - strlen(text),
+                 "%sthe bake is finished: %s stays live and is not watched for a breach any more", zone ? "\n" : "",
+                 app->zones[app->live].release);
+    answer(asked, RESULT_DONE, text);
+}

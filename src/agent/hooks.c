@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Hooks: commands of the release that run beside the app when something happens to it, one at a time for each app, each
+ * with a deadline at which it is killed with all that it started. In the zone the shim sees to that, on the host a pid
+ * namespace does (os/command.h). What a hook is run for and what follows is hook_steps.c's.
+ */
+#include "agent/hook.h"
+
+#include "base/cleanup.h"
+#include "os/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#define NAME_PREFIX "hook-"
+
+enum {
+    GRACE_MS = 5000, /* from the kill to giving up on who hangs in the kernel */
+    NAMES_TRIED_MAX = 64,
+};
+
+bool hook_configured(const struct app_zone *zone, enum hook hook)
+{
+    return zone->service && zone->service->hooks[hook].run.count > 0;
+}
+
+static bool decides_nothing(enum hook hook)
+{
+    return hook == HOOK_POST_ROLLBACK || hook == HOOK_ON_FAILURE || hook == HOOK_ON_ROLLBACK ||
+           hook == HOOK_ON_FAILOVER;
+}
+
+/* "60 s", "1500 ms". */
+static const char *duration(uint32_t ms, char text[24])
+{
+    snprintf(text, 24, ms % 1000 ? "%u ms" : "%u s", ms % 1000 ? ms : ms / 1000);
+    return text;
+}
+
+/* --- the end -------------------------------------------------------------------------------------------- */
+
+static void release(struct hook_call *call)
+{
+    list_remove(&call->link);
+    hook_output_close(&call->output);
+    loop_remove_fd(call->exit_source);
+    loop_timer_free(call->timer);
+    command_forget(&call->host);
+    free(call);
+}
+
+/* Whoever waits behind it begins from the loop, and not from inside of what its end sets off. */
+static void begin_next_soon(struct app *app)
+{
+    loop_timer_arm(app->hooks_timer, 0);
+}
+
+static void tell(const struct hook_call *call, const struct hook_result *result)
+{
+    const struct app_zone *zone = call->zone;
+    const char *app = zone->app->name, *colour = colour_name(zone->colour), *hook = hook_name(call->hook);
+    uint64_t took = call->begun ? clock_monotonic_ms() - call->began_ms : 0;
+    if (result->ok && call->hook == HOOK_GUARD)
+        log_debug("%s/%s: hook %s of %s passed in %llu ms", app, colour, hook, zone->release, (unsigned long long)took);
+    else if (result->ok)
+        log_notice("%s/%s: hook %s of %s passed in %llu ms", app, colour, hook, zone->release,
+                   (unsigned long long)took);
+    else
+        log_warning("%s/%s: hook %s of %s failed: %s", app, colour, hook, zone->release, result->text);
+    if (!result->ok && decides_nothing(call->hook))
+        incident_record(call->zone, INCIDENT_HOOK, "%s: %s", hook, result->text);
+}
+
+/* Adds its last line, and hands the result over. Text is how it ended, "" if well. */
+static void finish(struct hook_call *call, const char *text)
+{
+    struct app *app = call->zone->app;
+    struct hook_result result = {.ok = !text[0]};
+    hook_output_close(&call->output);
+    hook_output_text(&call->output, result.output);
+    const char *line = hook_last_line(result.output);
+    if (text[0])
+        snprintf(result.text, sizeof result.text, "%s%s%s", text, line[0] ? ": " : "", line);
+    text_sanitise(result.text);
+    if (!call->cancelled)
+        tell(call, &result);
+    hook_done *done = call->cancelled ? NULL : call->done;
+    void *context = call->context;
+    release(call);
+    begin_next_soon(app);
+    if (done)
+        done(context, &result); /* last: it may be the app's end */
+}
+
+static void finish_ended(struct hook_call *call, bool signalled, int value)
+{
+    char text[64] = "", patience[24];
+    bool late = call->late || (signalled && value == SIGKILL && !call->on_host &&
+                               clock_monotonic_ms() - call->began_ms >= call->timeout_ms);
+    if (late)
+        snprintf(text, sizeof text, "killed after %s", duration(call->timeout_ms, patience));
+    else if (signalled)
+        snprintf(text, sizeof text, "ended by signal %d (%s)", value, strsignal(value));
+    else if (value != 0)
+        snprintf(text, sizeof text, "exit status %d", value);
+    finish(call, text);
+}
+
+static void on_host_exit(void *context, int fd, uint32_t events)
+{
+    struct hook_call *call = context;
+    struct command_end end;
+    struct error err = {0};
+    (void)fd;
+    (void)events;
+    loop_remove_fd(call->exit_source);
+    call->exit_source = NULL;
+    command_collect(&call->host, &end);
+    if (end.failed)
+        error_errno(&err, end.error, "%s", end.failed);
+    if (call->given_up)
+        release(call);
+    else if (end.failed)
+        finish(call, err.text);
+    else
+        finish_ended(call, end.signalled, end.value);
+}
+
+static struct hook_call *call_named(struct app_zone *zone, const char *name)
+{
+    struct hook_call *call;
+    list_for_each(call, &zone->app->hooks, link)
+    {
+        if (call->zone == zone && call->begun && !call->on_host && strcmp(call->name, name) == 0)
+            return call;
+    }
+    return NULL;
+}
+
+bool hook_ended(struct app_zone *zone, const struct zone_app *about)
+{
+    struct hook_call *call = call_named(zone, about->name);
+    if (!call)
+        return text_starts_with(about->name, NAME_PREFIX); /* one that was given up, or a former agent's */
+    if (call->given_up)
+        release(call);
+    else if (about->start_error) /* never executed: signalled and value say nothing */
+        finish(call, about->reason[0] ? about->reason : "it could not be started");
+    else
+        finish_ended(call, about->signalled, about->value);
+    return true;
+}
+
+/* --- killing -------------------------------------------------------------------------------------------- */
+
+static void stop_in_zone(struct app_zone *zone, const char *name)
+{
+    struct error err = {0};
+    if (zone->kernel && zone_stop(zone->kernel, name, &err) < 0)
+        log_warning("%s/%s: end the hook %s: %s", zone->app->name, colour_name(zone->colour), name, err.text);
+}
+
+static void kill_call(struct hook_call *call)
+{
+    if (call->on_host)
+        command_kill(&call->host);
+    else
+        stop_in_zone(call->zone, call->name);
+}
+
+/* First its deadline on the host (in the zone the shim keeps it), then the end of all patience. */
+static void on_timer(void *context)
+{
+    struct hook_call *call = context;
+    if (call->on_host && !call->late && !call->cancelled) {
+        call->late = true;
+        command_kill(&call->host);
+        loop_timer_arm(call->timer, GRACE_MS);
+        return;
+    }
+    struct app_zone *zone = call->zone;
+    log_error("%s/%s: hook %s was killed and does not end; it hangs in the kernel", zone->app->name,
+              colour_name(zone->colour), hook_name(call->hook));
+    kill_call(call);
+    hook_done *done = call->cancelled ? NULL : call->done;
+    void *call_context = call->context;
+    call->given_up = call->cancelled = true;
+    begin_next_soon(zone->app);
+    struct hook_result result = {.text = "killed at its deadline, and it does not end"};
+    if (done)
+        done(call_context, &result);
+}
+
+static void cancel(struct hook_call *call)
+{
+    if (!call->begun) {
+        release(call);
+        return;
+    }
+    if (call->cancelled)
+        return;
+    call->cancelled = true;
+    kill_call(call);
+    loop_timer_arm(call->timer, GRACE_MS);
+}
+
+void hooks_cancel(struct app_zone *zone)
+{
+    struct hook_call *call;
+    list_for_each(call, &zone->app->hooks, link)
+    {
+        if (call->zone == zone)
+            cancel(call);
+    }
+}
+
+void hooks_cancel_for(struct app *app, hook_done *done)
+{
+    struct hook_call *call;
+    list_for_each(call, &app->hooks, link)
+    {
+        if (call->done == done)
+            cancel(call);
+    }
+}
+
+void hooks_zone_gone(struct app_zone *zone)
+{
+    struct hook_call *call;
+    list_for_each(call, &zone->app->hooks, link)
+    {
+        if (call->zone != zone)
+            continue;
+        if (call->begun && !call->on_host)
+            release(call); /* its process went with the zone */
+        else
+            cancel(call);
+    }
+    begin_next_soon(zone->app);
+}
+
+void hooks_found(struct app_zone *zone)
+{
+    size_t count = 0, worker;
+    const struct zone_app *processes = zone_processes(zone->kernel, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (processes[i].pid && text_starts_with(processes[i].name, NAME_PREFIX) &&
+            !worker_find(zone, processes[i].name, &worker))
+            stop_in_zone(zone, processes[i].name);
+    }
+}
+
+void hooks_dispose(struct app *app)
+{
+    struct hook_call *call;
+    list_for_each(call, &app->hooks, link)
+    {
+        if (call->begun)
+            kill_call(call);
+        release(call);
+    }
+    loop_timer_free(app->hooks_timer);
+    app->hooks_timer = NULL;
+}
+
+/* --- beginning ------------------------------------------------------------------------------------------ */
+
+static int start_on_host(struct hook_call *call, const struct zone_launch *launch, int writer, struct error *err)
+{
+    const struct command_spec spec = {
+        .argv = launch->argv.items,
+        .environment = launch->environment.items,
+        .workdir = "/",
+        .uid = launch->uid,
+        .gid = launch->gid,
+        .groups = launch->groups,
+        .group_count = launch->group_count,
+        .output = writer,
+    };
+    int result = command_start(&spec, &call->host, err);
+    if (result < 0)
+        return result;
+    call->exit_source = loop_add_fd(call->zone->app->agent->loop, call->host.pidfd, EPOLLIN, on_host_exit, call);
+    if (call->exit_source)
+        return 0;
+    command_kill(&call->host);
+    return error_errno(err, errno, "watch it");
+}
+
+/* A former agent may have left some that still end: their names are passed over. */
+static int start_in_zone(struct hook_call *call, struct zone_launch *launch, int writer, struct error *err)
+{
+    struct app_zone *zone = call->zone;
+    size_t worker;
+    CLEANUP_FD int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    const int stdio[] = {null_fd, writer, writer};
+    if (null_fd < 0)
+        return error_errno(err, errno, "open /dev/null");
+    launch->process = call->name;
+    launch->stdio = stdio;
+    launch->deadline_ms = call->timeout_ms;
+    launch->stop_timeout_ms = 0;
+    int result = -EBUSY;
+    for (int tries = 0; result == -EBUSY && tries < NAMES_TRIED_MAX; tries++) {
+        snprintf(call->name, sizeof call->name, NAME_PREFIX "%u", ++zone->app->agent->last_command);
+        if (!worker_find(zone, call->name, &worker))
+            result = zone_start(zone->kernel, launch, err);
+    }
+    return result;
+}
+
+static int start(struct hook_call *call, struct error *err)
+{
+    struct app_zone *zone = call->zone;
+    struct zone_launch launch;
+    int result = 0;
+    if (!zone->service || (!call->on_host && (!zone->kernel || zone->closing)))
+        return error_set(err, ENOENT, "the zone is gone");
+    result = zone_launch_prepare(zone, &launch, err);
+    if (result < 0)
+        return result;
+    CLEANUP_WORDS struct words environment = {0};
+    CLEANUP_FD int writer = -1;
+    if (hook_environment(call, &launch.environment, &environment) < 0)
+        return error_errno(err, ENOMEM, "prepare its environment");
+    result = hook_output_open(&call->output, zone->app->agent->loop, launch.uid, launch.gid, &writer, err);
+    if (result < 0)
+        return result;
+    launch.argv = zone->resolved->hooks[call->hook];
+    launch.environment = environment;
+    return call->on_host ? start_on_host(call, &launch, writer, err) : start_in_zone(call, &launch, writer, err);
+}
+
+static void begin(struct hook_call *call)
+{
+    struct error err = {0};
+    call->begun = true;
+    call->began_ms = clock_monotonic_ms();
+    call->timeout_ms = call->zone->service ? call->zone->service->hook_timeout_ms : 0;
+    if (start(call, &err) < 0) {
+        finish(call, err.text);
+        return;
+    }
+    loop_timer_arm(call->timer, call->timeout_ms + (call->on_host ? 0u : GRACE_MS));
+    log_info("%s/%s: hook %s of %s runs %s", call->zone->app->name, colour_name(call->zone->colour),
+             hook_name(call->hook), call->zone->release, call->on_host ? "on the host" : call->name);
+}
+
+void on_hooks_timer(void *context)
+{
+    struct app *app = context;
+    struct hook_call *call;
+    list_for_each(call, &app->hooks, link)
+    {
+        if (call->given_up)
+            continue;
+        if (!call->begun)
+            begin(call);
+        return;
+    }
+}
+
+bool hooks_running(const struct app *app)
+{
+    return !list_empty(&app->hooks);
+}
+
+void hook_run(struct app_zone *zone, enum hook hook, const char *reason, hook_done *done, void *context)
+{
+    struct hook_result nothing = {.ok = true};
+    struct app *app = zone->app;
+    struct hook_call *call = hook_configured(zone, hook) ? calloc(1, sizeof *call) : NULL;
+    struct loop_timer *timer = call ? loop_timer_new(app->agent->loop, on_timer, call) : NULL;
+    if (!timer) {
+        free(call);
+        nothing.ok = !hook_configured(zone, hook);
+        text_copy(nothing.text, sizeof nothing.text, nothing.ok ? "" : "out of memory");
+        if (done)
+            done(context, &nothing);
+        return;
+    }
+    *call = (struct hook_call){
+        .zone = zone,
+        .hook = hook,
+        .done = done,
+        .context = context,
+        .timer = timer,
+        .on_host = zone->service->hooks[hook].on_host,
+        .host = {.pidfd = -1, .status = -1},
+        .output = {.fd = -1},
+    };
+    text_copy(call->reason, sizeof call->reason, reason ? reason : "");
+    for (char *newline = call->reason; (newline = strchr(newline, '\n'));)
+        *newline = ' ';
+    list_append(&app->hooks, &call->link);
+    begin_next_soon(app);
+}

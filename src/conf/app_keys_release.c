@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* [hooks], [test] and [bake]: keys whose values have a language of their own, and those that need each other. */
+#include "conf/app_keys.h"
+
+#include "model/grammar.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* --- values ------------------------------------------------------------------------------------- */
+
+int app_key_hook(void *target, const char *key, const char *value, struct error *err)
+{
+    struct service *service = target;
+    for (unsigned hook = 0; hook < HOOKS; hook++) {
+        if (strcmp(hook_name((enum hook)hook), key) == 0)
+            return grammar_hook(value, &service->hooks[hook], err);
+    }
+    return error_set(err, EINVAL, "there is no such hook");
+}
+
+int app_key_pages(void *target, const char *value, struct error *err)
+{
+    struct service *service = target;
+    return grammar_pages(value, service->tests, &service->test_count, err);
+}
+
+int app_key_errors(void *target, const char *value, struct error *err)
+{
+    struct service *service = target;
+    return grammar_percent(value, &service->bake.errors_percent, err);
+}
+
+/* --- keys that need each other -------------------------------------------------------------------- */
+
+/* A value of "time = 0" or "auto = no" is a decision, and what depends on it may stay for later. Without one, somebody
+ * believes to be watched who is not. */
+static const struct {
+    const char *section, *key;                   /* this one ... */
+    const char *needs_section, *needs_key, *why; /* ... does nothing without that one */
+} needs[] = {
+    {"bake", "guard", "bake", "time", "it runs while a release is watched; write \"time = 10m\" too, or time = 0"},
+    {"bake", "restarts", "bake", "time", "it counts while a release is watched; write \"time = 10m\" too, or time = 0"},
+    {"bake", "resets", "bake", "time", "it counts while a release is watched; write \"time = 10m\" too, or time = 0"},
+    {"bake", "overflows", "bake", "time",
+     "it counts while a release is watched; write \"time = 10m\" too, or time = 0"},
+    {"bake", "errors", "bake", "time", "it counts while a release is watched; write \"time = 10m\" too, or time = 0"},
+    {"bake", "interval", "bake", "guard", "it is how often guard runs, and there is none; add one, or remove this"},
+    {"hooks", "on_failover", "failover", "auto",
+     "it runs when the agent fails over, which it does not; write \"auto = yes\" in [failover], or auto = no"},
+};
+
+void app_check_release(const struct scan *scan, struct problems *problems)
+{
+    for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
+        const struct scan_entry *entry = keys_find(scan, needs[i].section, needs[i].key);
+        if (entry && !entry->refused && !keys_find(scan, needs[i].needs_section, needs[i].needs_key))
+            problem_at_key(problems, needs[i].section, needs[i].key, "%s", needs[i].why);
+    }
+}

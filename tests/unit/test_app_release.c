@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The sections of an app's file that lead a release through its life: hooks, test, bake, failover. */
+#include "conf/conf.h"
+
+#include "base/cleanup.h"
+#include "model/grammar.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+#define APP          "[app]\nname = web\nuser = web\nrun = /srv/web/%r/server\n"
+#define PORTS        "[ports]\nhttp = 80 -> 8080/tcp\n"
+
+static int parse(const char *content, struct service *service, struct words *problems)
+{
+    return conf_parse_app("apps/web.conf", content, strlen(content), service, problems);
+}
+
+static void parse_good(const char *content, struct service *service)
+{
+    CLEANUP_WORDS struct words problems = {0};
+    *service = (struct service){0};
+    if (parse(content, service, &problems) != 0)
+        fail_msg("%s\n%s", content, problems.count ? problems.items[0] : "no reason given");
+    assert_int_equal(problems.count, 0);
+}
+
+/* --- names -------------------------------------------------------------------------------------- */
+
+static void test_names(void **state)
+{
+    assert_string_equal(hook_name(HOOK_PRE_START), "pre_start");
+    assert_string_equal(hook_place(HOOK_PRE_START), "[hooks] pre_start");
+    assert_string_equal(hook_name(HOOK_ON_FAILOVER), "on_failover");
+    assert_string_equal(hook_name(HOOK_GUARD), "guard");
+    assert_string_equal(hook_place(HOOK_GUARD), "[bake] guard");
+    for (unsigned a = 0; a < HOOKS; a++) {
+        for (unsigned b = 0; b < a; b++)
+            assert_string_not_equal(hook_name((enum hook)a), hook_name((enum hook)b));
+    }
+}
+
+/* --- good files --------------------------------------------------------------------------------- */
+
+static void test_defaults(void **state)
+{
+    CLEANUP_SERVICE struct service service;
+    parse_good(APP, &service);
+    for (size_t i = 0; i < HOOKS; i++)
+        assert_true(service.hooks[i].run.count == 0 && !service.hooks[i].on_host);
+    assert_int_equal(service.hook_timeout_ms, 60000);
+    assert_int_equal(service.test_count, 0);
+    assert_int_equal(service.bake.time_ms, 0);
+    assert_int_equal(service.bake.guard_interval_ms, 10000);
+    assert_int_equal(service.bake.restarts, 0);
+    assert_true(service.bake.resets == BAKE_UNLIMITED);
+    assert_int_equal(service.bake.overflows, 0);
+    assert_int_equal(service.bake.errors_percent, 10);
+    assert_false(service.failover);
+}
+
+static void expect_hook(const struct service *service, enum hook hook, const char *executable, bool on_host)
+{
+    assert_true(service->hooks[hook].run.count > 0);
+    assert_string_equal(service->hooks[hook].run.items[0], executable);
+    assert_int_equal(service->hooks[hook].on_host, on_host);
+}
+
+static void test_hooks(void **state)
+{
+    CLEANUP_SERVICE struct service service;
+    parse_good(APP "[hooks]\npre_start = /srv/web/%r/bin/warm --zone %z 'two words'\ntest = host: /usr/bin/check\n"
+                   "pre_switch = /bin/a\npost_switch = host:/bin/b\npre_rollback = /bin/c\npost_rollback = /bin/d\n"
+                   "on_failure = /bin/e\non_rollback = host:   /bin/f x\non_failover = /bin/g\ntimeout = 5m\n"
+                   "[bake]\ntime = 10m\nguard = host: /bin/h\n[failover]\nauto = yes\n",
+               &service);
+    expect_hook(&service, HOOK_PRE_START, "/srv/web/%r/bin/warm", false);
+    assert_int_equal(service.hooks[HOOK_PRE_START].run.count, 4);
+    assert_string_equal(service.hooks[HOOK_PRE_START].run.items[3], "two words");
+    expect_hook(&service, HOOK_TEST, "/usr/bin/check", true);
+    expect_hook(&service, HOOK_PRE_SWITCH, "/bin/a", false);
+    expect_hook(&service, HOOK_POST_SWITCH, "/bin/b", true);
+    expect_hook(&service, HOOK_PRE_ROLLBACK, "/bin/c", false);
+    expect_hook(&service, HOOK_POST_ROLLBACK, "/bin/d", false);
+    expect_hook(&service, HOOK_ON_FAILURE, "/bin/e", false);
+    expect_hook(&service, HOOK_ON_ROLLBACK, "/bin/f", true);
+    assert_int_equal(service.hooks[HOOK_ON_ROLLBACK].run.count, 2);
+    expect_hook(&service, HOOK_ON_FAILOVER, "/bin/g", false);
+    expect_hook(&service, HOOK_GUARD, "/bin/h", true);
+    assert_int_equal(service.hook_timeout_ms, 300000);
+    assert_true(service.failover);
+}
+
+static void expect_page(const struct test_page *page, const char *path, uint8_t statuses, const char *contains)
+{
+    assert_string_equal(page->path, path);
+    assert_int_equal(page->status_count, statuses);
+    assert_string_equal(page->contains, contains);
+}
+
+static void test_pages(void **state)
+{
+    CLEANUP_SERVICE struct service service;
+    parse_good(APP PORTS "[test]\nhttp = /healthz 200 | /login 200 204 301-308 Sign  in | / |/a?b=%20c It's 200\t|"
+                         " /json 200 \"status\":\"ok\"\n",
+               &service);
+    assert_int_equal(service.test_count, 5);
+    expect_page(&service.tests[0], "/healthz", 1, "");
+    assert_int_equal(service.tests[0].status[0].first, 200);
+    assert_int_equal(service.tests[0].status[0].last, 200);
+    expect_page(&service.tests[1], "/login", 3, "Sign  in");
+    assert_int_equal(service.tests[1].status[2].first, 301);
+    assert_int_equal(service.tests[1].status[2].last, 308);
+    expect_page(&service.tests[2], "/", 0, "");
+    expect_page(&service.tests[3], "/a?b=%20c", 0, "It's 200");
+    expect_page(&service.tests[4], "/json", 1, "\"status\":\"ok\"");
+}
+
+static void test_bake(void **state)
+{
+    CLEANUP_SERVICE struct service service;
+    parse_good(APP "[bake]\ntime = 7d\nguard = /bin/guard\ninterval = 1h\nrestarts = 1000000\nresets = 0\n"
+                   "overflows = unlimited\nerrors = 100%\n[failover]\nauto = no\n",
+               &service);
+    assert_int_equal(service.bake.time_ms, 604800000);
+    assert_int_equal(service.bake.guard_interval_ms, 3600000);
+    assert_int_equal(service.bake.restarts, 1000000);
+    assert_int_equal(service.bake.resets, 0);
+    assert_true(service.bake.overflows == BAKE_UNLIMITED);
+    assert_int_equal(service.bake.errors_percent, 100);
+    assert_false(service.failover);
+    service_clear(&service);
+    parse_good(APP "[bake]\ntime = 2s\nguard = /bin/guard\ninterval = 1s\nrestarts = unlimited\nresets = unlimited\n"
+                   "errors = 0%\n[hooks]\ntimeout = 1s\n",
+               &service);
+    assert_true(service.bake.restarts == BAKE_UNLIMITED && service.bake.resets == BAKE_UNLIMITED);
+    assert_int_equal(service.bake.errors_percent, 0);
+    assert_int_equal(service.hook_timeout_ms, 1000);
+}
+
+/* "Not now" is an answer: what belongs to it may stay in the file. */
+static void test_switched_off(void **state)
+{
+    CLEANUP_SERVICE struct service service;
+    parse_good(APP "[bake]\ntime = 0\nguard = /bin/guard\ninterval = 1h\nrestarts = 3\nerrors = 1%\n"
+                   "[hooks]\non_failover = /bin/tell\n[failover]\nauto = no\n",
+               &service);
+    assert_int_equal(service.bake.time_ms, 0);
+}
+
+static void test_most_pages(void **state)
+{
+    CLEANUP_TEXT struct text content = {0};
+    CLEANUP_WORDS struct words problems = {0};
+    struct service service;
+    text_add(&content, APP PORTS "[test]\nhttp = /0");
+    for (int i = 1; i < TEST_PAGES_MAX; i++)
+        text_addf(&content, " | /%d", i);
+    parse_good(content.data, &service);
+    assert_int_equal(service.test_count, TEST_PAGES_MAX);
+    service_clear(&service);
+    text_add(&content, " | /more\n");
+    assert_int_equal(parse(content.data, &service, &problems), -EINVAL);
+    assert_int_equal(problems.count, 1);
+    assert_true(text_starts_with(problems.items[0], "apps/web.conf: [test] http: more than 16 pages"));
+}
+
+static void test_longest_text(void **state)
+{
+    CLEANUP_SERVICE struct service service;
+    CLEANUP_WORDS struct words problems = {0};
+    struct service unused;
+    char text[TEST_CONTAINS_MAX + 2] = "", content[512];
+    memset(text, 'x', TEST_CONTAINS_MAX);
+    snprintf(content, sizeof content, "%s%s\n", APP PORTS "[test]\nhttp = / 200 ", text);
+    parse_good(content, &service);
+    assert_string_equal(service.tests[0].contains, text);
+    text[TEST_CONTAINS_MAX] = 'x';
+    snprintf(content, sizeof content, "%s%s\n", APP PORTS "[test]\nhttp = / 200 ", text);
+    assert_int_equal(parse(content, &unused, &problems), -EINVAL);
+    assert_non_null(strstr(problems.items[0], "[test] http: /: the text that is looked for is longer than 127 bytes"));
+}
+
+/* --- bad files ---------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *content, *place, *reason;
+} bad[] = {
+    /* [hooks] */
+    {APP "[hooks]\npre_start = warm\n", "[hooks] pre_start: ", "\"warm\" is not an absolute path"},
+    {APP "[hooks]\ntest = host: check\n", "[hooks] test: ", "\"check\" is not an absolute path"},
+    {APP "[hooks]\ntest = zone: /bin/a\n", "[hooks] test: ", "\"zone:\" is not an absolute path"},
+    {APP "[hooks]\npre_switch = host:\n", "[hooks] pre_switch: ", "no command"},
+    {APP "[hooks]\npost_switch = /bin/a \"b\n", "[hooks] post_switch: ", "is not closed"},
+    {APP "[hooks]\npre_rollback = /bin/a %q\n", "[hooks] pre_rollback: ", "unknown '%q'"},
+    {APP "[hooks]\npost_rollback = /bin/../a\n", "[hooks] post_rollback: ", "has a \"..\""},
+    {APP "[hooks]\non_failure = a\n", "[hooks] on_failure: ", "not an absolute path"},
+    {APP "[hooks]\non_rollback = a\n", "[hooks] on_rollback: ", "not an absolute path"},
+    {APP "[hooks]\non_failover = a\n[failover]\nauto = yes\n", "[hooks] on_failover: ", "not an absolute path"},
+    {APP "[hooks]\non_failover = /bin/a\n", "[hooks] on_failover: ", "write \"auto = yes\" in [failover]"},
+    {APP "[hooks]\ntimeout = 500ms\n", "[hooks] timeout: ", "out of range; it is 1s to 1h"},
+    {APP "[hooks]\ntimeout = 2h\n", "[hooks] timeout: ", "out of range; it is 1s to 1h"},
+    {APP "[hooks]\ntimeout = 60\n", "[hooks] timeout: ", "is not a duration"},
+    {APP "[hooks]\npre_stat = /bin/a\n", "[hooks] pre_stat: ", "did you mean pre_start?"},
+    {APP "[hooks]\npost_start = /bin/a\n", "[hooks] post_start: ", "unknown key"},
+    {APP "[hooks]\nguard = /bin/a\n", "[hooks] guard: ", "unknown key; guard belongs in [bake]"},
+    {APP "[hook]\ntest = /bin/a\n", "[hook]: ", "did you mean hooks?"},
+    {APP "pre_start = /bin/a\n", "[app] pre_start: ", "pre_start belongs in [hooks]"},
+    /* [test] */
+    {APP "[test]\nhttp = /\n", "[test] http: ", "the first TCP port of [ports], and there is none"},
+    {APP "[ports]\ndns = 53 -> 53/udp\n[test]\nhttp = /\n", "[test] http: ", "the first TCP port of [ports]"},
+    {APP PORTS "[test]\nhttp = healthz\n", "[test] http: ", "\"healthz\" is not a path"},
+    {APP PORTS "[test]\nhttp = :8080/healthz\n", "[test] http: ", "is not a path; start it with '/'"},
+    {APP PORTS "[test]\nhttp = /a | b 200\n", "[test] http: ", "\"b\" is not a path"},
+    {APP PORTS "[test]\nhttp = /a | | /b\n", "[test] http: ", "nothing between two '|'"},
+    {APP PORTS "[test]\nhttp = /a%2\n", "[test] http: ", "percent-encode"},
+    {APP PORTS "[test]\nhttp = /a 99\n", "[test] http: ", "/a: \"99\" is not an HTTP status"},
+    {APP PORTS "[test]\nhttp = /a 600\n", "[test] http: ", "\"600\" is not an HTTP status"},
+    {APP PORTS "[test]\nhttp = /a 300-200\n", "[test] http: ", "is not an HTTP status"},
+    {APP PORTS "[test]\nhttp = /a 200 2nd try\n", "[test] http: ", "leave its first digits out"},
+    {APP PORTS "[test]\nhttp = /a 200 201 202 203 204 205 206 207 208\n", "[test] http: ", "/a: more than 8 statuses"},
+    {APP PORTS "[test]\nhttps = /a\n", "[test] https: ", "did you mean http?"},
+    {APP PORTS "[tests]\nhttp = /a\n", "[tests]: ", "did you mean test?"},
+    /* [bake] */
+    {APP "[bake]\ntime = 8d\n", "[bake] time: ", "out of range; it is 0 to 7d"},
+    {APP "[bake]\ntime = forever\n", "[bake] time: ", "is not a duration"},
+    {APP "[bake]\ntime = 1s\n", "[bake] time: ", "1000ms are over before the next check"},
+    {APP "[bake]\nguard = /bin/a\n", "[bake] guard: ", "write \"time = 10m\" too"},
+    {APP "[bake]\nrestarts = 1\n", "[bake] restarts: ", "write \"time = 10m\" too"},
+    {APP "[bake]\nresets = 1\n", "[bake] resets: ", "write \"time = 10m\" too"},
+    {APP "[bake]\noverflows = 1\n", "[bake] overflows: ", "write \"time = 10m\" too"},
+    {APP "[bake]\nerrors = 1%\n", "[bake] errors: ", "write \"time = 10m\" too"},
+    {APP "[bake]\ntime = 1m\ninterval = 5s\n", "[bake] interval: ", "it is how often guard runs, and there is none"},
+    {APP "[bake]\ntime = 1m\nguard = /bin/a\ninterval = 1m\n", "[bake] interval: ", "lower interval or raise time"},
+    {APP "[bake]\ntime = 9s\nguard = /bin/a\n", "[bake] interval: ", "runs every 10000ms, but the bake is over"},
+    {APP "[bake]\ntime = 1m\nguard = /bin/a\ninterval = 500ms\n", "[bake] interval: ", "it is 1s to 1h"},
+    {APP "[bake]\ntime = 1m\nguard = a\n", "[bake] guard: ", "not an absolute path"},
+    {APP "[bake]\ntime = 1m\nrestarts = -1\n", "[bake] restarts: ", "from 0 to 1000000; write unlimited"},
+    {APP "[bake]\ntime = 1m\nresets = none\n", "[bake] resets: ", "write unlimited for no bound"},
+    {APP "[bake]\ntime = 1m\noverflows = 1000001\n", "[bake] overflows: ", "from 0 to 1000000"},
+    {APP "[bake]\ntime = 1m\nerrors = 10\n", "[bake] errors: ", "whole percent from 0% to 100%"},
+    {APP "[bake]\ntime = 1m\nerrors = 101%\n", "[bake] errors: ", "whole percent from 0% to 100%"},
+    {APP "[bake]\ntime = 1m\nerrors = 0.5%\n", "[bake] errors: ", "whole percent from 0% to 100%"},
+    {APP "[bake]\ntime = 1m\nerrors = %\n", "[bake] errors: ", "is not a share"},
+    {APP "[bake]\ntime = 1m\nrestart = 1\n", "[bake] restart: ", "did you mean restarts?"},
+    /* [failover] */
+    {APP "[failover]\nauto = perhaps\n", "[failover] auto: ", "neither yes nor no"},
+    {APP "[failover]\nautomatic = yes\n", "[failover] automatic: ", "unknown key"},
+    {APP "[fail-over]\nauto = yes\n", "[fail-over]: ", "did you mean failover?"},
+    /* what the agent says to hooks */
+    {APP "environment = BLUEGREEN_HOOK=x\n", "[app] environment: ", "BLUEGREEN_HOOK is set by the agent"},
+    {APP "environment = BLUEGREEN_ADDRESS6=x\n", "[app] environment: ", "BLUEGREEN_ADDRESS6 is set by the agent"},
+};
+
+static void test_bad_files(void **state)
+{
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        CLEANUP_WORDS struct words problems = {0};
+        CLEANUP_TEXT struct text start = {0};
+        struct service service = {.port_count = 77};
+        if (parse(bad[i].content, &service, &problems) != -EINVAL)
+            fail_msg("taken: %s", bad[i].content);
+        assert_int_equal(service.port_count, 77); /* nothing half done comes out */
+        text_addf(&start, "apps/web.conf: %s", bad[i].place);
+        if (problems.count != 1 || !text_starts_with(problems.items[0], start.data) ||
+            !strstr(problems.items[0], bad[i].reason))
+            fail_msg("%s\ngave %zu problems, the first \"%s\"\nnot \"%s...%s\"", bad[i].content, problems.count,
+                     problems.count ? problems.items[0] : "", start.data, bad[i].reason);
+    }
+}
+
+/* Every unlucky key is named, not only the first. */
+static void test_all_at_once(void **state)
+{
+    CLEANUP_WORDS struct words problems = {0};
+    struct service service;
+    static const char content[] = APP "[hooks]\ntest = a\non_failover = /bin/b\n[test]\nhttp = /\n[bake]\n"
+                                      "guard = c\nerrors = 5\n";
+    assert_int_equal(parse(content, &service, &problems), -EINVAL);
+    assert_int_equal(problems.count, 6); /* the guard is no path, and has no time */
+}
+
+/* --- values ------------------------------------------------------------------------------------- */
+
+static void test_refused_values_change_nothing(void **state)
+{
+    struct test_page pages[TEST_PAGES_MAX] = {{.path = "/before"}};
+    size_t count = 1;
+    uint32_t percent = 7;
+    struct hook_rule rule = {0};
+    assert_int_equal(grammar_pages("/a 200 | b", pages, &count, NULL), -EINVAL);
+    assert_int_equal(count, 1);
+    assert_string_equal(pages[0].path, "/before");
+    assert_int_equal(grammar_percent("7", &percent, NULL), -EINVAL);
+    assert_int_equal(percent, 7);
+    assert_int_equal(grammar_hook("host: \"", &rule, NULL), -EINVAL);
+    assert_true(rule.run.count == 0 && !rule.on_host);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_hooks),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_bake),
+        cmocka_unit_test(test_switched_off),
+        cmocka_unit_test(test_most_pages),
+        cmocka_unit_test(test_longest_text),
+        cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_all_at_once),
+        cmocka_unit_test(test_refused_values_change_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
