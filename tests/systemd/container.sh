@@ -64,6 +64,15 @@ test_deploy() {
     expect_eq "blue running" "$(field web '.live + " " + .state')" "live"
 }
 
+# Under the unit's DevicePolicy=closed the agent still has to make a terminal.
+test_commands_in_a_zone() {
+    expect_eq 3 "$("$bluegreen" exec web -- /bin/sh -c 'exit 3' >/dev/null 2>&1; echo $?)" "the command's exit status"
+    expect_eq "$(id -u web)" "$("$bluegreen" exec web -- /usr/bin/id -u </dev/null)" "the command's user"
+    expect_match "is a terminal" "$(script -qec "$bluegreen exec web -- /bin/sh -c 'test -t 0 && echo is a terminal'" \
+        /dev/null </dev/null)" "a command on a terminal"
+    "$bluegreen" logs web -n 1 >/dev/null
+}
+
 test_upgrade_and_rollback_under_load() {
     load_start "${load[@]}"
     "$bluegreen" deploy web v2
@@ -339,7 +348,7 @@ test_uninstall() {
     expect_match "could not be found|not-found" "$(systemctl status bluegreend 2>&1 || :)" "the unit"
 }
 
-run_tests install users_and_directories enable deploy upgrade_and_rollback_under_load \
+run_tests install users_and_directories enable deploy commands_in_a_zone upgrade_and_rollback_under_load \
     each_zone_has_its_scope roles_have_no_rights the_unit_hides_nothing_from_the_host \
     the_unit_has_the_agents_capabilities exposure_is_no_worse_than_recorded \
     restart_under_load kill9_under_load stop_and_start_under_load app_dies_while_the_agent_is_away \
