@@ -2,34 +2,18 @@
 /* The probe role's system call filter: an allow-list. */
 #include "probe/filter.h"
 
-#include "os/filter.h"
+#include "os/role_filter.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 
-static const struct filter_rule rules[] = {
-    /* the loop and its channel */
-    {"epoll_wait", FILTER_ALLOW},
-    {"epoll_pwait", FILTER_ALLOW},
-    {"epoll_ctl", FILTER_ALLOW},
-    {"timerfd_settime", FILTER_ALLOW},
-    {"sendmsg", FILTER_ALLOW},
-    {"recvmsg", FILTER_ALLOW},
+static const struct filter_rule own[] = {
     /* checks over sockets that exist: libcurl and tcp.c */
     {"connect", FILTER_ALLOW},
     {"getsockname", FILTER_ALLOW},
     {"getpeername", FILTER_ALLOW},
     {"getsockopt", FILTER_ALLOW},
-    {"sendto", FILTER_ALLOW},
-    {"recvfrom", FILTER_ALLOW},
-    {"shutdown", FILTER_ALLOW},
-    {"poll", FILTER_ALLOW},
-    {"ppoll", FILTER_ALLOW},
-    {"read", FILTER_ALLOW},
-    {"write", FILTER_ALLOW},
-    {"close", FILTER_ALLOW},
     {"fcntl", FILTER_ALLOW, 1, {{1, FILTER_EQUAL, F_GETFL, 0}}},
     {"fcntl", FILTER_ALLOW, 1, {{1, FILTER_EQUAL, F_SETFL, 0}}},
     {"fcntl", FILTER_ALLOW, 1, {{1, FILTER_EQUAL, F_GETFD, 0}}},
@@ -37,47 +21,9 @@ static const struct filter_rule rules[] = {
     {"ioctl", FILTER_ALLOW, 1, {{1, FILTER_EQUAL, FIONBIO, 0}}},
     /* TCP_NODELAY; nothing of SOL_SOCKET, such as binding to a device */
     {"setsockopt", FILTER_ALLOW, 1, {{1, FILTER_EQUAL, IPPROTO_TCP, 0}}},
-    /* memory, but no new code; time, chance */
-    {"mmap", FILTER_ALLOW, 1, {{2, FILTER_MASKED, 0, PROT_EXEC}}},
-    {"mprotect", FILTER_ALLOW, 1, {{2, FILTER_MASKED, 0, PROT_EXEC}}},
-    {"brk", FILTER_ALLOW},
-    {"munmap", FILTER_ALLOW},
-    {"mremap", FILTER_ALLOW},
-    {"madvise", FILTER_ALLOW},
-    {"futex", FILTER_ALLOW},
-    {"clock_gettime", FILTER_ALLOW},
-    {"gettimeofday", FILTER_ALLOW},
-    {"getrandom", FILTER_ALLOW},
-    {"getpid", FILTER_ALLOW},
-    {"gettid", FILTER_ALLOW},
-    /* signals and the end */
-    {"rt_sigaction", FILTER_ALLOW},
-    {"rt_sigprocmask", FILTER_ALLOW},
-    {"rt_sigreturn", FILTER_ALLOW},
-    {"restart_syscall", FILTER_ALLOW},
-    {"exit", FILTER_ALLOW},
-    {"exit_group", FILTER_ALLOW},
-    /* What somebody who got in would try first gets a plain "no"; anything else does not exist (ENOSYS), so that a
-     * library that probes for a newer call falls back. */
-    {"open", FILTER_REFUSE},
-    {"openat", FILTER_REFUSE},
-    {"openat2", FILTER_REFUSE},
-    {"socket", FILTER_REFUSE},
-    {"socketpair", FILTER_REFUSE},
-    {"execve", FILTER_REFUSE},
-    {"execveat", FILTER_REFUSE},
-    {"bind", FILTER_REFUSE},
-    {"listen", FILTER_REFUSE},
-    {"ptrace", FILTER_REFUSE},
 };
 
 int probe_filter_load(struct error *err)
 {
-    const struct filter_spec spec = {
-        .otherwise = FILTER_UNKNOWN,
-        .foreign = FILTER_KILL,
-        .rules = rules,
-        .count = sizeof rules / sizeof *rules,
-    };
-    return filter_load(&spec, err);
+    return role_filter_load(own, sizeof own / sizeof *own, err);
 }
