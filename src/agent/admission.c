@@ -10,10 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum wire_result refuse(struct error *err, enum wire_result result, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static enum wire_result refuse(struct error *err, enum wire_result result, const char *format, ...)
+enum wire_result admit_refuse(struct error *err, enum wire_result result, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -27,11 +24,11 @@ enum wire_result admit_busy(const struct app *app, struct error *err)
     const struct operation *operation = &app->operation;
     if (!operation_running(app))
         return RESULT_DONE;
-    return refuse(err, RESULT_BUSY,
-                  "%s is busy: %s is doing \"%s %s\" (step %s, since %llu s); wait for it, or \"bluegreen abort %s\"",
-                  app->name, operation->who, verb_name(operation->verb), operation->release,
-                  step_name(operation_step(app)),
-                  (unsigned long long)(clock_monotonic_ms() - operation->begun_ms) / 1000, app->name);
+    return admit_refuse(
+        err, RESULT_BUSY,
+        "%s is busy: %s is doing \"%s %s\" (step %s, since %llu s); wait for it, or \"bluegreen abort %s\"", app->name,
+        operation->who, verb_name(operation->verb), operation->release, step_name(operation_step(app)),
+        (unsigned long long)(clock_monotonic_ms() - operation->begun_ms) / 1000, app->name);
 }
 
 static enum wire_result admit_staging(struct app *app, const struct wire_request *request, enum colour *target,
@@ -40,10 +37,11 @@ static enum wire_result admit_staging(struct app *app, const struct wire_request
     *target = app->live >= 0 ? colour_other((enum colour)app->live) : BLUE;
     const struct app_zone *zone = zone_of(app, *target);
     if (app->state == APP_STOPPED)
-        return refuse(err, RESULT_REFUSED, "%s is stopped; \"bluegreen start %s\" first, or \"bluegreen remove %s\"",
-                      app->name, app->name, app->name);
+        return admit_refuse(err, RESULT_REFUSED,
+                            "%s is stopped; \"bluegreen start %s\" first, or \"bluegreen remove %s\"", app->name,
+                            app->name, app->name);
     if (zone->state == ZONE_DRAINING && !(request->flags & WIRE_FORCE))
-        return refuse(
+        return admit_refuse(
             err, RESULT_BUSY,
             "zone %s of %s is still draining %u connections of the last switch; \"bluegreen drain %s\" waits for "
             "them, --force ends them",
@@ -57,15 +55,15 @@ static enum wire_result admit_staging(struct app *app, const struct wire_request
         return RESULT_INVALID;
     }
     if (resolved.hook_problem[0])
-        return refuse(err, RESULT_INVALID, "%s/apps/%s.conf: %s", app->agent->options.config_dir, app->name,
-                      resolved.hook_problem);
+        return admit_refuse(err, RESULT_INVALID, "%s/apps/%s.conf: %s", app->agent->options.config_dir, app->name,
+                            resolved.hook_problem);
     return RESULT_DONE;
 }
 
 static enum wire_result admit_switch(struct app *app, bool rollback, bool force, enum colour *target, struct error *err)
 {
     if (app->state == APP_STOPPED)
-        return refuse(err, RESULT_REFUSED, "%s is stopped; \"bluegreen start %s\" first", app->name, app->name);
+        return admit_refuse(err, RESULT_REFUSED, "%s is stopped; \"bluegreen start %s\" first", app->name, app->name);
     if (app->live < 0)
         *target = app->zones[BLUE].state == ZONE_ABSENT || app->zones[BLUE].state == ZONE_FAILED ? GREEN : BLUE;
     else
@@ -74,18 +72,18 @@ static enum wire_result admit_switch(struct app *app, bool rollback, bool force,
     bool was_live = zone->state == ZONE_STANDBY || zone->state == ZONE_DRAINING || zone->state == ZONE_FROZEN;
     bool staged = zone->state == ZONE_HEALTHY || zone->state == ZONE_UNHEALTHY;
     if (rollback && staged)
-        return refuse(err, RESULT_REFUSED,
-                      "zone %s of %s holds %s, which was never live, so there is nothing to roll back to; "
-                      "\"bluegreen switch %s\" makes it live",
-                      colour_name(*target), app->name, zone->release, app->name);
+        return admit_refuse(err, RESULT_REFUSED,
+                            "zone %s of %s holds %s, which was never live, so there is nothing to roll back to; "
+                            "\"bluegreen switch %s\" makes it live",
+                            colour_name(*target), app->name, zone->release, app->name);
     if (!was_live && !staged)
-        return refuse(err, RESULT_REFUSED,
-                      "there is nothing to switch to: zone %s of %s is %s%s%s; stage or deploy a release first",
-                      colour_name(*target), app->name, zone_state_name(zone->state), zone->reason[0] ? ": " : "",
-                      zone->reason);
+        return admit_refuse(err, RESULT_REFUSED,
+                            "there is nothing to switch to: zone %s of %s is %s%s%s; stage or deploy a release first",
+                            colour_name(*target), app->name, zone_state_name(zone->state), zone->reason[0] ? ": " : "",
+                            zone->reason);
     if (zone->mark == MARK_BAD && !force)
-        return refuse(err, RESULT_REFUSED, "%s is bad: %s; --force makes it live all the same", zone->release,
-                      zone->mark_reason);
+        return admit_refuse(err, RESULT_REFUSED, "%s is bad: %s; --force makes it live all the same", zone->release,
+                            zone->mark_reason);
     return RESULT_DONE;
 }
 
@@ -93,7 +91,7 @@ static enum wire_result admit_switch(struct app *app, bool rollback, bool force,
 static enum wire_result admit_test(struct app *app, enum colour *target, struct error *err)
 {
     if (app->state == APP_STOPPED)
-        return refuse(err, RESULT_REFUSED, "%s is stopped; \"bluegreen start %s\" first", app->name, app->name);
+        return admit_refuse(err, RESULT_REFUSED, "%s is stopped; \"bluegreen start %s\" first", app->name, app->name);
     bool in_green = app->zones[GREEN].state == ZONE_HEALTHY || app->zones[GREEN].state == ZONE_UNHEALTHY;
     *target = app->live >= 0 ? colour_other((enum colour)app->live) : in_green ? GREEN : BLUE;
     const struct app_zone *zone = zone_of(app, *target);
@@ -103,15 +101,16 @@ static enum wire_result admit_test(struct app *app, enum colour *target, struct 
     case ZONE_STANDBY:
     case ZONE_FROZEN: return RESULT_DONE;
     case ZONE_DRAINING:
-        return refuse(err, RESULT_BUSY,
-                      "zone %s of %s is still draining %u connections of the last switch; \"bluegreen drain %s\" waits "
-                      "for them, \"bluegreen finish %s\" ends them",
-                      colour_name(*target), app->name, zone->drain.last, app->name, app->name);
+        return admit_refuse(
+            err, RESULT_BUSY,
+            "zone %s of %s is still draining %u connections of the last switch; \"bluegreen drain %s\" waits "
+            "for them, \"bluegreen finish %s\" ends them",
+            colour_name(*target), app->name, zone->drain.last, app->name, app->name);
     default:
-        return refuse(err, RESULT_REFUSED,
-                      "there is nothing to test: zone %s of %s is %s%s%s; \"bluegreen stage %s RELEASE\" first",
-                      colour_name(*target), app->name, zone_state_name(zone->state), zone->reason[0] ? ": " : "",
-                      zone->reason, app->name);
+        return admit_refuse(err, RESULT_REFUSED,
+                            "there is nothing to test: zone %s of %s is %s%s%s; \"bluegreen stage %s RELEASE\" first",
+                            colour_name(*target), app->name, zone_state_name(zone->state), zone->reason[0] ? ": " : "",
+                            zone->reason, app->name);
     }
 }
 
@@ -122,17 +121,18 @@ static enum wire_result admit_rehearse(struct app *app, enum colour *target, str
         return result;
     const struct app_zone *zone = zone_of(app, *target);
     if (zone->mark == MARK_BAD)
-        return refuse(err, RESULT_REFUSED, "%s is bad, and nothing to rehearse with: %s", zone->release,
-                      zone->mark_reason);
+        return admit_refuse(err, RESULT_REFUSED, "%s is bad, and nothing to rehearse with: %s", zone->release,
+                            zone->mark_reason);
     if (app->live < 0)
-        return refuse(err, RESULT_REFUSED, "%s has no live release to come back to; deploy one first", app->name);
+        return admit_refuse(err, RESULT_REFUSED, "%s has no live release to come back to; deploy one first", app->name);
     if (zone->state == ZONE_DRAINING)
-        return refuse(err, RESULT_BUSY,
-                      "zone %s of %s is still draining %u connections of the last switch; rehearse when it has ended: "
-                      "\"bluegreen drain %s\" waits for it, \"bluegreen finish %s\" ends it",
-                      colour_name(*target), app->name, zone->drain.last, app->name, app->name);
+        return admit_refuse(
+            err, RESULT_BUSY,
+            "zone %s of %s is still draining %u connections of the last switch; rehearse when it has ended: "
+            "\"bluegreen drain %s\" waits for it, \"bluegreen finish %s\" ends it",
+            colour_name(*target), app->name, zone->drain.last, app->name, app->name);
     if (baking(app))
-        return refuse(
+        return admit_refuse(
             err, RESULT_BUSY,
             "%s is baking, and a rehearsal would spoil what is measured; \"bluegreen attach %s\" waits for its "
             "end, \"bluegreen finish %s\" ends it",
@@ -143,12 +143,12 @@ static enum wire_result admit_rehearse(struct app *app, enum colour *target, str
 static enum wire_result admit_start(struct app *app, enum colour *target, struct error *err)
 {
     if (app->state == APP_RUNNING)
-        return refuse(err, RESULT_REFUSED, "%s runs already", app->name);
+        return admit_refuse(err, RESULT_REFUSED, "%s runs already", app->name);
     if (app->live < 0 || app->zones[app->live].state != ZONE_STOPPED)
-        return refuse(err, RESULT_REFUSED, "%s has no release to start; \"bluegreen remove %s\", then deploy one",
-                      app->name, app->name);
+        return admit_refuse(err, RESULT_REFUSED, "%s has no release to start; \"bluegreen remove %s\", then deploy one",
+                            app->name, app->name);
     if (zone_busy(&app->zones[BLUE]) || zone_busy(&app->zones[GREEN]))
-        return refuse(err, RESULT_BUSY, "%s is still being stopped; try again in a moment", app->name);
+        return admit_refuse(err, RESULT_BUSY, "%s is still being stopped; try again in a moment", app->name);
     *target = (enum colour)app->live;
     return RESULT_DONE;
 }
@@ -157,9 +157,9 @@ static enum wire_result admit_stop(struct app *app, enum colour *target, struct 
 {
     *target = app->live >= 0 ? (enum colour)app->live : BLUE;
     if (app->state == APP_STOPPED)
-        return refuse(err, RESULT_REFUSED, "%s is stopped already", app->name);
+        return admit_refuse(err, RESULT_REFUSED, "%s is stopped already", app->name);
     if (app->live < 0)
-        return refuse(err, RESULT_REFUSED, "%s has no live release to stop", app->name);
+        return admit_refuse(err, RESULT_REFUSED, "%s has no live release to stop", app->name);
     return RESULT_DONE;
 }
 
@@ -167,8 +167,8 @@ static enum wire_result admit_remove(struct app *app, bool force, enum colour *t
 {
     *target = app->live >= 0 ? (enum colour)app->live : BLUE;
     if (app->state == APP_RUNNING && app->live >= 0 && !force)
-        return refuse(err, RESULT_REFUSED, "%s is serving; \"bluegreen stop %s\" first, or --force", app->name,
-                      app->name);
+        return admit_refuse(err, RESULT_REFUSED, "%s is serving; \"bluegreen stop %s\" first, or --force", app->name,
+                            app->name);
     return RESULT_DONE;
 }
 

@@ -87,6 +87,9 @@ bool app_is_empty(const struct app *app);
 int app_check_ports(struct app *app, const struct service *service, struct error *err);
 
 /* --- admission.c -------------------------------------------------------------------------------- */
+/* Returns result, with what to tell the client in err. */
+enum wire_result admit_refuse(struct error *err, enum wire_result result, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* RESULT_DONE if no operation runs on it. */
 enum wire_result admit_busy(const struct app *app, struct error *err);
 /* May this begin now, and on which zone? */
@@ -262,9 +265,7 @@ typedef void hook_done(void *context, const struct hook_result *result);
  * is BLUEGREEN_REASON for it, "" for most. What decides nothing and fails goes into the history by itself. */
 void hook_run(struct app_zone *zone, enum hook hook, const char *reason, hook_done *done, void *context);
 bool hook_configured(const struct app_zone *zone, enum hook hook);
-/* Its zone's: nobody is called any more, and what runs of them is killed. Also when the zone goes. */
-void hooks_cancel(struct app_zone *zone);
-/* The same for those of one caller: of all zones of the app. */
+/* Those of one caller, in all zones of the app: nobody is called any more, and what runs of them is killed. */
 void hooks_cancel_for(struct app *app, hook_done *done);
 void hooks_zone_gone(struct app_zone *zone); /* nothing runs in it any more; those on the host are killed */
 bool hooks_running(const struct app *app);

@@ -33,18 +33,6 @@ struct command {
 
 /* --- may it be run ----------------------------------------------------------------------------------- */
 
-static enum wire_result refuse(struct error *err, enum wire_result result, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static enum wire_result refuse(struct error *err, enum wire_result result, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(err->text, sizeof err->text, format, arguments);
-    va_end(arguments);
-    return result;
-}
-
 /* What belongs to root is not an operator's, and neither is what root's group may read. */
 static bool runs_as_root(const struct zone_launch *launch)
 {
@@ -65,19 +53,19 @@ static size_t commands_in(const struct app_zone *zone)
 static enum wire_result admit_zone(struct app *app, uint8_t wanted, struct app_zone **zone, struct error *err)
 {
     if (wanted == WIRE_ZONE_LIVE && (app->state != APP_RUNNING || app->live < 0))
-        return refuse(err, RESULT_REFUSED, "%s has no live zone; name one: \"bluegreen exec %s blue -- COMMAND\"",
-                      app->name, app->name);
+        return admit_refuse(err, RESULT_REFUSED, "%s has no live zone; name one: \"bluegreen exec %s blue -- COMMAND\"",
+                            app->name, app->name);
     *zone = zone_of(app, wanted == WIRE_ZONE_LIVE ? (enum colour)app->live : (enum colour)wanted);
     if (!(*zone)->kernel || !(*zone)->service || (*zone)->closing)
-        return refuse(err, RESULT_REFUSED, "zone %s of %s is %s: there is nothing to run a command in",
-                      colour_name((*zone)->colour), app->name, zone_state_name((*zone)->state));
+        return admit_refuse(err, RESULT_REFUSED, "zone %s of %s is %s: there is nothing to run a command in",
+                            colour_name((*zone)->colour), app->name, zone_state_name((*zone)->state));
     if (zone_frozen((*zone)->kernel))
-        return refuse(err, RESULT_REFUSED,
-                      "zone %s of %s is frozen: nothing runs in it until \"bluegreen rollback %s\" lets it go on",
-                      colour_name((*zone)->colour), app->name, app->name);
+        return admit_refuse(err, RESULT_REFUSED,
+                            "zone %s of %s is frozen: nothing runs in it until \"bluegreen rollback %s\" lets it go on",
+                            colour_name((*zone)->colour), app->name, app->name);
     if (commands_in(*zone) >= COMMANDS_MAX)
-        return refuse(err, RESULT_BUSY, "%d commands run in zone %s of %s already; wait for one of them", COMMANDS_MAX,
-                      colour_name((*zone)->colour), app->name);
+        return admit_refuse(err, RESULT_BUSY, "%d commands run in zone %s of %s already; wait for one of them",
+                            COMMANDS_MAX, colour_name((*zone)->colour), app->name);
     return RESULT_DONE;
 }
 
@@ -211,10 +199,11 @@ static enum wire_result run_in(struct app_zone *zone, const struct wire_command 
     if (zone_launch_prepare(zone, &launch, err) < 0)
         return RESULT_FAILED;
     if (client->uid != 0 && runs_as_root(&launch))
-        return refuse(err, RESULT_NOT_ALLOWED,
-                      "%s runs as root or in root's group, and only root may exec there: a command would have root's "
-                      "files; use sudo, or give the app a user of its own",
-                      zone->app->name);
+        return admit_refuse(
+            err, RESULT_NOT_ALLOWED,
+            "%s runs as root or in root's group, and only root may exec there: a command would have root's "
+            "files; use sudo, or give the app a user of its own",
+            zone->app->name);
     return begin(zone, asked, &launch, err) < 0 ? RESULT_FAILED : RESULT_DONE;
 }
 
@@ -230,10 +219,11 @@ void handle_exec(struct agent *agent, const struct wire_command *asked)
     if (!wire_command_valid(asked, sizeof *asked, &err))
         result = RESULT_INVALID;
     else if (!client->may_operate)
-        result = refuse(&err, RESULT_NOT_ALLOWED, "%s may look but not exec; only root and members of group %s may",
-                        client_name(client), agent->conf.group);
+        result =
+            admit_refuse(&err, RESULT_NOT_ALLOWED, "%s may look but not exec; only root and members of group %s may",
+                         client_name(client), agent->conf.group);
     else if (!(app = app_find(agent, asked->app)))
-        result = refuse(&err, RESULT_NO_SUCH_APP, "there is no app %s", asked->app);
+        result = admit_refuse(&err, RESULT_NO_SUCH_APP, "there is no app %s", asked->app);
     else if ((result = admit_zone(app, asked->zone, &zone, &err)) == RESULT_DONE)
         result = run_in(zone, asked, client, &err);
     if (result != RESULT_DONE)

@@ -209,16 +209,6 @@ static void cancel(struct hook_call *call)
     loop_timer_arm(call->timer, GRACE_MS);
 }
 
-void hooks_cancel(struct app_zone *zone)
-{
-    struct hook_call *call;
-    list_for_each(call, &zone->app->hooks, link)
-    {
-        if (call->zone == zone)
-            cancel(call);
-    }
-}
-
 void hooks_cancel_for(struct app *app, hook_done *done)
 {
     struct hook_call *call;
