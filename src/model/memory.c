@@ -7,7 +7,7 @@
 
 #define MIB (UINT64_C(1) << 20)
 
-uint64_t memory_needed(const struct memory_balance *balance)
+static uint64_t memory_needed(const struct memory_balance *balance)
 {
     return balance->limit && balance->limit < balance->live ? balance->limit : balance->live;
 }

@@ -17,9 +17,8 @@ struct memory_balance {
     uint64_t limit;      /* [limits] memory of the new release; 0 = none */
 };
 
-/* What the new release is taken to need: as much as the live one uses, but no more than it may. */
-uint64_t memory_needed(const struct memory_balance *balance);
-/* True if that is there, or nobody can tell. */
+/* True if what the new release is taken to need is there, or nobody can tell. That is as much as the live one uses, but
+ * no more than it may. */
 bool memory_suffices(const struct memory_balance *balance);
 
 #define MEMORY_TEXT_MAX 200

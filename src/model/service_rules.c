@@ -24,7 +24,7 @@ void found(struct findings *findings, const char *format, ...)
     words_add(findings->list, line);
 }
 
-void found_in_text(struct findings *findings, const char *place, const char *text)
+static void found_in_text(struct findings *findings, const char *place, const char *text)
 {
     CLEANUP_FREE char *unused = NULL;
     struct error err = {0};

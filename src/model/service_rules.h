@@ -12,9 +12,8 @@ struct findings {
 
 void found(struct findings *findings, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Both say it as "PLACE: ...", where place is "[section] key". */
-void found_in_text(struct findings *findings, const char *place, const char *text); /* what cannot be substituted */
-/* The same, and a path that is not absolute or has a "..". True if it is fine. */
+/* What cannot be substituted, and a path that is not absolute or has a "..", as "PLACE: ...", where place is
+ * "[section] key". True if it is fine. */
 bool found_in_path(struct findings *findings, const char *place, const char *path);
 
 /* [files] and [sandbox] devices. */

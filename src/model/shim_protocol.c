@@ -37,7 +37,6 @@ const char *shim_stage_text(uint32_t stage)
         [SHIM_STAGE_FILTER] = "load the system call filter",
         [SHIM_STAGE_TERMINAL] = "take the terminal",
         [SHIM_STAGE_NOTIFY] = "make the socket for sd_notify",
-        [SHIM_STAGE_FREEZE] = "freeze or thaw",
         [SHIM_STAGE_KILLED] = "execute",
     };
     return stage < SHIM_STAGES ? texts[stage] : "start (at a stage that this agent does not know)";

@@ -166,7 +166,6 @@ enum shim_stage {
     SHIM_STAGE_FILTER,
     SHIM_STAGE_TERMINAL,
     SHIM_STAGE_NOTIFY, /* in the shim: the socket */
-    SHIM_STAGE_FREEZE, /* in the shim */
     SHIM_STAGE_KILLED, /* the process was, before the exec */
     SHIM_STAGES
 };
