@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The sections of an app's file that say what it may see, use and be: processes, files, sandbox, limits, restarts. */
-#include "conf/conf.h"
+#include "app_text.h"
 
 #include "base/cleanup.h"
 #include "os/files.h"
@@ -15,20 +15,6 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define APP          "[app]\nname = web\nuser = web\nrun = /srv/web/%r/server\n"
-
-static int parse(const char *content, struct service *service, struct words *problems)
-{
-    return conf_parse_app("apps/web.conf", content, strlen(content), service, problems);
-}
-
-static void parse_good(const char *content, struct service *service)
-{
-    CLEANUP_WORDS struct words problems = {0};
-    *service = (struct service){0};
-    if (parse(content, service, &problems) != 0)
-        fail_msg("%s\n%s", content, problems.count ? problems.items[0] : "no reason given");
-    assert_int_equal(problems.count, 0);
-}
 
 /* --- good files ------------------------------------------------------------------------------- */
 
@@ -215,9 +201,7 @@ static void test_values_at_their_bounds(void **state)
 
 /* --- bad files -------------------------------------------------------------------------------- */
 
-static const struct {
-    const char *content, *place, *reason;
-} bad[] = {
+static const struct bad_file bad[] = {
     {APP "stop_signal = TERMINATE\n", "[app] stop_signal: ", "it is SIGTERM, SIGINT"},
     {APP "stop_signal = 15\n", "[app] stop_signal: ", "is not a signal to end a program with"},
     {APP "stop_signal = SIGKILL\n", "[app] stop_signal: ", "write stop_timeout = 0"},
@@ -324,19 +308,7 @@ static const struct {
 
 static void test_bad_files(void **state)
 {
-    for (size_t i = 0; i < COUNT(bad); i++) {
-        CLEANUP_WORDS struct words problems = {0};
-        CLEANUP_TEXT struct text start = {0};
-        struct service service = {.port_count = 77};
-        if (parse(bad[i].content, &service, &problems) != -EINVAL)
-            fail_msg("taken: %s", bad[i].content);
-        assert_int_equal(service.port_count, 77); /* nothing half done comes out */
-        text_addf(&start, "apps/web.conf: %s", bad[i].place);
-        if (problems.count != 1 || !text_starts_with(problems.items[0], start.data) ||
-            !strstr(problems.items[0], bad[i].reason))
-            fail_msg("%s\ngave %zu problems, the first \"%s\"\nnot \"%s...%s\"", bad[i].content, problems.count,
-                     problems.count ? problems.items[0] : "", start.data, bad[i].reason);
-    }
+    expect_bad_files(bad, COUNT(bad));
 }
 
 /* --- the manual page -------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Configuration files: what a good one gives, and a long table of bad ones with what is said about each. */
-#include "conf/conf.h"
+#include "app_text.h"
 
 #include "base/cleanup.h"
 #include "conf/app_keys.h"
@@ -21,21 +21,12 @@
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define APP          "[app]\nname = web\nuser = web\nrun = /srv/web/%r/server\n"
 
-static int parse(const char *content, size_t length, struct service *service, struct words *problems)
+static int parse_bytes(const char *content, size_t length, struct service *service, struct words *problems)
 {
     return conf_parse_app("apps/web.conf", content, length, service, problems);
 }
 
 /* --- good files ------------------------------------------------------------------------------- */
-
-static void parse_good(const char *content, struct service *service)
-{
-    CLEANUP_WORDS struct words problems = {0};
-    *service = (struct service){0};
-    if (parse(content, strlen(content), service, &problems) != 0)
-        fail_msg("%s", problems.count ? problems.items[0] : "no reason given");
-    assert_int_equal(problems.count, 0);
-}
 
 static void test_defaults(void **state)
 {
@@ -183,9 +174,7 @@ static void test_longest_line(void **state)
 
 /* --- bad files -------------------------------------------------------------------------------- */
 
-static const struct {
-    const char *content, *place, *reason;
-} bad[] = {
+static const struct bad_file bad[] = {
     /* what iniparser would change in silence */
     {APP "user = root\n", "[app] user: ", "stands at line 3 and again at line 5"},
     {APP "Workdir = /srv\n", "[app] workdir: ", "capitals at line 5"},
@@ -286,20 +275,7 @@ static const struct {
 
 static void test_bad_files(void **state)
 {
-    for (size_t i = 0; i < COUNT(bad); i++) {
-        CLEANUP_WORDS struct words problems = {0};
-        CLEANUP_TEXT struct text start = {0};
-        struct service service = {.port_count = 77};
-        if (parse(bad[i].content, strlen(bad[i].content), &service, &problems) != -EINVAL)
-            fail_msg("taken: %s", bad[i].content);
-        assert_int_equal(service.port_count, 77); /* nothing half done comes out */
-        text_addf(&start, "apps/web.conf: %s", bad[i].place);
-        if (problems.count != 1 || !text_starts_with(problems.items[0], start.data) ||
-            !strstr(problems.items[0], bad[i].reason))
-            fail_msg("%s\ngave %zu problems, the first \"%s\"\nnot \"%s...%s\"", bad[i].content, problems.count,
-                     problems.count ? problems.items[0] : "", start.data, bad[i].reason);
-    }
-    assert_true(COUNT(bad) >= 60);
+    expect_bad_files(bad, COUNT(bad));
 }
 
 /* One run tells everything, each thing once, in the order of the file and then of the rules. */
@@ -345,7 +321,7 @@ static void test_over_long_lines(void **state)
         CLEANUP_WORDS struct words problems = {0};
         struct service service;
         snprintf(content, sizeof content, "[app]\nname = web\nuser = web\nrun = /%.*s\n", (int)length, value);
-        assert_int_equal(parse(content, strlen(content), &service, &problems), -EINVAL);
+        assert_int_equal(parse_bytes(content, strlen(content), &service, &problems), -EINVAL);
         assert_int_equal(problems.count, 1);
         assert_true(
             text_starts_with(problems.items[0], "apps/web.conf: [app] run: the line is longer than 1022 bytes"));
@@ -365,7 +341,7 @@ static void test_binary_junk(void **state)
             if (round % 2 && junk[i] == '\0') /* otherwise the first NUL ends it */
                 junk[i] = '\n';
         }
-        assert_int_equal(parse(junk, sizeof junk, &service, &problems), -EINVAL);
+        assert_int_equal(parse_bytes(junk, sizeof junk, &service, &problems), -EINVAL);
         assert_true(problems.count > 0 && problems.count <= 100);
         for (size_t i = 0; i < problems.count; i++) {
             CLEANUP_FREE char *clean = strdup(problems.items[i]);
@@ -381,7 +357,7 @@ static void test_nul_byte(void **state)
     static const char content[] = APP "[dra\0in]\n";
     CLEANUP_WORDS struct words problems = {0};
     struct service service;
-    assert_int_equal(parse(content, sizeof content - 1, &service, &problems), -EINVAL);
+    assert_int_equal(parse_bytes(content, sizeof content - 1, &service, &problems), -EINVAL);
     assert_int_equal(problems.count, 1);
     assert_string_equal(problems.items[0], "apps/web.conf: line 5: a NUL byte: this is not a text file");
 }
@@ -390,7 +366,7 @@ static void test_empty_file(void **state)
 {
     CLEANUP_WORDS struct words problems = {0};
     struct service service;
-    assert_int_equal(parse("", 0, &service, &problems), -EINVAL);
+    assert_int_equal(parse_bytes("", 0, &service, &problems), -EINVAL);
     assert_int_equal(problems.count, 3); /* name, user, run */
 }
 
@@ -402,11 +378,11 @@ static void test_too_many_ports(void **state)
     text_add(&content, APP "[ports]\n");
     for (int i = 0; i < SERVICE_PORTS_MAX; i++)
         text_addf(&content, "p%d = %d -> 1/tcp\n", i, 1000 + i);
-    assert_int_equal(parse(content.data, content.length, &service, &problems), 0);
+    assert_int_equal(parse_bytes(content.data, content.length, &service, &problems), 0);
     assert_int_equal(service.port_count, SERVICE_PORTS_MAX);
     service_clear(&service);
     text_add(&content, "last = 1 -> 1/tcp\n");
-    assert_int_equal(parse(content.data, content.length, &service, &problems), -EINVAL);
+    assert_int_equal(parse_bytes(content.data, content.length, &service, &problems), -EINVAL);
     assert_true(text_starts_with(problems.items[0], "apps/web.conf: [ports] last: more than 64 ports"));
 }
 
@@ -666,11 +642,11 @@ static void test_app_example(void **state)
     CLEANUP_SERVICE struct service plain = {0}, full = {0};
     size_t length;
     assert_int_equal(file_read("conf/apps/web.conf.example", CONF_FILE_MAX, &content, &length, NULL), 0);
-    if (parse(content, length, &plain, &problems) != 0)
+    if (parse_bytes(content, length, &plain, &problems) != 0)
         fail_msg("%s", problems.items[0]);
     free(content);
     uncomment("conf/apps/web.conf.example", &content);
-    if (parse(content, strlen(content), &full, &problems) != 0)
+    if (parse_bytes(content, strlen(content), &full, &problems) != 0)
         fail_msg("%s", problems.items[0]);
     for (size_t i = 0; i < app_rule_count; i++) {
         char line[40], within[48]; /* in a comment, where it contradicts another key */
