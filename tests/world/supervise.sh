@@ -136,8 +136,8 @@ test_a_start_that_fails() {
     says '^hello - pid=0 phase=0 ' connect
     says '^error unknown' last w
     # Killed before its exec: that is no start.
-    says '^failed - .*error=125 stage=30 ' start filter=kill -- /bin/sleep 100
-    says '^failed w .*error=125 stage=30 ' start name=w filter=kill deadline_ms=1000 -- /bin/sleep 100
+    says '^failed - .*error=125 stage=29 ' start filter=kill -- /bin/sleep 100
+    says '^failed w .*error=125 stage=29 ' start name=w filter=kill deadline_ms=1000 -- /bin/sleep 100
     # But who was executed and ends at once was started.
     says '^started t pid' start name=t deadline_ms=1000 -- /bin/false
     says '^ended t .*exit=code:1 ' wait 3 ended t
