@@ -35,7 +35,7 @@ extern "C" {
 #endif
 
 /* Grows with every addition to this header; the soname's number changes when something is taken away. */
-#define BLUEGREEN_API_VERSION 3
+#define BLUEGREEN_API_VERSION 4
 
 #if defined(__GNUC__)
 #define BLUEGREEN_EXPORT __attribute__((visibility("default")))
@@ -243,10 +243,17 @@ enum bluegreen_verb {
     BLUEGREEN_START,    /* app: undo stop */
     BLUEGREEN_REMOVE,   /* app: both zones, and what the agent knows of it */
     /* since API version 3 */
-    BLUEGREEN_TEST,    /* app: test the staged release, as a deploy would */
-    BLUEGREEN_FINISH,  /* app: end drain and bake now, as they would end at their time */
-    BLUEGREEN_ATTACH,  /* app: join the running operation, its drain and its bake, and end as they do */
-    BLUEGREEN_REHEARSE /* app: switch to the standby and back, and measure */
+    BLUEGREEN_TEST,     /* app: test the staged release, as a deploy would */
+    BLUEGREEN_FINISH,   /* app: end drain and bake now, as they would end at their time */
+    BLUEGREEN_ATTACH,   /* app: join the running operation, its drain and its bake, and end as they do */
+    BLUEGREEN_REHEARSE, /* app: switch to the standby and back, and measure */
+    /* since API version 4 */
+    BLUEGREEN_SCHEMA,  /* app, action: status, expand, check, contract, revert */
+    BLUEGREEN_RELEASE, /* app, action: list, prune; fetch, with a release */
+    BLUEGREEN_DIFF,    /* app: compare the zones */
+    BLUEGREEN_LOCK,    /* app, text: why; nobody changes it until it is unlocked, but for going back */
+    BLUEGREEN_UNLOCK,  /* app */
+    BLUEGREEN_WAIT     /* app, text: the state to wait for, as bluegreen(1) names them */
 };
 
 /* Go on in spite of a refusal that can be overridden. */
@@ -255,6 +262,10 @@ enum bluegreen_verb {
 #define BLUEGREEN_NO_TEST           0x2u
 #define BLUEGREEN_STOP_AFTER_HEALTH 0x4u
 #define BLUEGREEN_STOP_AFTER_TEST   0x8u
+/* Since API version 4: wait for the operation that runs instead of being refused because of it; switch and rollback:
+ * to a release that needs the schema from before a contract. */
+#define BLUEGREEN_QUEUE         0x10u
+#define BLUEGREEN_PAST_CONTRACT 0x20u
 
 struct bluegreen_progress {
     const char *step; /* build start health switch drain cut done ... */
@@ -286,10 +297,33 @@ struct bluegreen_receipt {
     const char *json;
 };
 
+/* A row of an answer. */
+struct bluegreen_item {
+    const char *kind; /* "release", "difference", "schema" */
+    const char *name;
+    const char *values[2]; /* by colour; or NULL */
+    const char *text;      /* or NULL */
+    const char *time;      /* or NULL */
+    const char *json;
+};
+
 struct bluegreen_result {
     const struct bluegreen_receipt *receipt; /* NULL where nothing was switched */
     const char *text;                        /* what else is to be said, or NULL */
     const char *json;
+    /* since API version 4 */
+    const struct bluegreen_item *const *items; /* of schema, release and diff; ended by NULL */
+    size_t item_count;
+};
+
+/* What to do, since API version 4. What the verb does not have is NULL or 0. The caller's; its size belongs to the
+ * soname. */
+struct bluegreen_request {
+    enum bluegreen_verb verb;
+    const char *app;
+    const char *group; /* switch, rollback: instead of app, all apps of that group in one transaction */
+    const char *release, *action, *text;
+    unsigned flags;
 };
 
 /* Runs an operation and waits for its end. app and release NULL where the verb has none; on_progress may be NULL,
@@ -298,6 +332,10 @@ struct bluegreen_result {
 BLUEGREEN_EXPORT int bluegreen_operate(struct bluegreen *agent, enum bluegreen_verb verb, const char *app,
                                        const char *release, unsigned flags, bluegreen_progress_callback *on_progress,
                                        void *context, struct bluegreen_result **result, struct bluegreen_error *error);
+/* The same for all that can be asked for, since API version 4. */
+BLUEGREEN_EXPORT int bluegreen_ask(struct bluegreen *agent, const struct bluegreen_request *request,
+                                   bluegreen_progress_callback *on_progress, void *context,
+                                   struct bluegreen_result **result, struct bluegreen_error *error);
 BLUEGREEN_EXPORT void bluegreen_result_free(struct bluegreen_result *result);
 /* Since API version 3. While bluegreen_operate waits, its callback is called with progress NULL whenever nothing came
  * of the agent for so long: for what is shown of the time that passes. 0, as at first: never. */

@@ -289,6 +289,8 @@ static void handle_for_app(const struct asked *asked)
         handle_drain(asked, app);
     } else if (asked->request->verb == VERB_ABORT) {
         handle_abort(asked, app);
+    } else if (asked->request->verb >= VERB_SCHEMA) {
+        answer(asked, RESULT_REFUSED, "not yet");
     } else if (asked->request->verb == VERB_LOGS) {
         handle_logs(asked, app);
     } else if (asked->request->verb == VERB_ATTACH) {

@@ -16,6 +16,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+enum { ROWS_MAX = 10000 }; /* of one reply: some MiB */
+
 struct client {
     const struct client_host *host;
     struct wire_client who;
@@ -40,6 +42,7 @@ struct client {
         enum wire_verb verb;
         struct text items;           /* Status and History: what came so far */
         struct json_object *receipt; /* or what else came to be said in the reply */
+        struct json_object *rows;    /* a list, of what comes with the reply; NULL = none came */
         struct descriptors files;    /* to go with the reply */
     } call;
 
@@ -110,6 +113,7 @@ static void call_clear(struct client *client)
 {
     text_clear(&client->call.items);
     json_object_put(client->call.receipt);
+    json_object_put(client->call.rows);
     descriptors_close(&client->call.files);
     memset(&client->call, 0, sizeof client->call);
 }
@@ -290,6 +294,16 @@ static void add_item(struct client *client, struct json_object *item)
         client->over_reason = "its reply would be too long: ask for one app";
 }
 
+static void add_row(struct client *client, const struct wire_item *item)
+{
+    if (!client->call.rows)
+        client->call.rows = json_object_new_array();
+    if (client->call.rows && json_object_array_length(client->call.rows) < ROWS_MAX)
+        json_object_array_add(client->call.rows, render_item(item));
+    else
+        client->over_reason = "its reply would be too long";
+}
+
 static void reply_progress(struct client *client, const struct wire_progress *progress)
 {
     if (!client->call.more)
@@ -324,6 +338,8 @@ static void reply_end(struct client *client, const struct wire_end *end)
     } else {
         if (client->call.receipt)
             json_object_object_add(reply, "receipt", json_object_get(client->call.receipt));
+        if (client->call.rows)
+            json_object_object_add(reply, "items", json_object_get(client->call.rows));
         if (text)
             json_object_object_add(reply, "text", text);
     }
@@ -365,6 +381,7 @@ static void deliver(struct client *client, const struct wire_header *message, in
     switch (message->type) {
     case WIRE_STATUS: add_item(client, render_status((const struct wire_status *)(const void *)message)); break;
     case WIRE_HISTORY: add_item(client, render_history((const struct wire_history *)(const void *)message)); break;
+    case WIRE_ITEM: add_row(client, (const struct wire_item *)(const void *)message); break;
     case WIRE_PROGRESS: reply_progress(client, (const struct wire_progress *)(const void *)message); break;
     case WIRE_RECEIPT:
         keep_for_reply(client, render_receipt((const struct wire_receipt *)(const void *)message));

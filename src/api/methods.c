@@ -29,22 +29,45 @@ enum {
     MAY_MERGE = 1 << 11,    /* merge: a boolean or null */
     MAY_NOT_TEST = 1 << 12, /* no_test: a boolean or null */
     MAY_STOP = 1 << 13,     /* stop_after: "health", "test" or null */
+    MAY_QUEUE = 1 << 14,    /* queue: a boolean or null */
+    MAY_PAST = 1 << 15,     /* past_contract: a boolean or null */
+    MAY_GROUP = 1 << 16,    /* group: a string or null; then no app */
+    ACTION = 1 << 17,       /* action: a string, required */
+    MAY_RELEASE = 1 << 18,  /* release: a string or null */
+    REASON = 1 << 19,       /* reason: a string, required */
+    STATE = 1 << 20,        /* state: a string, required */
+    OPERATE = MAY_FORCE | MAY_QUEUE,
 };
 
 static const struct parameter {
     const char *name;
     int required, optional;
 } parameters[] = {
-    {"app", APP, MAY_APP},       {"release", RELEASE, 0},     {"force", 0, MAY_FORCE}, {"limit", 0, MAY_LIMIT},
-    {"interface", INTERFACE, 0}, {"zone", 0, MAY_ZONE},       {"command", COMMAND, 0}, {"terminal", 0, MAY_TERM},
-    {"rows", 0, MAY_ROWS},       {"columns", 0, MAY_COLUMNS}, {"merge", 0, MAY_MERGE}, {"no_test", 0, MAY_NOT_TEST},
+    {"app", APP, MAY_APP},
+    {"release", RELEASE, MAY_RELEASE},
+    {"force", 0, MAY_FORCE},
+    {"limit", 0, MAY_LIMIT},
+    {"interface", INTERFACE, 0},
+    {"zone", 0, MAY_ZONE},
+    {"command", COMMAND, 0},
+    {"terminal", 0, MAY_TERM},
+    {"rows", 0, MAY_ROWS},
+    {"columns", 0, MAY_COLUMNS},
+    {"merge", 0, MAY_MERGE},
+    {"no_test", 0, MAY_NOT_TEST},
     {"stop_after", 0, MAY_STOP},
+    {"queue", 0, MAY_QUEUE},
+    {"past_contract", 0, MAY_PAST},
+    {"group", 0, MAY_GROUP},
+    {"action", ACTION, 0},
+    {"reason", REASON, 0},
+    {"state", STATE, 0},
 };
 
 /* What a call's parameters are once checked. */
 struct arguments {
-    const char *app, *release, *interface; /* borrowed from the call; NULL where absent */
-    bool force, merge, no_test;
+    const char *app, *release, *interface, *group, *action, *text; /* borrowed from the call; NULL where absent */
+    bool force, merge, no_test, queue, past_contract;
     uint8_t stop_after; /* enum step; 0: not said */
     uint32_t limit;
     uint16_t rows, columns;
@@ -66,19 +89,25 @@ static const struct method {
     {AGENT ".History", MAY_APP | MAY_LIMIT, VERB_HISTORY, NULL},
     {AGENT ".Version", 0, VERB_VERSION, NULL},
     {AGENT ".Reload", 0, VERB_RELOAD, NULL},
-    {AGENT ".Deploy", APP | RELEASE | MAY_FORCE | MAY_NOT_TEST | MAY_STOP, VERB_DEPLOY, NULL},
-    {AGENT ".Stage", APP | RELEASE | MAY_FORCE, VERB_STAGE, NULL},
-    {AGENT ".Switch", APP | MAY_FORCE, VERB_SWITCH, NULL},
-    {AGENT ".Rollback", APP | MAY_FORCE, VERB_ROLLBACK, NULL},
+    {AGENT ".Deploy", APP | RELEASE | OPERATE | MAY_NOT_TEST | MAY_STOP, VERB_DEPLOY, NULL},
+    {AGENT ".Stage", APP | RELEASE | OPERATE, VERB_STAGE, NULL},
+    {AGENT ".Switch", MAY_APP | MAY_GROUP | OPERATE | MAY_PAST, VERB_SWITCH, NULL},
+    {AGENT ".Rollback", MAY_APP | MAY_GROUP | OPERATE | MAY_PAST, VERB_ROLLBACK, NULL},
     {AGENT ".Abort", APP | MAY_FORCE, VERB_ABORT, NULL},
     {AGENT ".Drain", APP | MAY_FORCE, VERB_DRAIN, NULL},
-    {AGENT ".Stop", APP | MAY_FORCE, VERB_STOP, NULL},
-    {AGENT ".Start", APP | MAY_FORCE, VERB_START, NULL},
-    {AGENT ".Remove", APP | MAY_FORCE, VERB_REMOVE, NULL},
-    {AGENT ".Test", APP | MAY_FORCE, VERB_TEST, NULL},
+    {AGENT ".Stop", APP | OPERATE, VERB_STOP, NULL},
+    {AGENT ".Start", APP | OPERATE, VERB_START, NULL},
+    {AGENT ".Remove", APP | OPERATE, VERB_REMOVE, NULL},
+    {AGENT ".Test", APP | OPERATE, VERB_TEST, NULL},
     {AGENT ".Finish", APP, VERB_FINISH, NULL},
     {AGENT ".Attach", APP, VERB_ATTACH, NULL},
-    {AGENT ".Rehearse", APP, VERB_REHEARSE, NULL},
+    {AGENT ".Rehearse", APP | MAY_QUEUE, VERB_REHEARSE, NULL},
+    {AGENT ".Schema", APP | ACTION | OPERATE, VERB_SCHEMA, NULL},
+    {AGENT ".Release", APP | ACTION | MAY_RELEASE, VERB_RELEASE, NULL},
+    {AGENT ".Diff", APP, VERB_DIFF, NULL},
+    {AGENT ".Lock", APP | REASON, VERB_LOCK, NULL},
+    {AGENT ".Unlock", APP, VERB_UNLOCK, NULL},
+    {AGENT ".Wait", APP | STATE, VERB_WAIT, NULL},
     {AGENT ".Exec", APP | MAY_ZONE | COMMAND | MAY_TERM | MAY_ROWS | MAY_COLUMNS | MAY_MERGE, VERB_EXEC, NULL},
     {AGENT ".Logs", APP | MAY_ZONE, VERB_LOGS, NULL},
     {SERVICE ".GetInfo", 0, VERBS, answer_info},
@@ -218,7 +247,14 @@ static bool take_value(int kind, struct json_object *value, struct arguments *ar
     switch (kind) {
     case APP:
     case MAY_APP: return take_string(value, &arguments->app);
-    case RELEASE: return take_string(value, &arguments->release);
+    case RELEASE:
+    case MAY_RELEASE: return take_string(value, &arguments->release);
+    case MAY_GROUP: return take_string(value, &arguments->group);
+    case ACTION: return take_string(value, &arguments->action);
+    case REASON:
+    case STATE: return take_string(value, &arguments->text);
+    case MAY_QUEUE: return take_flag(value, &arguments->queue);
+    case MAY_PAST: return take_flag(value, &arguments->past_contract);
     case INTERFACE: return take_string(value, &arguments->interface);
     case MAY_LIMIT: return take_limit(value, &arguments->limit);
     case MAY_ZONE: return take_zone(value, &arguments->zone);
@@ -280,10 +316,38 @@ static struct wire_header header_for(const union method_message *message, enum w
 
 static bool fill_app(const struct arguments *arguments, char app[APP_NAME_MAX + 1], struct error *err)
 {
-    if (!arguments->app || (arguments->app[0] && text_copy(app, APP_NAME_MAX + 1, arguments->app)))
+    const char *name = arguments->group ? arguments->group : arguments->app;
+    if (arguments->group && arguments->app) {
+        error_set(err, EINVAL, "app and group: only one of them can be meant");
+        return false;
+    }
+    if (!name || (name[0] && text_copy(app, APP_NAME_MAX + 1, name)))
         return true;
-    error_set(err, EINVAL, "the app's name must have 1 to %d characters", APP_NAME_MAX);
+    error_set(err, EINVAL, "the name of an app or a group must have 1 to %d characters", APP_NAME_MAX);
     return false;
+}
+
+static uint32_t flags_of(const struct arguments *arguments)
+{
+    return (arguments->force ? WIRE_FORCE : 0u) | (arguments->no_test ? WIRE_NO_TEST : 0u) |
+           (arguments->queue ? WIRE_QUEUE : 0u) | (arguments->past_contract ? WIRE_PAST_CONTRACT : 0u) |
+           (arguments->group ? WIRE_GROUP : 0u);
+}
+
+static bool fill_words(const struct method *method, const struct arguments *arguments, struct wire_request *request,
+                       struct error *err)
+{
+    enum wire_action action = WIRE_ACTION_NONE;
+    if (arguments->action && !wire_action_parse(method->verb, arguments->action, &action)) {
+        error_set(err, EINVAL, "%s has no such action; bluegreen(1) lists them", verb_name(method->verb));
+        return false;
+    }
+    request->action = (uint8_t)action;
+    if (arguments->text && !text_copy(request->text, sizeof request->text, arguments->text)) {
+        error_set(err, EINVAL, "%s: a text may have %d bytes", verb_name(method->verb), WIRE_TEXT_MAX);
+        return false;
+    }
+    return true;
 }
 
 /* The validity of names is the model's business; here only that they fit. */
@@ -294,12 +358,12 @@ static bool fill_request(const struct method *method, const struct arguments *ar
     *request = (struct wire_request){
         .header = header_for(message, WIRE_REQUEST, sizeof *request),
         .verb = method->verb,
-        .flags = (arguments->force ? WIRE_FORCE : 0u) | (arguments->no_test ? WIRE_NO_TEST : 0u),
+        .flags = flags_of(arguments),
         .limit = arguments->limit,
         .stop_after = arguments->stop_after,
         .zone = (uint32_t)(arguments->zone + 1),
     };
-    if (!fill_app(arguments, request->app, err))
+    if (!fill_app(arguments, request->app, err) || !fill_words(method, arguments, request, err))
         return false;
     if (arguments->release && !text_copy(request->release, sizeof request->release, arguments->release)) {
         error_set(err, EINVAL, "the release's name is longer than %d characters", RELEASE_NAME_MAX);

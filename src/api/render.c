@@ -337,3 +337,18 @@ struct json_object *render_progress(const struct wire_progress *progress)
     put_number_or_null(object, "waited_ms", progress->waited_ms, progress->wait_ms > 0);
     return object;
 }
+
+struct json_object *render_item(const struct wire_item *item)
+{
+    struct json_object *object = json_object_new_object();
+    put_text(object, "kind", item->kind);
+    put_text(object, "name", item->name);
+    put_text_or_null(object, "blue", item->values[BLUE]);
+    put_text_or_null(object, "green", item->values[GREEN]);
+    put_text_or_null(object, "text", item->text);
+    if (item->unix_ms)
+        put_time(object, "time", item->unix_ms);
+    else
+        put(object, "time", NULL);
+    return object;
+}

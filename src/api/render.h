@@ -16,6 +16,7 @@ struct json_object *render_status(const struct wire_status *status);       /* ty
 struct json_object *render_history(const struct wire_history *entry);      /* type Entry */
 struct json_object *render_receipt(const struct wire_receipt *receipt);    /* type Receipt */
 struct json_object *render_progress(const struct wire_progress *progress); /* type Progress */
+struct json_object *render_item(const struct wire_item *item);             /* type Item */
 struct json_object *render_stdio(const struct wire_stdio *stdio);          /* what Exec returns first */
 struct json_object *render_files(const struct wire_files *files);          /* what Logs returns */
 struct json_object *render_exit(const struct wire_exit *last);             /* type Exit; NULL also if there was none */

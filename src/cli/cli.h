@@ -18,7 +18,13 @@ struct cli {
     const char *since;      /* logs: as it was written, or NULL */
     bool no_test;           /* deploy */
     const char *stop_after; /* deploy: as it was written, or NULL */
-    bool root;              /* exec: with the caller's rights */
+    bool queue;             /* --wait: wait for the operation that runs */
+    bool past_contract;
+    bool yes;            /* ask nothing */
+    const char *group;   /* switch and rollback: instead of an app, or NULL */
+    const char *message; /* lock */
+    const char *timeout; /* wait: as it was written, or NULL */
+    bool root;           /* exec: with the caller's rights */
     bool no_color;
     const char *verb;
     char **arguments; /* after the verb */

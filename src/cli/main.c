@@ -273,10 +273,20 @@ static const char *alien_option(const struct cli *cli, const struct verb *verb)
         int options;
         const char *name;
     } known[] = {
-        {cli->force, TAKES_FORCE, "--force"},         {cli->limit, TAKES_LIMIT | TAKES_LINES, "--limit"},
-        {cli->names, TAKES_NAMES, "--names"},         {cli->follow, TAKES_LINES, "--follow"},
-        {cli->since != NULL, TAKES_LINES, "--since"}, {cli->root, TAKES_COMMAND, "--root"},
-        {cli->no_test, TAKES_STEPS, "--no-test"},     {cli->stop_after != NULL, TAKES_STEPS, "--stop-after"},
+        {cli->force, TAKES_FORCE, "--force"},
+        {cli->limit, TAKES_LIMIT | TAKES_LINES, "--limit"},
+        {cli->names, TAKES_NAMES, "--names"},
+        {cli->follow, TAKES_LINES, "--follow"},
+        {cli->since != NULL, TAKES_LINES, "--since"},
+        {cli->root, TAKES_COMMAND, "--root"},
+        {cli->no_test, TAKES_STEPS, "--no-test"},
+        {cli->stop_after != NULL, TAKES_STEPS, "--stop-after"},
+        {cli->queue, TAKES_WAIT, "--wait"},
+        {cli->past_contract, TAKES_PAST, "--force-past-contract"},
+        {cli->yes, TAKES_YES, "--yes"},
+        {cli->group != NULL, TAKES_GROUP, "--group"},
+        {cli->message != NULL, TAKES_MESSAGE, "--message"},
+        {cli->timeout != NULL, TAKES_TIMEOUT, "--timeout"},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (known[i].given && !(verb->options & known[i].options))

@@ -45,7 +45,8 @@ static unsigned flags_of(const struct cli *cli)
     const char *step = cli->stop_after ? cli->stop_after : "";
     return (cli->force ? BLUEGREEN_FORCE : 0u) | (cli->no_test ? BLUEGREEN_NO_TEST : 0u) |
            (strcmp(step, "health") == 0 ? BLUEGREEN_STOP_AFTER_HEALTH : 0u) |
-           (strcmp(step, "test") == 0 ? BLUEGREEN_STOP_AFTER_TEST : 0u);
+           (strcmp(step, "test") == 0 ? BLUEGREEN_STOP_AFTER_TEST : 0u) | (cli->queue ? BLUEGREEN_QUEUE : 0u) |
+           (cli->past_contract ? BLUEGREEN_PAST_CONTRACT : 0u);
 }
 
 int operate_run(struct cli *cli, enum bluegreen_verb operation)

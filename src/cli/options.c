@@ -17,7 +17,12 @@ enum {
     OPTION_SINCE,
     OPTION_ROOT,
     OPTION_NO_TEST,
-    OPTION_STOP_AFTER
+    OPTION_STOP_AFTER,
+    OPTION_WAIT,
+    OPTION_PAST_CONTRACT,
+    OPTION_YES,
+    OPTION_GROUP,
+    OPTION_TIMEOUT
 };
 
 static const struct option options[] = {
@@ -29,6 +34,12 @@ static const struct option options[] = {
     {"since", required_argument, NULL, OPTION_SINCE},
     {"no-test", no_argument, NULL, OPTION_NO_TEST},
     {"stop-after", required_argument, NULL, OPTION_STOP_AFTER},
+    {"wait", no_argument, NULL, OPTION_WAIT},
+    {"force-past-contract", no_argument, NULL, OPTION_PAST_CONTRACT},
+    {"yes", no_argument, NULL, 'y'},
+    {"group", required_argument, NULL, OPTION_GROUP},
+    {"message", required_argument, NULL, 'm'},
+    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
     {"root", no_argument, NULL, OPTION_ROOT},
     {"names", no_argument, NULL, OPTION_NAMES},
     {"no-color", no_argument, NULL, OPTION_NO_COLOR},
@@ -69,7 +80,13 @@ static void take_option(struct cli *cli, struct arguments *arguments, int option
     case OPTION_SINCE: cli->since = optarg; break;
     case OPTION_NO_TEST: cli->no_test = true; break;
     case OPTION_STOP_AFTER: cli->stop_after = optarg; break;
+    case OPTION_WAIT: cli->queue = true; break;
+    case OPTION_PAST_CONTRACT: cli->past_contract = true; break;
+    case OPTION_GROUP: cli->group = optarg; break;
+    case OPTION_TIMEOUT: cli->timeout = optarg; break;
     case OPTION_ROOT: cli->root = true; break;
+    case 'y': cli->yes = true; break;
+    case 'm': cli->message = optarg; break;
     case 'f': cli->follow = true; break;
     case 'n': cli->limit = optarg; break;
     case 'h': arguments->help = true; break;
@@ -95,7 +112,7 @@ void options_read(struct cli *cli, struct arguments *arguments, int argc, char *
 {
     int option, end = end_of_options(argc, argv);
     opterr = 0;
-    while ((option = getopt_long(end, argv, ":n:fhV", options, NULL)) != -1)
+    while ((option = getopt_long(end, argv, ":n:m:fyhV", options, NULL)) != -1)
         take_option(cli, arguments, option, argv);
     cli->verb = optind < end ? argv[optind] : NULL;
     const struct verb *verb = cli->verb ? verb_find(cli->verb) : NULL;

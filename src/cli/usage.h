@@ -13,6 +13,12 @@ enum {
     TAKES_LINES = 1 << 3,   /* -n, --follow and --since */
     TAKES_STEPS = 1 << 5,   /* --no-test and --stop-after */
     TAKES_COMMAND = 1 << 4, /* "-- COMMAND..." and --root */
+    TAKES_WAIT = 1 << 6,
+    TAKES_YES = 1 << 7,
+    TAKES_GROUP = 1 << 8, /* instead of the app */
+    TAKES_PAST = 1 << 9,
+    TAKES_MESSAGE = 1 << 10,
+    TAKES_TIMEOUT = 1 << 11,
 };
 
 struct verb {

@@ -78,11 +78,13 @@ int bluegreen_version(struct bluegreen *agent, char *version, size_t size, struc
 }
 
 static const char *const methods[] = {
-    [BLUEGREEN_RELOAD] = "Reload", [BLUEGREEN_DEPLOY] = "Deploy",     [BLUEGREEN_STAGE] = "Stage",
-    [BLUEGREEN_SWITCH] = "Switch", [BLUEGREEN_ROLLBACK] = "Rollback", [BLUEGREEN_ABORT] = "Abort",
-    [BLUEGREEN_DRAIN] = "Drain",   [BLUEGREEN_STOP] = "Stop",         [BLUEGREEN_START] = "Start",
-    [BLUEGREEN_REMOVE] = "Remove", [BLUEGREEN_TEST] = "Test",         [BLUEGREEN_FINISH] = "Finish",
-    [BLUEGREEN_ATTACH] = "Attach", [BLUEGREEN_REHEARSE] = "Rehearse",
+    [BLUEGREEN_RELOAD] = "Reload",   [BLUEGREEN_DEPLOY] = "Deploy",     [BLUEGREEN_STAGE] = "Stage",
+    [BLUEGREEN_SWITCH] = "Switch",   [BLUEGREEN_ROLLBACK] = "Rollback", [BLUEGREEN_ABORT] = "Abort",
+    [BLUEGREEN_DRAIN] = "Drain",     [BLUEGREEN_STOP] = "Stop",         [BLUEGREEN_START] = "Start",
+    [BLUEGREEN_REMOVE] = "Remove",   [BLUEGREEN_TEST] = "Test",         [BLUEGREEN_FINISH] = "Finish",
+    [BLUEGREEN_ATTACH] = "Attach",   [BLUEGREEN_REHEARSE] = "Rehearse", [BLUEGREEN_SCHEMA] = "Schema",
+    [BLUEGREEN_RELEASE] = "Release", [BLUEGREEN_DIFF] = "Diff",         [BLUEGREEN_LOCK] = "Lock",
+    [BLUEGREEN_UNLOCK] = "Unlock",   [BLUEGREEN_WAIT] = "Wait",
 };
 
 static int stop_showing(struct bluegreen *agent, struct bluegreen_error *error)
@@ -132,20 +134,39 @@ static void add_flags(struct json_object *parameters, unsigned flags)
     add(parameters, "force", flags & BLUEGREEN_FORCE ? json_object_new_boolean(true) : NULL);
     add(parameters, "no_test", flags & BLUEGREEN_NO_TEST ? json_object_new_boolean(true) : NULL);
     add(parameters, "stop_after", string_or_null(stop_after));
+    add(parameters, "queue", flags & BLUEGREEN_QUEUE ? json_object_new_boolean(true) : NULL);
+    add(parameters, "past_contract", flags & BLUEGREEN_PAST_CONTRACT ? json_object_new_boolean(true) : NULL);
+}
+
+static struct json_object *parameters_of(const struct bluegreen_request *request)
+{
+    struct json_object *parameters = json_object_new_object();
+    add(parameters, "app", string_or_null(request->app));
+    add(parameters, "group", string_or_null(request->group));
+    add(parameters, "release", string_or_null(request->release));
+    add(parameters, "action", string_or_null(request->action));
+    add(parameters, request->verb == BLUEGREEN_WAIT ? "state" : "reason", string_or_null(request->text));
+    add_flags(parameters, request->flags);
+    return parameters;
 }
 
 int bluegreen_operate(struct bluegreen *agent, enum bluegreen_verb verb, const char *app, const char *release,
                       unsigned flags, bluegreen_progress_callback *on_progress, void *context,
                       struct bluegreen_result **out, struct bluegreen_error *error)
 {
-    if ((size_t)verb >= sizeof methods / sizeof *methods)
-        return client_fail(error, BLUEGREEN_INVALID, EINVAL, "there is no operation %d", (int)verb);
-    struct json_object *parameters = json_object_new_object(), *reply = NULL;
+    struct bluegreen_request request = {.verb = verb, .app = app, .release = release, .flags = flags};
+    return bluegreen_ask(agent, &request, on_progress, context, out, error);
+}
+
+int bluegreen_ask(struct bluegreen *agent, const struct bluegreen_request *request,
+                  bluegreen_progress_callback *on_progress, void *context, struct bluegreen_result **out,
+                  struct bluegreen_error *error)
+{
+    if ((size_t)request->verb >= sizeof methods / sizeof *methods)
+        return client_fail(error, BLUEGREEN_INVALID, EINVAL, "there is no operation %d", (int)request->verb);
+    struct json_object *reply = NULL;
     bool continues = true;
-    add(parameters, "app", string_or_null(app));
-    add(parameters, "release", string_or_null(release));
-    add_flags(parameters, flags);
-    int result = connection_call(agent, methods[verb], parameters, on_progress != NULL, error);
+    int result = connection_call(agent, methods[request->verb], parameters_of(request), on_progress != NULL, error);
     while (result == 0 && continues) {
         json_object_put(reply);
         reply = NULL;

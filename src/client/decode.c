@@ -268,6 +268,8 @@ struct result_store {
     struct bluegreen_result result; /* first */
     struct json_object *json;
     struct bluegreen_receipt receipt;
+    struct bluegreen_item *items;
+    const struct bluegreen_item **pointers;
 };
 
 static void fill_receipt(struct json_object *object, struct bluegreen_receipt *receipt)
@@ -287,6 +289,34 @@ static void fill_receipt(struct json_object *object, struct bluegreen_receipt *r
     };
 }
 
+static void fill_item(struct json_object *object, struct bluegreen_item *item)
+{
+    *item = (struct bluegreen_item){
+        .kind = decode_string_or_empty(object, "kind"),
+        .name = decode_string_or_empty(object, "name"),
+        .values = {decode_string(object, "blue"), decode_string(object, "green")},
+        .text = decode_string(object, "text"),
+        .time = decode_string(object, "time"),
+        .json = decode_json(object),
+    };
+}
+
+static bool fill_items(struct json_object *list, struct result_store *store)
+{
+    size_t length = decode_length(list);
+    store->items = calloc(length + 1, sizeof *store->items);
+    store->pointers = calloc(length + 1, sizeof(void *));
+    if (!store->items || !store->pointers)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        fill_item(json_object_array_get_idx(list, i), &store->items[i]);
+        store->pointers[i] = &store->items[i];
+    }
+    store->result.items = store->pointers;
+    store->result.item_count = length;
+    return true;
+}
+
 struct bluegreen_result *decode_result(struct json_object *parameters)
 {
     struct json_object *receipt = decode_object(parameters, "receipt");
@@ -302,7 +332,10 @@ struct bluegreen_result *decode_result(struct json_object *parameters)
     }
     store->result.text = decode_string(parameters, "text");
     store->result.json = decode_json(parameters);
-    return &store->result;
+    if (fill_items(decode_field(parameters, "items", json_type_array), store))
+        return &store->result;
+    bluegreen_result_free(&store->result);
+    return NULL;
 }
 
 void bluegreen_result_free(struct bluegreen_result *result)
@@ -310,6 +343,8 @@ void bluegreen_result_free(struct bluegreen_result *result)
     struct result_store *store = (struct result_store *)result;
     if (!store)
         return;
+    free(store->items);
+    free(store->pointers);
     json_object_put(store->json);
     free(store);
 }

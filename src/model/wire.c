@@ -10,33 +10,72 @@
 
 /* What a request of each verb must and may carry. */
 enum need { NONE, OPTIONAL, REQUIRED };
+enum { FORCE = WIRE_FORCE, QUEUE = WIRE_QUEUE, KNOWN_FLAGS = 0x1f };
 
 static const struct {
     const char *name;
-    enum need app, release;
-    bool operator_only, force, limit;
+    enum need app, release, text;
+    bool operator_only, limit;
+    uint32_t flags; /* that it may have */
 } verbs[VERBS] = {
-    [VERB_STATUS] = {"status", OPTIONAL, NONE, false, false, false},
-    [VERB_HISTORY] = {"history", OPTIONAL, NONE, false, false, true},
-    [VERB_VERSION] = {"version", NONE, NONE, false, false, false},
-    [VERB_RELOAD] = {"reload", NONE, NONE, true, false, false},
-    [VERB_DEPLOY] = {"deploy", REQUIRED, REQUIRED, true, true, false},
-    [VERB_STAGE] = {"stage", REQUIRED, REQUIRED, true, true, false},
-    [VERB_SWITCH] = {"switch", REQUIRED, NONE, true, true, false},
-    [VERB_ROLLBACK] = {"rollback", REQUIRED, NONE, true, true, false},
-    [VERB_ABORT] = {"abort", REQUIRED, NONE, true, true, false},
-    [VERB_DRAIN] = {"drain", REQUIRED, NONE, true, true, false},
-    [VERB_STOP] = {"stop", REQUIRED, NONE, true, true, false},
-    [VERB_START] = {"start", REQUIRED, NONE, true, true, false},
-    [VERB_REMOVE] = {"remove", REQUIRED, NONE, true, true, false},
-    [VERB_EXEC] = {"exec", REQUIRED, NONE, true, false, false},
-    [VERB_TEST] = {"test", REQUIRED, NONE, true, true, false},
-    [VERB_FINISH] = {"finish", REQUIRED, NONE, true, false, false},
-    [VERB_ATTACH] = {"attach", REQUIRED, NONE, false, false, false},
-    [VERB_REHEARSE] = {"rehearse", REQUIRED, NONE, true, false, false},
-    [VERB_FAILOVER] = {"failover", REQUIRED, NONE, true, false, false},
-    [VERB_LOGS] = {"logs", REQUIRED, NONE, true, false, false},
+    [VERB_STATUS] = {"status", OPTIONAL, NONE, NONE, false, false, 0},
+    [VERB_HISTORY] = {"history", OPTIONAL, NONE, NONE, false, true, 0},
+    [VERB_VERSION] = {"version", NONE, NONE, NONE, false, false, 0},
+    [VERB_RELOAD] = {"reload", NONE, NONE, NONE, true, false, 0},
+    [VERB_DEPLOY] = {"deploy", REQUIRED, REQUIRED, NONE, true, false, FORCE | WIRE_NO_TEST | QUEUE},
+    [VERB_STAGE] = {"stage", REQUIRED, REQUIRED, NONE, true, false, FORCE | QUEUE},
+    [VERB_SWITCH] = {"switch", REQUIRED, NONE, NONE, true, false, FORCE | QUEUE | WIRE_PAST_CONTRACT | WIRE_GROUP},
+    [VERB_ROLLBACK] = {"rollback", REQUIRED, NONE, NONE, true, false, FORCE | QUEUE | WIRE_PAST_CONTRACT | WIRE_GROUP},
+    [VERB_ABORT] = {"abort", REQUIRED, NONE, NONE, true, false, FORCE},
+    [VERB_DRAIN] = {"drain", REQUIRED, NONE, NONE, true, false, FORCE},
+    [VERB_STOP] = {"stop", REQUIRED, NONE, NONE, true, false, FORCE | QUEUE},
+    [VERB_START] = {"start", REQUIRED, NONE, NONE, true, false, FORCE | QUEUE},
+    [VERB_REMOVE] = {"remove", REQUIRED, NONE, NONE, true, false, FORCE | QUEUE},
+    [VERB_EXEC] = {"exec", REQUIRED, NONE, NONE, true, false, 0},
+    [VERB_TEST] = {"test", REQUIRED, NONE, NONE, true, false, FORCE | QUEUE},
+    [VERB_FINISH] = {"finish", REQUIRED, NONE, NONE, true, false, 0},
+    [VERB_ATTACH] = {"attach", REQUIRED, NONE, NONE, false, false, 0},
+    [VERB_REHEARSE] = {"rehearse", REQUIRED, NONE, NONE, true, false, QUEUE},
+    [VERB_FAILOVER] = {"failover", REQUIRED, NONE, NONE, true, false, 0},
+    [VERB_LOGS] = {"logs", REQUIRED, NONE, NONE, true, false, 0},
+    [VERB_SCHEMA] = {"schema", REQUIRED, NONE, NONE, true, false, FORCE | QUEUE},
+    [VERB_RELEASE] = {"release", REQUIRED, OPTIONAL, NONE, true, false, 0},
+    [VERB_DIFF] = {"diff", REQUIRED, NONE, NONE, true, false, 0},
+    [VERB_LOCK] = {"lock", REQUIRED, NONE, REQUIRED, true, false, 0},
+    [VERB_UNLOCK] = {"unlock", REQUIRED, NONE, NONE, true, false, 0},
+    [VERB_WAIT] = {"wait", REQUIRED, NONE, REQUIRED, false, false, 0},
 };
+
+static const struct {
+    const char *name;
+    enum wire_verb verb;
+} actions[WIRE_ACTIONS] = {
+    [WIRE_ACTION_NONE] = {"", VERBS},
+    [WIRE_SCHEMA_STATUS] = {"status", VERB_SCHEMA},
+    [WIRE_SCHEMA_EXPAND] = {"expand", VERB_SCHEMA},
+    [WIRE_SCHEMA_CHECK] = {"check", VERB_SCHEMA},
+    [WIRE_SCHEMA_CONTRACT] = {"contract", VERB_SCHEMA},
+    [WIRE_SCHEMA_REVERT] = {"revert", VERB_SCHEMA},
+    [WIRE_RELEASE_LIST] = {"list", VERB_RELEASE},
+    [WIRE_RELEASE_FETCH] = {"fetch", VERB_RELEASE},
+    [WIRE_RELEASE_PRUNE] = {"prune", VERB_RELEASE},
+};
+
+const char *wire_action_name(enum wire_action action)
+{
+    return (unsigned)action < WIRE_ACTIONS ? actions[action].name : "";
+}
+
+bool wire_action_parse(enum wire_verb verb, const char *name, enum wire_action *action)
+{
+    for (unsigned i = WIRE_ACTION_NONE + 1; i < WIRE_ACTIONS; i++) {
+        if (actions[i].verb == verb && strcmp(actions[i].name, name) == 0) {
+            *action = (enum wire_action)i;
+            return true;
+        }
+    }
+    return false;
+}
 
 const char *verb_name(enum wire_verb verb)
 {
@@ -77,10 +116,10 @@ static bool request_shape_valid(const struct wire_request *request, size_t lengt
 {
     uint32_t last_zone = length == sizeof *request && request->verb == VERB_LOGS ? COLOURS : 0;
     return length == sizeof *request && wire_message_valid(request, length) && request->header.type == WIRE_REQUEST &&
-           request->verb < VERBS && request->verb != VERB_EXEC &&
-           (request->flags & ~(WIRE_FORCE | WIRE_NO_TEST)) == 0 &&
-           all_zero(request->reserved, sizeof request->reserved) && request->zone <= last_zone &&
-           terminated(request->app, sizeof request->app) && terminated(request->release, sizeof request->release);
+           request->verb < VERBS && request->verb != VERB_EXEC && (request->flags & ~(uint32_t)KNOWN_FLAGS) == 0 &&
+           request->action < WIRE_ACTIONS && all_zero(request->reserved, sizeof request->reserved) &&
+           request->zone <= last_zone && terminated(request->app, sizeof request->app) &&
+           terminated(request->release, sizeof request->release) && terminated(request->text, sizeof request->text);
 }
 
 static int check_name(const char *what, const char *name, enum need need, bool valid, const char *form,
@@ -103,8 +142,6 @@ static int check_steps(const struct wire_request *request, struct error *err)
 {
     const char *name = verbs[request->verb].name;
     bool steps = request->verb == VERB_DEPLOY;
-    if ((request->flags & WIRE_NO_TEST) && !steps)
-        return error_set(err, EINVAL, "%s has no test to leave out; only deploy has", name);
     if (request->stop_after == 0)
         return 0;
     if (!steps)
@@ -117,6 +154,58 @@ static int check_steps(const struct wire_request *request, struct error *err)
     return 0;
 }
 
+static int check_flags(const struct wire_request *request, struct error *err)
+{
+    static const struct {
+        uint32_t flag;
+        const char *why;
+    } wrong[] = {
+        {WIRE_NO_TEST, "has no test to leave out; only deploy has"},
+        {WIRE_FORCE, "cannot be forced"},
+        {WIRE_QUEUE, "does not wait its turn: it never has to"},
+        {WIRE_PAST_CONTRACT, "is not kept from anything by a contracted schema"},
+        {WIRE_GROUP, "is for one app, not for a group"},
+    };
+    uint32_t alien = request->flags & ~verbs[request->verb].flags;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        if (alien & wrong[i].flag)
+            return error_set(err, EINVAL, "%s %s", verbs[request->verb].name, wrong[i].why);
+    }
+    return 0;
+}
+
+/* Which action, and whether it comes with a release. */
+static int check_action(const struct wire_request *request, struct error *err)
+{
+    const char *name = verbs[request->verb].name;
+    bool has = request->verb == VERB_SCHEMA || request->verb == VERB_RELEASE;
+    if (actions[request->action].verb != (has ? (enum wire_verb)request->verb : VERBS))
+        return error_set(err, EINVAL, has ? "%s: what of it? bluegreen(1) lists the actions" : "%s has no actions",
+                         name);
+    bool fetches = request->action == WIRE_RELEASE_FETCH;
+    if (request->verb == VERB_RELEASE && fetches != (request->release[0] != '\0'))
+        return error_set(err, EINVAL, fetches ? "release fetch needs a release" : "release %s takes no release",
+                         actions[request->action].name);
+    return 0;
+}
+
+/* What people wrote is shown to other people. */
+static int check_text(const struct wire_request *request, struct error *err)
+{
+    char clean[sizeof request->text];
+    enum need need = verbs[request->verb].text;
+    const char *name = verbs[request->verb].name, *what = request->verb == VERB_LOCK ? "reason" : "state";
+    if (request->text[0] && need == NONE)
+        return error_set(err, EINVAL, "%s takes no text", name);
+    if (!request->text[0] && need == REQUIRED)
+        return error_set(err, EINVAL, "%s needs a %s", name, what);
+    text_copy(clean, sizeof clean, request->text);
+    text_sanitise(clean);
+    if (strcmp(clean, request->text) != 0 || strchr(clean, '\n'))
+        return error_set(err, EINVAL, "the %s of %s must be one line of UTF-8 without control characters", what, name);
+    return 0;
+}
+
 bool wire_request_valid(const struct wire_request *request, size_t length, struct error *err)
 {
     if (!request_shape_valid(request, length)) {
@@ -125,7 +214,8 @@ bool wire_request_valid(const struct wire_request *request, size_t length, struc
     }
     enum wire_verb verb = (enum wire_verb)request->verb;
     const char *name = verbs[verb].name;
-    if (check_name("app", request->app, verbs[verb].app, app_name_valid(request->app),
+    const char *named = request->flags & WIRE_GROUP ? "group" : "app";
+    if (check_name(named, request->app, verbs[verb].app, app_name_valid(request->app),
                    "a small letter, then small letters, digits and '-', at most 31", name, err) < 0 ||
         check_name("release", request->release, verbs[verb].release, release_name_valid(request->release),
                    "1 to 64 letters, digits and ._+-, not beginning with '.' or '-'", name, err) < 0)
@@ -136,12 +226,9 @@ bool wire_request_valid(const struct wire_request *request, size_t length, struc
                   "\"bluegreen rehearse\" tries it");
         return false;
     }
-    if (check_steps(request, err) < 0)
+    if (check_flags(request, err) < 0 || check_steps(request, err) < 0 || check_action(request, err) < 0 ||
+        check_text(request, err) < 0)
         return false;
-    if ((request->flags & WIRE_FORCE) && !verbs[verb].force) {
-        error_set(err, EINVAL, "%s cannot be forced", name);
-        return false;
-    }
     if (request->limit != 0 && !verbs[verb].limit) {
         error_set(err, EINVAL, "%s takes no limit", name);
         return false;
@@ -212,6 +299,7 @@ static size_t message_size(uint16_t type)
     case WIRE_FILES: return sizeof(struct wire_files);
     case WIRE_EXIT: return sizeof(struct wire_exited);
     case WIRE_STDIO: return sizeof(struct wire_stdio);
+    case WIRE_ITEM: return sizeof(struct wire_item);
     case WIRE_REQUEST: return sizeof(struct wire_request);
     case WIRE_COMMAND: return sizeof(struct wire_command);
     case WIRE_PING:

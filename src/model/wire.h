@@ -32,11 +32,35 @@ enum wire_verb {
     VERB_REHEARSE, /* operator: a switch and its rollback, both behind the gate */
     VERB_FAILOVER, /* nobody: the agent's own; refused from a client */
     VERB_LOGS,     /* operator: descriptors of the zone's log files, read-only */
+    VERB_SCHEMA,   /* operator: commands of the configuration, as the app's user, behind the schema's gates */
+    VERB_RELEASE,  /* operator: the configuration's fetch as the app's user; directories that no zone needs go */
+    VERB_DIFF,     /* operator: reads both zones' configurations, and the releases' files as the app's user */
+    VERB_LOCK,     /* operator: who may deploy may keep others from it */
+    VERB_UNLOCK,   /* operator: the same */
+    VERB_WAIT,     /* anyone: waits, changes nothing */
     VERBS
 };
 
 const char *verb_name(enum wire_verb verb);
 bool verb_changes(enum wire_verb verb); /* needs operator rights */
+
+/* What of VERB_SCHEMA or VERB_RELEASE is asked for. */
+enum wire_action {
+    WIRE_ACTION_NONE, /* the verb has none */
+    WIRE_SCHEMA_STATUS,
+    WIRE_SCHEMA_EXPAND,
+    WIRE_SCHEMA_CHECK,
+    WIRE_SCHEMA_CONTRACT,
+    WIRE_SCHEMA_REVERT,
+    WIRE_RELEASE_LIST,
+    WIRE_RELEASE_FETCH, /* of `release` */
+    WIRE_RELEASE_PRUNE,
+    WIRE_ACTIONS
+};
+
+const char *wire_action_name(enum wire_action action); /* "expand"; "" for none */
+/* False if the verb has no action of that name. */
+bool wire_action_parse(enum wire_verb verb, const char *name, enum wire_action *action);
 
 enum wire_type {
     /* monitor to api */
@@ -50,6 +74,7 @@ enum wire_type {
     WIRE_EXIT,       /* struct wire_exited: how a command of VERB_EXEC ended */
     WIRE_STDIO,      /* struct wire_stdio with as many descriptors: the client's ends of a command's input and output */
     WIRE_PING,       /* struct wire_header only: the role says WIRE_PONG, or it hangs */
+    WIRE_ITEM,       /* struct wire_item: a row of an answer; more may follow */
     /* api to monitor */
     WIRE_REQUEST = 64, /* struct wire_request */
     WIRE_GONE,         /* struct wire_header only: the client closed; its running operation goes on */
@@ -75,9 +100,15 @@ struct wire_client {
     uint8_t reserved[7];
 };
 
-#define WIRE_HISTORY_MAX 1000 /* what a compacted journal keeps */
-#define WIRE_FORCE       0x1u /* go on in spite of a refusal that can be overridden */
-#define WIRE_NO_TEST     0x2u /* deploy: without the test step */
+#define WIRE_TEXT_MAX 255
+#define WIRE_WHO_MAX  63
+
+#define WIRE_HISTORY_MAX   1000  /* what a compacted journal keeps */
+#define WIRE_FORCE         0x1u  /* go on in spite of a refusal that can be overridden */
+#define WIRE_NO_TEST       0x2u  /* deploy: without the test step */
+#define WIRE_QUEUE         0x4u  /* behind the operation that runs, instead of a refusal because of it */
+#define WIRE_PAST_CONTRACT 0x8u  /* to a release that needs the schema from before a contract */
+#define WIRE_GROUP         0x10u /* `app` is the name of a group: all its apps or none */
 
 struct wire_request {
     struct wire_header header;
@@ -85,17 +116,16 @@ struct wire_request {
     uint32_t flags;
     uint32_t limit;     /* history: entries, 0 = 50, at most WIRE_HISTORY_MAX */
     uint8_t stop_after; /* deploy: 0, or enum step of health or test: the operation is done behind it */
-    uint8_t reserved[7];
+    uint8_t action;     /* enum wire_action */
+    uint8_t reserved[6];
     uint32_t zone; /* logs: enum colour + 1; 0 = the live one, or else the one that is there. 0 for other verbs */
     char app[APP_NAME_MAX + 1];         /* "" = all, where the verb allows it */
-    char release[RELEASE_NAME_MAX + 8]; /* deploy and stage only */
+    char release[RELEASE_NAME_MAX + 8]; /* deploy, stage and release fetch only */
+    char text[WIRE_TEXT_MAX + 1];       /* lock: the reason; wait: the state; clean UTF-8 without newlines */
 };
 
 /* Everything in bounds, terminated, names valid for the verb. The reason is for the client. VERB_EXEC never is one. */
 bool wire_request_valid(const struct wire_request *request, size_t length, struct error *err);
-
-#define WIRE_TEXT_MAX 255
-#define WIRE_WHO_MAX  63
 
 struct wire_exit {
     uint8_t known;
@@ -232,6 +262,18 @@ struct wire_history {
     char release[RELEASE_NAME_MAX + 8];
     char who[WIRE_WHO_MAX + 1];
     char reason[WIRE_TEXT_MAX + 1]; /* "" when done */
+};
+
+#define WIRE_KIND_MAX 15
+
+/* A row of what schema, release and diff answer with; what it does not have is "" or 0. */
+struct wire_item {
+    struct wire_header header;
+    uint64_t unix_ms;
+    char kind[WIRE_KIND_MAX + 1]; /* "release", "difference", ... */
+    char name[WIRE_TEXT_MAX + 1];
+    char values[COLOURS][WIRE_TEXT_MAX + 1]; /* in the one zone and in the other */
+    char text[WIRE_TEXT_MAX + 1];
 };
 
 #define WIRE_ARGUMENTS_MAX  16384

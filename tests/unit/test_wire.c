@@ -37,11 +37,12 @@ static void test_names(void **state)
 {
     static const char *const names[] = {"status",   "history", "version", "reload",   "deploy",   "stage",  "switch",
                                         "rollback", "abort",   "drain",   "stop",     "start",    "remove", "exec",
-                                        "test",     "finish",  "attach",  "rehearse", "failover", "logs"};
+                                        "test",     "finish",  "attach",  "rehearse", "failover", "logs",   "schema",
+                                        "release",  "diff",    "lock",    "unlock",   "wait"};
     assert_int_equal(COUNT(names), VERBS);
     for (unsigned i = 0; i < VERBS; i++) {
         assert_string_equal(verb_name((enum wire_verb)i), names[i]);
-        assert_int_equal(verb_changes((enum wire_verb)i), i > VERB_VERSION && i != VERB_ATTACH);
+        assert_int_equal(verb_changes((enum wire_verb)i), i > VERB_VERSION && i != VERB_ATTACH && i != VERB_WAIT);
     }
     assert_string_equal(verb_name(VERBS), "unknown");
     assert_true(verb_changes(VERBS)); /* when in doubt, rights are needed */
@@ -64,10 +65,13 @@ static void test_what_a_verb_takes(void **state)
         [VERB_DRAIN] = {REQUIRED, NONE},  [VERB_STOP] = {REQUIRED, NONE},       [VERB_START] = {REQUIRED, NONE},
         [VERB_REMOVE] = {REQUIRED, NONE}, [VERB_LOGS] = {REQUIRED, NONE},       [VERB_TEST] = {REQUIRED, NONE},
         [VERB_FINISH] = {REQUIRED, NONE}, [VERB_ATTACH] = {REQUIRED, NONE},     [VERB_REHEARSE] = {REQUIRED, NONE},
+        [VERB_DIFF] = {REQUIRED, NONE},   [VERB_UNLOCK] = {REQUIRED, NONE},
     };
     for (unsigned verb = 0; verb < VERBS; verb++) {
         if (verb == VERB_EXEC || verb == VERB_FAILOVER)
             continue; /* is a command, not a request; is the agent's own */
+        if (verb == VERB_SCHEMA || verb == VERB_RELEASE || verb == VERB_LOCK || verb == VERB_WAIT)
+            continue; /* below: they take more */
         for (int app = 0; app < 2; app++) {
             for (int release = 0; release < 2; release++) {
                 struct wire_request made = request((enum wire_verb)verb, app ? "web" : "", release ? "v1" : "");
@@ -78,6 +82,80 @@ static void test_what_a_verb_takes(void **state)
             }
         }
     }
+}
+
+/* What the verbs with actions and texts must and must not carry. */
+static void test_actions_and_texts(void **state)
+{
+    struct wire_request made = request(VERB_SCHEMA, "web", "");
+    check(&made, "what of it");
+    made.action = WIRE_SCHEMA_CONTRACT;
+    check(&made, NULL);
+    made.action = WIRE_RELEASE_LIST;
+    check(&made, "what of it");
+    made.action = WIRE_ACTIONS;
+    check(&made, "malformed");
+    made = request(VERB_STOP, "web", "");
+    made.action = WIRE_SCHEMA_STATUS;
+    check(&made, "has no actions");
+    made = request(VERB_RELEASE, "web", "");
+    made.action = WIRE_RELEASE_FETCH;
+    check(&made, "needs a release");
+    made = request(VERB_RELEASE, "web", "v1");
+    made.action = WIRE_RELEASE_FETCH;
+    check(&made, NULL);
+    made.action = WIRE_RELEASE_PRUNE;
+    check(&made, "takes no release");
+    made = request(VERB_LOCK, "web", "");
+    check(&made, "needs a reason");
+    text_copy(made.text, sizeof made.text, "moving the host");
+    check(&made, NULL);
+    text_copy(made.text, sizeof made.text, "two\nlines");
+    check(&made, "one line");
+    text_copy(made.text, sizeof made.text, "\x1b[2J");
+    check(&made, "one line");
+    memset(made.text, 'a', sizeof made.text);
+    check(&made, "malformed");
+    made = request(VERB_SWITCH, "web", "");
+    made.text[0] = 'a';
+    check(&made, "takes no text");
+}
+
+static void test_action_names(void **state)
+{
+    for (unsigned i = WIRE_ACTION_NONE + 1; i < WIRE_ACTIONS; i++) {
+        enum wire_verb verb = i < WIRE_RELEASE_LIST ? VERB_SCHEMA : VERB_RELEASE;
+        enum wire_action action = WIRE_ACTION_NONE;
+        assert_true(wire_action_parse(verb, wire_action_name((enum wire_action)i), &action));
+        assert_int_equal(action, i);
+        assert_false(wire_action_parse(VERB_DEPLOY, wire_action_name((enum wire_action)i), &action));
+    }
+    enum wire_action action;
+    assert_string_equal(wire_action_name(WIRE_ACTIONS), "");
+    assert_false(wire_action_parse(VERB_SCHEMA, "", &action));
+}
+
+/* Each flag where it means nothing. */
+static void test_flags_out_of_place(void **state)
+{
+    static const struct {
+        enum wire_verb verb;
+        uint32_t flag;
+        const char *reason;
+    } wrong[] = {
+        {VERB_STAGE, WIRE_PAST_CONTRACT, "contracted schema"}, {VERB_DEPLOY, WIRE_GROUP, "not for a group"},
+        {VERB_ATTACH, WIRE_QUEUE, "does not wait its turn"},   {VERB_SWITCH, WIRE_NO_TEST, "no test to leave out"},
+        {VERB_LOCK, WIRE_FORCE, "cannot be forced"},
+    };
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        struct wire_request made = request(wrong[i].verb, "web", wrong[i].verb <= VERB_STAGE ? "v1" : "");
+        text_copy(made.text, sizeof made.text, wrong[i].verb == VERB_LOCK ? "why" : "");
+        made.flags = wrong[i].flag;
+        check(&made, wrong[i].reason);
+    }
+    struct wire_request group = request(VERB_SWITCH, "shop", "");
+    group.flags = WIRE_GROUP | WIRE_QUEUE | WIRE_FORCE | WIRE_PAST_CONTRACT;
+    check(&group, NULL);
 }
 
 static void test_hostile_names(void **state)
@@ -124,7 +202,7 @@ static void test_numbers_out_of_range(void **state)
     made = request(VERB_SWITCH, "web", "");
     made.flags = WIRE_FORCE;
     check(&made, NULL);
-    made.flags = WIRE_FORCE | 4;
+    made.flags = WIRE_FORCE | 0x20;
     check(&made, "malformed");
     made = request(VERB_SWITCH, "web", "");
     made.zone = 1;
@@ -377,6 +455,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_what_a_verb_takes),
+        cmocka_unit_test(test_actions_and_texts),
+        cmocka_unit_test(test_action_names),
+        cmocka_unit_test(test_flags_out_of_place),
         cmocka_unit_test(test_hostile_names),
         cmocka_unit_test(test_unterminated_names),
         cmocka_unit_test(test_numbers_out_of_range),
