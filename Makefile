@@ -65,7 +65,7 @@ CLIENT_SRC := $(call sources,client)
 CLI_SRC    := $(call sources,cli)
 SHARED_SRC := $(call sources,base model)
 
-PROGRAMS := $(BUILD)/bluegreend $(BUILD)/bluegreen-probe $(BUILD)/bluegreen-zone $(BUILD)/bluegreen
+PROGRAMS := $(BUILD)/bluegreend $(BUILD)/bluegreen-probe $(BUILD)/bluegreen-zone $(BUILD)/bluegreen-digest $(BUILD)/bluegreen
 # Optional at build time: without libsystemd zones are put into directories of our own below /sys/fs/cgroup.
 PROGRAMS += $(if $(filter 1,$(SYSTEMD)),$(BUILD)/bluegreen-scope)
 LIBRARY  := $(BUILD)/libbluegreen.so.0 $(BUILD)/libbluegreen.a
@@ -76,8 +76,8 @@ TOOL_SRC  := $(sort $(wildcard tests/tools/*.c demo/*.c))
 TOOL_BIN  := $(patsubst %.c,$(BUILD)/%,$(TOOL_SRC))
 BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
 BENCH_BIN := $(patsubst %.c,$(BUILD)/%,$(BENCH_SRC))
-DRIVER_SRC := $(sort $(wildcard tests/drivers/*.c))
-DRIVER_BIN := $(patsubst %.c,$(BUILD)/%,$(DRIVER_SRC))
+DRIVER_SRC := $(filter-out tests/drivers/die_at.c,$(sort $(wildcard tests/drivers/*.c)))
+DRIVER_BIN := $(patsubst %.c,$(BUILD)/%,$(DRIVER_SRC)) $(BUILD)/tests/drivers/die_at.so
 FUZZ_SRC  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 # Fuzzing wants clang's libFuzzer; without it the tier is skipped and says so.
 FUZZ_CC   ?= clang
@@ -134,6 +134,10 @@ $(BUILD)/bluegreen-probe: $(call objects,$(PROBE_SRC)) $(BUILD)/libagent.a
 	$(call say,LD,$@)
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(CURL_LIBS) $(shell $(PKG_CONFIG) --libs libcap libseccomp)
 
+$(BUILD)/bluegreen-digest: $(call objects,$(call sources,digest)) $(BUILD)/libagent.a
+	$(call say,LD,$@)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(shell $(PKG_CONFIG) --libs nettle libcap libseccomp)
+
 $(BUILD)/bluegreen-scope: $(call objects,$(call sources,scope)) $(BUILD)/libagent.a
 	$(call say,LD,$@)
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(shell $(PKG_CONFIG) --libs libsystemd)
@@ -170,6 +174,12 @@ $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libagent.a
 $(BUILD)/tests/drivers/%: $(BUILD)/tests/drivers/%.o $(BUILD)/libagent.a
 	$(call say,LD,$@)
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(AGENT_LIBS) -lpthread
+
+# Preloaded into the agent by tests/world/kills.sh.
+$(BUILD)/tests/drivers/die_at.so: $(BUILD)/pic/tests/drivers/die_at.o
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared $(LDFLAGS_ALL) $^ -o $@ -ldl
 
 $(BUILD)/tests/tools/%: $(BUILD)/tests/tools/%.o
 	$(call say,LD,$@)
@@ -243,7 +253,7 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	install -d $(D)$(SBINDIR) $(D)$(BINDIR) $(D)$(LIBEXECDIR) $(D)$(LIBDIR)/pkgconfig $(D)$(PREFIX)/include/bluegreen
 	install -m 755 $(BUILD)/bluegreend $(D)$(SBINDIR)/
 	install -m 755 $(BUILD)/bluegreen $(D)$(BINDIR)/
-	install -m 755 $(filter %-zone %-probe %-scope,$(PROGRAMS)) $(D)$(LIBEXECDIR)/
+	install -m 755 $(filter %-zone %-probe %-digest %-scope,$(PROGRAMS)) $(D)$(LIBEXECDIR)/
 	install -m 644 $(BUILD)/libbluegreen.a $(BUILD)/libbluegreen.so.0 $(D)$(LIBDIR)/
 	ln -sf libbluegreen.so.0 $(D)$(LIBDIR)/libbluegreen.so
 	$(SUBST) units/libbluegreen.pc.in | install -m 644 /dev/stdin $(D)$(LIBDIR)/pkgconfig/libbluegreen.pc
@@ -263,7 +273,7 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 
 uninstall: ## remove what install put there; configuration and state stay
 	rm -f $(D)$(SBINDIR)/bluegreend $(D)$(BINDIR)/bluegreen
-	rm -f $(addprefix $(D)$(LIBEXECDIR)/,bluegreen-zone bluegreen-probe bluegreen-scope)
+	rm -f $(addprefix $(D)$(LIBEXECDIR)/,bluegreen-zone bluegreen-probe bluegreen-digest bluegreen-scope)
 	rm -f $(D)$(PREFIX)/include/bluegreen/bluegreen.h
 	-rmdir --ignore-fail-on-non-empty $(D)$(LIBEXECDIR) $(D)$(PREFIX)/include/bluegreen
 	rm -f $(D)$(LIBDIR)/libbluegreen.* $(D)$(LIBDIR)/pkgconfig/libbluegreen.pc

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # bash completion for bluegreen(1): verbs, options, and the apps that the agent knows.
 
-# The apps' names, from the agent whose socket the command line names. Nothing if it is not reachable.
-_bluegreen_apps() {
-    local i words=(bluegreen status --names)
+# What bluegreen prints with these arguments, from the agent whose socket the command line names. Nothing if it is not
+# reachable.
+_bluegreen_ask() {
+    local i words=(bluegreen "$@")
     for ((i = 1; i < COMP_CWORD; i++)); do
         if [[ ${COMP_WORDS[i]} == --socket && -n ${COMP_WORDS[i + 1]} ]]; then
             words+=(--socket "${COMP_WORDS[i + 1]}")
@@ -12,10 +13,14 @@ _bluegreen_apps() {
     "${words[@]}" 2>/dev/null
 }
 
+_bluegreen_apps() {
+    _bluegreen_ask status --names
+}
+
 _bluegreen() {
-    local verbs='check reload deploy stage test switch rollback abort drain finish attach rehearse status history stop start remove exec logs top version help'
-    local options='--json --socket --force --limit --names --follow --since --no-test --stop-after --root --no-color --help --version'
-    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb='' arguments=0 i
+    local verbs='check reload deploy stage test switch rollback abort drain finish attach rehearse release lock unlock wait status history diff schema stop start remove exec logs top version help'
+    local options='--json --socket --force --yes --force-past-contract --wait --group --message --timeout --limit --names --follow --since --until --verb --release --failed --incidents --no-incidents --verbose --no-test --stop-after --root --no-color --help --version'
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb='' app='' arguments=0 i
     COMPREPLY=()
 
     case $before in
@@ -23,7 +28,11 @@ _bluegreen() {
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
-    -n | --limit | --since)
+    -n | --limit | --since | --until | --release | --group | -m | --message | --timeout)
+        return
+        ;;
+    --verb)
+        mapfile -t COMPREPLY < <(compgen -W "$verbs served failover" -- "$word")
         return
         ;;
     --stop-after)
@@ -47,12 +56,13 @@ _bluegreen() {
     # The verb is the first word that is no option nor an option's value; arguments are the ones after it.
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        --socket | --limit | --since | --stop-after | -n) ((i++)) ;;
+        --socket | --limit | --since | --until | --verb | --release | --stop-after | -n | --group | -m | --message | --timeout) ((i++)) ;;
         -*) ;;
         *)
             if [[ -z $verb ]]; then
                 verb=${COMP_WORDS[i]}
             else
+                app=${app:-${COMP_WORDS[i]}}
                 ((arguments++))
             fi
             ;;
@@ -70,6 +80,30 @@ _bluegreen() {
         [[ $arguments -gt 0 ]] || mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$word")
         ;;
     reload | version) ;;
+    deploy | stage)
+        case $arguments in
+        0) mapfile -t COMPREPLY < <(compgen -W "$(_bluegreen_apps)" -- "$word") ;;
+        1) mapfile -t COMPREPLY < <(compgen -W "$(_bluegreen_ask release "$app" list --names)" -- "$word") ;;
+        esac
+        ;;
+    release)
+        case $arguments in
+        0) mapfile -t COMPREPLY < <(compgen -W "$(_bluegreen_apps)" -- "$word") ;;
+        1) mapfile -t COMPREPLY < <(compgen -W 'list fetch prune' -- "$word") ;;
+        esac
+        ;;
+    schema)
+        case $arguments in
+        0) mapfile -t COMPREPLY < <(compgen -W "$(_bluegreen_apps)" -- "$word") ;;
+        1) mapfile -t COMPREPLY < <(compgen -W 'status expand check contract revert' -- "$word") ;;
+        esac
+        ;;
+    wait)
+        case $arguments in
+        0) mapfile -t COMPREPLY < <(compgen -W "$(_bluegreen_apps)" -- "$word") ;;
+        1) mapfile -t COMPREPLY < <(compgen -W 'idle live healthy standby drained baked stopped empty' -- "$word") ;;
+        esac
+        ;;
     exec | logs)
         case $arguments in
         0) mapfile -t COMPREPLY < <(compgen -W "$(_bluegreen_apps)" -- "$word") ;;

@@ -154,6 +154,7 @@ struct bluegreen_workload {
     bool crash_loop;                                  /* a process of it ends again and again */
     const struct bluegreen_usage *usage;              /* or NULL */
     const struct bluegreen_process *const *processes; /* beside the main one; ended by NULL */
+    const char *kept_until;                           /* a standby whose time ends: when; else NULL */
 };
 
 /* A running operation. */
@@ -165,6 +166,31 @@ struct bluegreen_operation {
 struct bluegreen_bake {
     const char *until;   /* when it has passed */
     const char *verdict; /* how it stands */
+};
+
+/* Somebody keeps others from changing the app. */
+struct bluegreen_lock {
+    const char *since, *who, *reason;
+};
+
+/* What the app's database has come to, by its [schema]. */
+struct bluegreen_schema {
+    const char *state; /* none expanding expanded contracting contracted reverting broken */
+    uint64_t expanded, contracted;
+    const char *text; /* the same in words */
+};
+
+/* What a release has served while it was live. */
+struct bluegreen_served {
+    enum bluegreen_colour zone;
+    const char *release; /* or NULL */
+    const char *since;
+    const char *until;    /* NULL: it is live still */
+    uint64_t duration_ms; /* from the one to the other */
+    uint64_t connections; /* of TCP that were accepted, but for the agent's own checks */
+    uint64_t datagrams;   /* of UDP that came */
+    bool requests_known;  /* its guard could tell */
+    uint64_t requests;
 };
 
 struct bluegreen_app {
@@ -180,6 +206,12 @@ struct bluegreen_app {
     const struct bluegreen_workload *workload[2]; /* by colour; never NULL */
     /* since API version 3 */
     const struct bluegreen_bake *bake; /* or NULL */
+    /* since API version 4 */
+    const struct bluegreen_lock *lock;     /* or NULL */
+    const struct bluegreen_schema *schema; /* or NULL */
+    uint64_t queued;                       /* requests that wait for their turn */
+    const char *group;                     /* of apps that are switched together, or NULL */
+    const struct bluegreen_served *served; /* the live release so far, or NULL */
 };
 
 struct bluegreen_status {
@@ -195,6 +227,29 @@ BLUEGREEN_EXPORT void bluegreen_status_free(struct bluegreen_status *status);
 
 /* --- history --------------------------------------------------------------------------------------- */
 
+/* Since API version 4: what belongs to an entry. */
+struct bluegreen_step {
+    const char *name;
+    uint64_t duration_ms;
+};
+
+struct bluegreen_switched {
+    uint64_t transaction_us; /* how long the kernel took */
+    uint64_t generation_before, generation_after;
+    bool drain_known; /* it has ended, and how many there were is known */
+    uint64_t drained, cut, left, drain_ms;
+};
+
+struct bluegreen_hook {
+    const char *name;
+    enum bluegreen_colour zone;
+    const char *ended; /* when */
+    uint64_t duration_ms;
+    bool done;
+    const char *reason; /* or NULL */
+    const char *output; /* the last of what it wrote */
+};
+
 /* A finished operation; or an incident, which nobody asked for: memory ran out, a crash loop. */
 struct bluegreen_entry {
     uint64_t sequence;
@@ -207,9 +262,17 @@ struct bluegreen_entry {
     const char *reason; /* why it failed, or what else there is to say, or NULL */
     const char *json;
     /* since API version 2 */
-    /* NULL, or "out-of-memory", "crash-loop", "watchdog", "bake-breach", "hook", and more some day: verb is "incident"
-     * then, `to` its zone */
+    /* NULL, or "out-of-memory", "crash-loop", "watchdog", "bake-breach", "hook", "removed", and more some day: verb is
+     * "incident" then, `to` its zone */
     const char *incident;
+    /* since API version 4 */
+    const struct bluegreen_step *steps; /* that it entered, in order */
+    size_t step_count;
+    const struct bluegreen_switched *switched; /* or NULL */
+    const struct bluegreen_served *served;     /* by what was live before; if the verb is "served", all there is */
+    size_t served_count;
+    const struct bluegreen_hook *hooks; /* that ran for it, if they were asked for */
+    size_t hook_count;
 };
 
 struct bluegreen_history {
@@ -221,6 +284,23 @@ struct bluegreen_history {
 /* app NULL: all. limit: the newest that many, 1 to 1000; 0 = 50. */
 BLUEGREEN_EXPORT int bluegreen_history(struct bluegreen *agent, const char *app, unsigned limit,
                                        struct bluegreen_history **history, struct bluegreen_error *error);
+/* Which entries, since API version 4. What is NULL or 0 leaves nothing out. The caller's; its size belongs to the
+ * soname. */
+struct bluegreen_history_filter {
+    const char *app;
+    unsigned limit;      /* as above */
+    const char *verb;    /* "served": what each release served, instead of operations and incidents */
+    const char *release; /* that it is about */
+    uint64_t since_ms;   /* it ended then or later, in milliseconds since 1970 */
+    uint64_t until_ms;   /* it began before then */
+    uint64_t sequence;   /* this one */
+    int failed;          /* not 0: only what failed, and incidents */
+    int incidents;       /* 0: with the others; 1: only those; -1: none */
+    int hooks;           /* not 0: with what hooks wrote, and a limit of at most 50 */
+};
+
+BLUEGREEN_EXPORT int bluegreen_history_of(struct bluegreen *agent, const struct bluegreen_history_filter *filter,
+                                          struct bluegreen_history **history, struct bluegreen_error *error);
 BLUEGREEN_EXPORT void bluegreen_history_free(struct bluegreen_history *history);
 
 /* --- version ----------------------------------------------------------------------------------------- */
@@ -248,7 +328,7 @@ enum bluegreen_verb {
     BLUEGREEN_ATTACH,   /* app: join the running operation, its drain and its bake, and end as they do */
     BLUEGREEN_REHEARSE, /* app: switch to the standby and back, and measure */
     /* since API version 4 */
-    BLUEGREEN_SCHEMA,  /* app, action: status, expand, check, contract, revert */
+    BLUEGREEN_SCHEMA,  /* app, action: status, check, contract, revert; expand, with a release */
     BLUEGREEN_RELEASE, /* app, action: list, prune; fetch, with a release */
     BLUEGREEN_DIFF,    /* app: compare the zones */
     BLUEGREEN_LOCK,    /* app, text: why; nobody changes it until it is unlocked, but for going back */
@@ -299,7 +379,7 @@ struct bluegreen_receipt {
 
 /* A row of an answer. */
 struct bluegreen_item {
-    const char *kind; /* "release", "difference", "schema" */
+    const char *kind; /* "release", "difference", "schema", "app" */
     const char *name;
     const char *values[2]; /* by colour; or NULL */
     const char *text;      /* or NULL */
@@ -312,7 +392,7 @@ struct bluegreen_result {
     const char *text;                        /* what else is to be said, or NULL */
     const char *json;
     /* since API version 4 */
-    const struct bluegreen_item *const *items; /* of schema, release and diff; ended by NULL */
+    const struct bluegreen_item *const *items; /* of schema, release, diff and groups; ended by NULL */
     size_t item_count;
 };
 

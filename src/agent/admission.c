@@ -31,8 +31,8 @@ enum wire_result admit_busy(const struct app *app, struct error *err)
         (unsigned long long)(clock_monotonic_ms() - operation->begun_ms) / 1000, app->name);
 }
 
-static enum wire_result admit_staging(struct app *app, const struct wire_request *request, enum colour *target,
-                                      struct error *err)
+enum wire_result admit_staging(struct app *app, const struct wire_request *request, enum colour *target,
+                               struct error *err)
 {
     *target = app->live >= 0 ? colour_other((enum colour)app->live) : BLUE;
     const struct app_zone *zone = zone_of(app, *target);
@@ -46,6 +46,9 @@ static enum wire_result admit_staging(struct app *app, const struct wire_request
             "zone %s of %s is still draining %u connections of the last switch; \"bluegreen drain %s\" waits for "
             "them, --force ends them",
             colour_name(*target), app->name, zone->drain.last, app->name);
+    enum wire_result there = release_admit_staging(app, request->release, err);
+    if (there != RESULT_DONE)
+        return there;
     if (app_check_ports(app, app->service, err) < 0 || limits_check(app->agent, app->service, err) < 0)
         return RESULT_REFUSED;
     /* A release that cannot start must not cost the standby its place. */
@@ -172,20 +175,42 @@ static enum wire_result admit_remove(struct app *app, bool force, enum colour *t
     return RESULT_DONE;
 }
 
+/* Is it still, or by now, a schema that it can run on? */
+static enum wire_result admit_schema(struct app *app, const struct wire_request *request, enum wire_result result,
+                                     enum colour target, struct error *err)
+{
+    bool staging = request->verb == VERB_DEPLOY || request->verb == VERB_STAGE;
+    bool past = request->flags & WIRE_PAST_CONTRACT;
+    if (result == RESULT_REFUSED && request->verb == VERB_ROLLBACK && app->zones[target].state == ZONE_ABSENT &&
+        app->schema.contracted > 0)
+        error_suffix(err,
+                     " (the schema was contracted for version %u, and the standby that could not run on it is gone)",
+                     app->schema.contracted);
+    if (result != RESULT_DONE)
+        return result;
+    int refused = staging ? schema_admits_release(app, request->release, past, err)
+                  : past  ? 0
+                          : schema_admits(app, zone_of(app, target), err);
+    return refused < 0 ? RESULT_REFUSED : RESULT_DONE;
+}
+
 enum wire_result admit(struct app *app, const struct wire_request *request, enum colour *target, struct error *err)
 {
-    enum wire_result result = admit_busy(app, err);
+    enum wire_result result = admit_locked(app, request, err);
+    if (result == RESULT_DONE)
+        result = admit_busy(app, err);
     if (result != RESULT_DONE)
         return result;
     switch ((enum wire_verb)request->verb) {
     case VERB_DEPLOY:
-    case VERB_STAGE: return admit_staging(app, request, target, err);
-    case VERB_SWITCH: return admit_switch(app, false, request->flags & WIRE_FORCE, target, err);
-    case VERB_ROLLBACK: return admit_switch(app, true, request->flags & WIRE_FORCE, target, err);
+    case VERB_STAGE: result = admit_staging(app, request, target, err); break;
+    case VERB_SWITCH: result = admit_switch(app, false, request->flags & WIRE_FORCE, target, err); break;
+    case VERB_ROLLBACK: result = admit_switch(app, true, request->flags & WIRE_FORCE, target, err); break;
     case VERB_TEST: return admit_test(app, target, err);
-    case VERB_REHEARSE: return admit_rehearse(app, target, err);
+    case VERB_REHEARSE: result = admit_rehearse(app, target, err); break;
     case VERB_START: return admit_start(app, target, err);
     case VERB_STOP: return admit_stop(app, target, err);
     default: return admit_remove(app, request->flags & WIRE_FORCE, target, err);
     }
+    return admit_schema(app, request, result, *target, err);
 }

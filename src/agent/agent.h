@@ -17,13 +17,16 @@
 #include "journal/journal.h"
 #include "model/machine.h"
 #include "model/service.h"
+#include "model/turns.h"
 #include "model/verdict.h"
 #include "model/wire.h"
 #include "os/loop.h"
 #include "os/process.h"
+#include "os/system_journal.h"
 #include "traffic/traffic.h"
 #include "zone/zone.h"
 
+struct group_answer;
 enum request_wait { WAIT_OPERATION, WAIT_DRAIN, WAIT_BAKE };
 
 struct request {
@@ -34,6 +37,8 @@ struct request {
     bool brief;                   /* who asked may not read the app's log: its lines behind a reason are not for them */
     char told[WIRE_TEXT_MAX + 1]; /* of the bake, last */
     bool attached; /* goes on from the operation to its drain and its bake; WAIT_BAKE is for these only */
+    char failed[WIRE_TEXT_MAX + 1]; /* attached: what it came to, while the way back is followed to its end */
+    struct group_answer *group;     /* one of several that are answered together; NULL: by itself */
 };
 
 struct client {
@@ -58,14 +63,21 @@ struct agent {
     struct agent_conf conf;
     struct loop *loop;
     struct journal *journal;
-    bool journal_broken;              /* the last append failed */
+    bool journal_broken; /* the last append failed */
+    struct system_journal system_journal;
     struct loop_timer *journal_timer; /* while it is: tries again */
     int network_claim, names_claim;   /* descriptors; -1 until claims_take */
     struct zone_host *zone_host;
     struct traffic *traffic;
     struct prober *prober;
     struct list apps, requests, clients, commands;
-    uint32_t last_command; /* number of the last one that was run */
+    struct list diffs, digests;       /* diff.c, digests.c */
+    struct list waiters;              /* waiting.c */
+    struct turns turns;               /* queue.c */
+    uint64_t turn;                    /* its ticket while one of them is tried, else 0 */
+    bool turn_waits;                  /* it was refused again because of what runs */
+    struct loop_timer *changed_timer; /* NULL until somebody waits */
+    uint32_t last_command;            /* number of the last one that was run */
     int listen_fd;
     ino_t socket_inode; /* of the control socket, if it was bound here; else 0 */
     struct loop_source *listen_source, *watch_source;
@@ -92,6 +104,11 @@ enum wire_result admit_refuse(struct error *err, enum wire_result result, const 
     __attribute__((format(printf, 3, 4)));
 /* RESULT_DONE if no operation runs on it. */
 enum wire_result admit_busy(const struct app *app, struct error *err);
+/* RESULT_DONE if no lock keeps this from it; admit asks it, too. */
+enum wire_result admit_locked(const struct app *app, const struct wire_request *request, struct error *err);
+/* A new release: nothing of the configuration is against it. */
+enum wire_result admit_staging(struct app *app, const struct wire_request *request, enum colour *target,
+                               struct error *err);
 /* May this begin now, and on which zone? */
 enum wire_result admit(struct app *app, const struct wire_request *request, enum colour *target, struct error *err);
 
@@ -151,6 +168,12 @@ void freezing_thaw(struct app_zone *zone);
 /* After a start: the journal and the kernel may differ. */
 void freezing_adopt(struct app_zone *zone);
 
+/* --- keeping.c ---------------------------------------------------------------------------------- */
+/* Removes a standby whose time is over, soon or when it is. To be called when what was in the way is not any more. */
+void keeping_schedule(struct app *app);
+uint64_t keeping_until(const struct app_zone *zone); /* unix_ms; 0: until its place is needed, or it is no standby */
+void keeping_dispose(struct app *app);
+
 /* --- incidents.c -------------------------------------------------------------------------------- */
 /* Into the journal, but one kind of a zone at most once a minute; the others are counted. */
 void incident_record(struct app_zone *zone, enum incident incident, const char *format, ...)
@@ -169,7 +192,8 @@ void usage_count_connections(struct app_zone *zone);
 /* --- probing.c ---------------------------------------------------------------------------------- */
 void probing_start(struct app_zone *zone);
 void probing_stop(struct app_zone *zone);
-void probing_now(struct app_zone *zone); /* the next probe is due at once */
+void probing_now(struct app_zone *zone);    /* the next probe is due at once */
+void probing_retime(struct app_zone *zone); /* its interval is another one now */
 /* After a rest: it was healthy before, so the next pass confirms that. */
 void probing_resume(struct app_zone *zone);
 /* Unhealthy from now on, until what condemns it is over. */
@@ -209,6 +233,15 @@ int routing_apply(struct agent *agent, struct transaction *transaction, struct e
 /* The transaction of a switch, and what follows it: flows of the old zone released. Changes app->live only on
  * success. */
 int routing_switch(struct app *app, enum colour to, struct transaction *transaction, struct error *err);
+/* Of several apps at once: all of them or none. What else is in a route is routing's own. */
+struct route {
+    struct app *app;
+    enum colour to;
+    int former_live;
+    enum app_state former_state;
+};
+int routing_switch_all(struct agent *agent, struct route routes[], size_t count, struct transaction *transaction,
+                       struct error *err);
 int routing_unpublish(struct app *app, struct error *err);
 
 /* --- operations.c, steps.c ---------------------------------------------------------------------- */
@@ -250,6 +283,8 @@ void progress_greet(struct request *request);
 /* --- following.c ---------------------------------------------------------------------------------- */
 struct asked;
 void handle_attach(const struct asked *asked, struct app *app);
+/* True if one who is attached goes on to see the agent's way back from what has just failed. */
+bool follow_way_back(struct request *request, enum wire_result result, const char *text);
 void handle_finish(const struct asked *asked, struct app *app);
 
 /* --- hooks.c, testing.c --------------------------------------------------------------------------- */
@@ -267,7 +302,8 @@ void hook_run(struct app_zone *zone, enum hook hook, const char *reason, hook_do
 bool hook_configured(const struct app_zone *zone, enum hook hook);
 /* Those of one caller, in all zones of the app: nobody is called any more, and what runs of them is killed. */
 void hooks_cancel_for(struct app *app, hook_done *done);
-void hooks_zone_gone(struct app_zone *zone); /* nothing runs in it any more; those on the host are killed */
+/* Nothing runs in it any more; those on the host are killed, but for on_failure, which may tell of just this. */
+void hooks_zone_gone(struct app_zone *zone);
 bool hooks_running(const struct app *app);
 void on_hooks_timer(void *context);  /* the app's: the next one begins */
 void hooks_dispose(struct app *app); /* the agent ends: no hook stays behind */
@@ -282,13 +318,39 @@ void testing_cancel(struct app *app);
 void hook_step_enter(struct app *app, enum step step);
 /* The operation leaves its step, whyever: what it waited for is given up. */
 void hook_step_leave(struct app *app);
+/* What a hook that failed said last, for the message. */
+void operation_keep_output(struct app *app, const char *output);
+/* The operation has switched: on_rollback or on_failover, if that is what it was. */
+void hook_tell(struct app *app);
 /* The operation has failed: true if it goes to STEP_ON_FAILURE first. */
 bool hook_step_on_failure(struct app *app, const char *reason);
+
+/* --- schema.c, schema_requests.c ------------------------------------------------------------------ */
+/* The steps of these names. */
+void schema_expand(struct app *app);
+void schema_verify(struct app *app);
+void schema_retire(struct app *app);
+void schema_contract(struct app *app);
+void schema_revert(struct app *app);
+void schema_step_leave(struct app *app);
+/* The operation has failed: what it was about to do to the schema is broken. Before its end is recorded. */
+void schema_operation_failed(struct app *app, const char *reason);
+void schema_operation_done(struct app *app); /* the same for a good end; fills its reason */
+void schema_recover(struct app *app, const struct schema *known);
+void schema_dispose(struct app *app);
+uint32_t zone_schema_needs(const struct app_zone *zone);
+void schema_look_around(struct app *app, struct schema_around *around);
+/* May clients come to this zone's release? -EPERM with the reason. */
+int schema_admits(const struct app *app, const struct app_zone *zone, struct error *err);
+/* May this release be staged, with the configuration as it is now? past: a contract keeps nobody from it. */
+int schema_admits_release(const struct app *app, const char *release, bool past, struct error *err);
+void schema_fill(const struct app *app, struct wire_schema *out);
 
 /* --- bake.c, failover.c, rehearse.c --------------------------------------------------------------- */
 /* Called by operations.c when a deploy or switch is done: begins it if the release has one. */
 void bake_begin(struct app *app);
-void bake_end(struct app *app, const char *why); /* NULL: it has passed */
+void bake_end(struct app *app, const char *why);         /* NULL: it has passed */
+void bake_finish(struct app *app, const char *finisher); /* somebody ends it now */
 /* A breach found by others (post_switch failed): switches back as soon as no operation runs, also without [bake]. */
 void bake_breach(struct app *app, const char *why);
 bool baking(const struct app *app);
@@ -313,10 +375,52 @@ void rehearse_switch_back(struct app *app);
 void rehearse_dispose(struct app *app);
 /* The agent's own operation: VERB_ROLLBACK or VERB_FAILOVER. It may have ended when this returns. */
 int operation_by_agent(struct app *app, enum wire_verb verb, const char *who, const char *reason, struct error *err);
+/* True if one runs. One that only tests is ended for what the agent has to do, for this reason, and its end asks for
+ * that again. */
+bool operation_gives_way(struct app *app, const char *why);
+/* The same up to its first step, which is the caller's to enter. */
+int operation_begin_by_agent(struct app *app, enum wire_verb verb, const char *who, const char *reason,
+                             struct error *err);
 /* Why the zone is no good to its clients, NULL if it is, or nobody can tell yet. */
 const char *zone_failing(const struct app_zone *zone);
 /* What is thought of a release that was live; recorded where it is new. */
 void zone_set_mark(struct app_zone *zone, enum zone_mark mark, const char *reason);
+
+/* --- groups.c, group_admission.c, group_answer.c ------------------------------------------------------ */
+/* The group that it is in, "" if in none. */
+const char *group_name_of(const struct app *app);
+/* Switch or rollback of a group. */
+void handle_group(const struct asked *asked);
+/* STEP_MEET: waits for the others; the last one to come moves all. */
+void group_meet(struct app *app);
+/* The one that moved the app, behind it. */
+const struct transaction *group_transaction(const struct app *app);
+/* For operations.c: its operation is about to fail, and if nothing was moved yet, with it those of the others. */
+void group_failed(struct app *app, enum step_event event, const char *reason);
+/* Its operation has ended and is forgotten. run may be NULL, as below. */
+void group_left(struct group_run *run, const struct app *app);
+bool group_taken_back(const struct group_run *run); /* somebody else sees to the way back of its apps */
+/* The agent's own rollback of an app, and in the same transaction of those that its group moved with it, as far as they
+ * can go back. */
+int group_back(struct app *app, const char *who, const char *reason, struct error *err);
+/* Makes one record of a move that took place before the agent ended. The apps are restored, and not looked at yet. */
+void groups_recover(struct agent *agent, const struct fold *fold);
+/* The request of one app is over; the last one of an answer sends it. */
+void group_answer_add(struct group_answer *answer, const struct app *app, enum wire_result result,
+                      const struct wire_receipt *receipt, const char *text);
+void group_answer_drop(struct group_answer *answer, bool client_gone);
+
+/* --- releases.c, release_telling.c, release_holding.c ------------------------------------------------ */
+void handle_release(const struct asked *asked, struct app *app);
+bool releases_changing(const struct app *app); /* a fetch or a prune runs */
+void releases_attach(const struct asked *asked, struct app *app);
+/* Ends the fetch that runs, and answers; false: none does. */
+bool releases_abort(const struct asked *asked, struct app *app);
+/* May this release be staged: is it in the app's directory, if it has one, and does it stay there? */
+enum wire_result release_admit_staging(const struct app *app, const char *release, struct error *err);
+void releases_client_gone(struct agent *agent, uint64_t client);
+void releases_recover(struct app *app, const struct folded_app *folded);
+void releases_dispose(struct app *app); /* no process of them stays behind */
 
 /* --- records.c ---------------------------------------------------------------------------------- */
 /* Appends; a failure is logged once and remembered. */
@@ -327,8 +431,12 @@ int record_app(struct app *app, struct error *err);
 int record_app_state(struct app *app, struct error *err);
 int record_begin(struct app *app, struct error *err);
 void record_end(struct app *app, bool done, const char *reason);
+void record_hook(struct app_zone *zone, enum hook hook, uint64_t operation, uint64_t ms,
+                 const struct hook_result *result);
+void record_drained(struct app_zone *zone, uint64_t operation, uint32_t cut, uint32_t left);
 void record_bake(struct app *app); /* as it is; when there is none, that it is over */
 void record_mark(struct app_zone *zone);
+int record_schema(struct app *app, struct error *err);
 
 /* --- requests.c, clients.c, status.c ------------------------------------------------------------ */
 /* A valid request of somebody who may make it. */
@@ -337,6 +445,10 @@ struct asked {
     const struct wire_request *request;
     struct client *client;
 };
+/* What request_handle does with a request that is valid, of somebody who may make it. */
+void request_dispatch(const struct asked *asked);
+/* Answers that it may not begin. One that is refused because of what runs, and said --wait, waits instead. */
+void request_refuse(const struct asked *asked, enum wire_result result, const char *text);
 void request_handle(struct agent *agent, const struct wire_request *request, size_t length);
 void requests_end(struct app *app, enum request_wait wait, enum wire_result result, const struct wire_receipt *receipt,
                   const char *text);
@@ -367,7 +479,54 @@ int api_role_start(struct agent *agent, struct error *err);
 void api_role_watch(struct agent *agent);
 void api_role_end(struct agent *agent); /* waits some moments at most */
 void status_fill(struct app *app, struct wire_status *status);
-void status_history(const struct record *record, struct wire_history *entry);
+void handle_history(const struct asked *asked); /* history.c */
+
+/* --- serving.c: how long a release is live, and what it serves ---------------------------------- */
+/* For zones.c: the zone is live from now on; it is not any more; its kernel side is about to go. */
+void serving_gain(struct app_zone *zone);
+void serving_lose(struct app_zone *zone);
+void serving_zone_gone(struct app_zone *zone);
+/* The kernel's sides of the zones are known, and what is live. */
+void serving_recover(struct app *app, const struct folded_app *folded);
+void serving_record(struct app *app); /* as it is, into the journal */
+/* The agent itself has asked the app in the zone; it is none of those that it serves. */
+void serving_count_probe(struct app_zone *zone, const struct probe_result *result);
+/* A guard's output may say how many requests there were. */
+void serving_guard(struct app *app, const char *output);
+void serving_fill(struct app *app, struct wire_served *out);
+
+/* --- system_log.c: the history's events in the system journal ----------------------------------- */
+/* Says there what this record has to tell, if anything. */
+void system_log_record(struct agent *agent, const struct record *record);
+
+/* --- locking.c, queue.c, waiting.c -------------------------------------------------------------- */
+bool app_locked(const struct app *app);
+void handle_schema(const struct asked *asked, struct app *app);
+/* True, and answered, if a lock keeps it away. A group's apps are looked at one by one, when it is admitted. */
+bool locked_out(const struct asked *asked);
+void handle_lock(const struct asked *asked, struct app *app);
+void handle_unlock(const struct asked *asked, struct app *app);
+void lock_fill(const struct app *app, struct wire_lock *out);
+/* For request_refuse: true if it waits for its turn from now on, or goes on doing so. */
+bool queue_refused(const struct asked *asked, const char *refusal);
+/* True if others wait already and it has taken its place behind them. */
+bool queue_behind(const struct asked *asked);
+void queue_begins(const struct asked *asked); /* it begins: says so, if it had to wait */
+void queue_advance(struct agent *agent);      /* tries all whose turn it may be */
+void queue_client_gone(struct agent *agent, uint64_t client);
+void queue_dispose(struct agent *agent);
+void handle_wait(const struct asked *asked, struct app *app);
+void waiters_client_gone(struct agent *agent, uint64_t client);
+/* Something is not as it was: an operation's step, a zone's state or verdict, a drain, a bake, a lock. Whoever waits is
+ * looked at soon. */
+void changed(struct agent *agent);
+void waiting_dispose(struct agent *agent); /* the agent ends */
+
+/* --- parity.c, diff.c --------------------------------------------------------------------------- */
+void parity_enter(struct app *app); /* STEP_PARITY */
+void handle_diff(const struct asked *asked, struct app *app);
+void diffs_client_gone(struct agent *agent, uint64_t client);
+void diffs_dispose(struct agent *agent); /* the agent ends */
 
 /* --- commands.c ------------------------------------------------------------------------------- */
 /* VERB_EXEC: unlike requests it is not looked at yet, but for its length. */
@@ -400,4 +559,10 @@ int reload(struct agent *agent, bool at_start, struct words *problems, struct te
 int check_host(const char *config_dir, const struct address_pools *pools, const struct app_set *set,
                struct words *problems);
 /* The one app's file as it is on disk now, checked against the others. */
+/* --- applying.c --- */
+/* The app's file is fresh's from now on: what of it takes effect at once does so in both zones, and notes gets a line
+ * about that and what waits, if there is anything to say. Takes fresh over. */
+void app_take_file(struct app *app, struct service *fresh, struct text *notes);
+/* The same for a zone whose configuration was just loaded, silently. */
+void zone_take_file(struct app_zone *zone);
 int reload_app(struct agent *agent, const char *name, struct app **app, struct words *problems);

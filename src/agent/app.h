@@ -8,6 +8,7 @@
 #include "model/crash.h"
 #include "model/machine.h"
 #include "model/record.h"
+#include "model/schema.h"
 #include "model/service.h"
 #include "model/verdict.h"
 #include "model/wire.h"
@@ -16,6 +17,7 @@
 
 struct agent;
 struct app;
+struct group_run;
 
 /* A process of a zone's app, as the shim tells. */
 struct worker {
@@ -34,17 +36,22 @@ struct incident_log {
 struct drain {
     struct loop_timer *timer;           /* NULL: no drain */
     uint64_t operation_ms, deadline_ms; /* when its operation began; when the time is over */
+    uint32_t timeout_ms;                /* [drain] timeout as it was when it began */
     uint32_t most, last;                /* connections at the most, and at the last look */
     bool zero_seen;                     /* the last look found none; a second in a row ends it */
     bool passive;                       /* only watched for a waiting client: ends nothing, cuts nothing */
     struct wire_receipt receipt;        /* of the switch that began it; header unused */
     bool has_receipt;
+    uint64_t operation; /* its number in the journal */
+    uint64_t begun_ms;
 };
 
 struct app_zone {
     struct app *app;
     enum colour colour;
     enum zone_state state;
+    uint64_t since_unix_ms; /* when it became that; frozen is standby. Only known of zones with content */
+    bool expired;           /* it goes, or has gone, because of [standby] keep: its reason stays */
     char release[RELEASE_NAME_MAX + 1];
     char reason[WIRE_TEXT_MAX + 1]; /* why failed */
     enum zone_mark mark;            /* what the agent found of its release while it was live */
@@ -82,6 +89,9 @@ struct app_zone {
 
 struct operation {
     const enum step *plan; /* NULL: none */
+    uint64_t number;       /* of its BEGIN in the journal; 0: it has none. Stays when it has ended */
+    char steps[RECORD_STEPS_MAX + 1];
+    bool idle_step; /* there was nothing to do in its step */
     size_t at;
     enum wire_verb verb;
     enum colour target;
@@ -94,15 +104,18 @@ struct operation {
     char release[RELEASE_NAME_MAX + 1];
     char who[WIRE_WHO_MAX + 1];
     char reason[WIRE_TEXT_MAX + 1]; /* why the agent began it, "" when somebody asked; rehearse: what came of it */
+    char parity[WIRE_TEXT_MAX + 1]; /* what of it differs from the live zone beside the release, or "" */
     uint64_t begun_ms, begun_unix_ms;
     struct wire_receipt receipt; /* filled by the switch */
     bool staged;                 /* the target zone is this operation's: failing gives it up */
     uint64_t log_before;         /* bytes of the target's log that an earlier release wrote */
     bool switched;
     bool aborted;
-    size_t test_page;    /* STEP_TEST: the page that is asked for */
-    uint64_t test_probe; /* of the prober; 0 = none is under way */
-    bool failing;        /* STEP_ON_FAILURE: the plan's step `at` failed */
+    enum wire_action action; /* of VERB_SCHEMA */
+    struct group_run *group; /* it moves together with others (groups.c); NULL: by itself */
+    size_t test_page;        /* STEP_TEST: the page that is asked for */
+    uint64_t test_probe;     /* of the prober; 0 = none is under way */
+    bool failing;            /* STEP_ON_FAILURE: the plan's step `at` failed */
     char failure[ERROR_TEXT_MAX];
     char *output; /* of the hook that failed, its last lines; NULL = none */
 };
@@ -131,6 +144,29 @@ struct rehearsal {
     uint32_t most_usual, most_standby; /* connections: in the zone that is live otherwise, and in the other */
 };
 
+/* A command of [schema] and what follows it. */
+struct schema_run {
+    enum schema_command command;
+    uint64_t since_ms; /* the live release is looked at */
+    bool blind;        /* it was ill before, so looking at it tells nothing */
+};
+
+/* Somebody keeps others from changing the app; since 0 = nobody does. */
+struct app_lock {
+    uint64_t since_unix_ms;
+    char who[WIRE_WHO_MAX + 1];
+    char reason[WIRE_TEXT_MAX + 1];
+};
+
+/* What the live release has served so far. */
+struct serving {
+    uint64_t since_unix_ms; /* 0 = nothing is live */
+    enum colour zone;
+    int64_t connections, datagrams; /* and what the zone has counted, without the agent's own */
+    uint64_t requests;              /* as its guard said last */
+    bool requests_known;
+};
+
 struct app {
     struct list link;
     struct agent *agent;
@@ -144,10 +180,17 @@ struct app {
     struct operation operation;
     struct loop_timer *step_timer;
     struct loop_timer *workers_timer; /* armed while workers.c is to look */
+    struct loop_timer *keep_timer;    /* armed while [standby] keep ends some time; NULL until then */
     struct bake_run bake;
+    struct serving serving;
+    struct app_lock lock;
+    struct schema schema;
+    struct schema_run schema_run;
+    struct loop_timer *schema_timer; /* NULL until the first look */
     struct rehearsal rehearsal;
     uint64_t failover_after_ms;            /* one has failed: not before then */
     char failover_said[WIRE_TEXT_MAX + 1]; /* why there is none, so that it is said once */
+    struct list release_jobs;              /* releases.c: what is done to its releases on the disk */
     struct list hooks;                     /* hooks.c: the first one runs, the others wait for it */
     struct loop_timer *hooks_timer;        /* armed while the next one is to begin */
 };

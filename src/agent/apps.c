@@ -71,6 +71,7 @@ int app_get(struct agent *agent, const char *name, struct app **out, struct erro
     app->workers_timer = loop_timer_new(agent->loop, on_workers_timer, app);
     app->hooks_timer = loop_timer_new(agent->loop, on_hooks_timer, app);
     list_init(&app->hooks);
+    list_init(&app->release_jobs);
     if (!app->step_timer || !app->workers_timer || !app->hooks_timer) {
         loop_timer_free(app->hooks_timer);
         loop_timer_free(app->step_timer);
@@ -88,9 +89,14 @@ void app_free(struct app *app)
     requests_end(app, WAIT_OPERATION, RESULT_FAILED, NULL, "the agent is going down");
     requests_end(app, WAIT_DRAIN, RESULT_FAILED, NULL, "the agent is going down");
     requests_end(app, WAIT_BAKE, RESULT_FAILED, NULL, "the agent is going down; the bake goes on when it is back");
+    changed(app->agent);
+    group_left(app->operation.group, app);
+    releases_dispose(app);
     hooks_dispose(app);
     bake_dispose(app);
+    keeping_dispose(app);
     rehearse_dispose(app);
+    schema_dispose(app);
     for (int colour = 0; colour < COLOURS; colour++)
         zone_dispose(&app->zones[colour]);
     loop_timer_free(app->step_timer);

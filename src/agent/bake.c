@@ -78,6 +78,7 @@ static void on_guard(void *context, const struct hook_result *result)
     if (!bake->guard_running)
         return;
     bake->guard_running = false;
+    serving_guard(app, result->output);
     bake->guard_due_ms = loop_now_ms(app->agent->loop) + watched_zone(app)->service->bake.guard_interval_ms;
     bake_watch_guard(&bake->watch, result->ok ? NULL : result->text);
     look(app);
@@ -110,23 +111,32 @@ static void say_stuck(struct app *app, const char *why)
 {
     struct bake_run *bake = &app->bake;
     bool said = bake->stuck[0];
-    snprintf(bake->stuck, sizeof bake->stuck, "%s", why);
+    snprintf(bake->stuck, sizeof bake->stuck, "%.*s", WIRE_TEXT_MAX, why);
     if (said)
         return;
     log_error("%s/%s: %s is bad and STAYS LIVE: %s; it is bad because: %s", app->name, colour_name(bake->zone),
               watched_zone(app)->release, why, bake->breach);
+    char text[2 * WIRE_TEXT_MAX];
+    snprintf(text, sizeof text, "%s is bad and stays live: %s; it is bad because: %.200s", watched_zone(app)->release,
+             why, bake->breach);
+    progress(app, bake->zone, "bake", "%s", text);
+    if (hook_configured(watched_zone(app), HOOK_ON_FAILURE))
+        hook_run(watched_zone(app), HOOK_ON_FAILURE, text, NULL, NULL);
 }
 
 static bool way_back(struct app *app, char *why, size_t size)
 {
+    struct error err = {0};
     struct app_zone *target = zone_of(app, colour_other(app->bake.zone));
     const struct verdict_tracker *tracker = &target->tracker;
     bool was_live = target->state == ZONE_STANDBY || target->state == ZONE_DRAINING || target->state == ZONE_FROZEN;
     if (!was_live)
-        snprintf(why, size, "there is nothing to switch back to: zone %s is %s", colour_name(target->colour),
-                 zone_state_name(target->state));
+        snprintf(why, size, "there is nothing to switch back to: zone %s is %s%s%.150s", colour_name(target->colour),
+                 zone_state_name(target->state), target->expired ? ": " : "", target->expired ? target->reason : "");
     else if (target->mark == MARK_BAD)
         snprintf(why, size, "%s is bad, too: %.150s", target->release, target->mark_reason);
+    else if (schema_admits(app, target, &err) < 0)
+        text_copy(why, size, err.text);
     else if (app->bake.tried && (tracker->verdict != VERDICT_HEALTHY ||
                                  !verdict_fresh(tracker, &target->service->health, loop_now_ms(app->agent->loop))))
         snprintf(why, size, "%s is not healthy: %s", target->release, tracker->last.detail);
@@ -142,14 +152,14 @@ static void switch_back(struct app *app)
     struct bake_run *bake = &app->bake;
     struct error err = {0};
     char why[WIRE_TEXT_MAX + 1];
-    if (operation_running(app) || loop_now_ms(app->agent->loop) < bake->again_ms)
+    if (loop_now_ms(app->agent->loop) < bake->again_ms || operation_gives_way(app, bake->breach))
         return; /* an operation's end wakes us */
     if (!way_back(app, why, sizeof why)) {
         say_stuck(app, why);
         return;
     }
     bake->tried = true;
-    if (operation_by_agent(app, VERB_ROLLBACK, who, bake->breach, &err) < 0)
+    if (group_back(app, who, bake->breach, &err) < 0)
         say_stuck(app, err.text);
 }
 
@@ -221,38 +231,63 @@ void bake_begin(struct app *app)
     if (time_ms == 0 || !start(app, clock_unix_ms() + time_ms, time_ms))
         return;
     record_bake(app);
-    log_notice("%s/%s: %s is in its bake for the next %u s", app->name, colour_name(zone->colour), zone->release,
-               (time_ms + 999) / 1000);
+    char why[WIRE_TEXT_MAX + 1];
+    bool back = way_back(app, why, sizeof why);
+    log_notice("%s/%s: %s is in its bake for the next %u s%s%s", app->name, colour_name(zone->colour), zone->release,
+               (time_ms + 999) / 1000, back ? "" : "; a breach will only be told: ", back ? "" : why);
 }
 
-void bake_end(struct app *app, const char *why)
+/* What there is to say of its end; why NULL: it is over, by itself or because of `finisher`. */
+static void end_text(const struct app *app, const char *why, const char *finisher, char *text, size_t size)
 {
-    struct bake_run *bake = &app->bake;
-    struct app_zone *zone = watched_zone(app);
-    char text[2 * WIRE_TEXT_MAX], stands[WIRE_TEXT_MAX + 1] = "";
-    if (!bake->on)
-        return;
-    bool breached = bake->breach[0];
+    const struct bake_run *bake = &app->bake;
+    const struct app_zone *zone = watched_zone(app);
+    char stands[WIRE_TEXT_MAX + 1] = "";
     if (zone->service)
         bake_text(&bake->watch, &zone->service->bake, stands, sizeof stands);
     if (why)
-        snprintf(text, sizeof text, "the bake of %s has ended: %s", zone->release, why);
-    else if (breached)
-        snprintf(text, sizeof text, "the bake of %s is over; it is bad and stays live: %s", zone->release,
-                 bake->breach);
+        snprintf(text, size, "the bake of %s has ended: %s", zone->release, why);
+    else if (bake->breach[0])
+        snprintf(text, size, "the bake of %s %s%s; it is bad and stays live: %s", zone->release,
+                 finisher ? "was finished by " : "is over", finisher ? finisher : "", bake->breach);
+    else if (finisher)
+        snprintf(text, size, "the bake of %s was finished by %s, so far: %s", zone->release, finisher, stands);
     else
-        snprintf(text, sizeof text, "%s has passed its bake: %s", zone->release, stands);
+        snprintf(text, size, "%s has passed its bake: %s", zone->release, stands);
+}
+
+static void end(struct app *app, const char *why, const char *finisher)
+{
+    struct bake_run *bake = &app->bake;
+    struct app_zone *zone = watched_zone(app);
+    char text[2 * WIRE_TEXT_MAX];
+    if (!bake->on)
+        return;
+    bool breached = bake->breach[0];
+    end_text(app, why, finisher, text, sizeof text);
     log_line(breached && !why ? LOG_LEVEL_ERROR : LOG_LEVEL_NOTICE, "%s/%s: %s", app->name, colour_name(zone->colour),
              text);
     bake_make_way(app);
     loop_timer_disarm(bake->timer);
     bake->on = false;
+    changed(app->agent);
+    keeping_schedule(app);
     bake->breach[0] = bake->stuck[0] = '\0';
     if (app->indexed)
         record_bake(app);
     if (!why && !breached && zone->mark == MARK_BAD) /* somebody forced it to be live, and was right */
         zone_set_mark(zone, MARK_NONE, "");
     requests_end(app, WAIT_BAKE, why || breached ? RESULT_FAILED : RESULT_DONE, NULL, text); /* not passed is failed */
+}
+
+void bake_end(struct app *app, const char *why)
+{
+    end(app, why, NULL);
+}
+
+void bake_finish(struct app *app, const char *finisher)
+{
+    end(app, NULL, finisher);
 }
 
 void bake_breach(struct app *app, const char *why)
@@ -268,8 +303,8 @@ void bake_breach(struct app *app, const char *why)
     snprintf(bake->breach, sizeof bake->breach, "%s", why);
     text_sanitise(bake->breach);
     log_error("%s/%s: %s is bad: %s", app->name, colour_name(zone->colour), zone->release, bake->breach);
+    record_bake(app); /* first: recovery makes the mark again from that */
     zone_set_mark(zone, MARK_BAD, bake->breach);
-    record_bake(app);
     incident_record(zone, INCIDENT_BREACH, "%s", bake->breach);
     progress(app, zone->colour, "bake", "%s is bad: %s", zone->release, bake->breach);
     loop_timer_arm(bake->timer, 0); /* not from here: whoever found it is in the middle of something */
@@ -302,21 +337,23 @@ void bake_operation_ended(struct app *app, const char *failure)
         bake_end(app, why);
         return;
     }
-    if (failure && app->operation.by_agent) {
+    if (failure && app->operation.by_agent && bake->breach[0]) { /* one that went back with another has none */
         say_stuck(app, failure);
         bake->again_ms = loop_now_ms(app->agent->loop) + AGAIN_MS;
     }
-    loop_timer_arm(bake->timer, bake->breach[0] && !failure ? 0 : LOOK_MS);
+    loop_timer_arm(bake->timer, bake->breach[0] && !(failure && app->operation.by_agent) ? 0 : LOOK_MS);
 }
 
 /* --- after a start, and for others ------------------------------------------------------------------------- */
 
-/* Time went on while no agent looked, but a bake does not pass before its release was looked at once more. */
+/* Time went on while no agent looked, and what was counted of probes is gone: a bake does not pass before there are
+ * enough of them again to say something. */
 static uint64_t time_left(const struct app_zone *zone, uint64_t until_unix_ms)
 {
     const struct health *health = &zone->service->health;
     uint64_t now = clock_unix_ms(), left = until_unix_ms > now ? until_unix_ms - now : 0;
-    uint64_t least = (uint64_t)health->interval_ms * health->failures + health->timeout_ms;
+    uint32_t probes = health->failures > BAKE_PROBES_LEAST ? health->failures : BAKE_PROBES_LEAST;
+    uint64_t least = (uint64_t)health->interval_ms * probes + health->timeout_ms;
     uint64_t most = zone->service->bake.time_ms > BREACH_PATIENCE_MS ? zone->service->bake.time_ms : BREACH_PATIENCE_MS;
     least = least < most ? least : most;
     return left < least ? least : left < most ? left : most; /* the clock may have been set */
@@ -351,24 +388,10 @@ void bake_recover(struct app *app, const struct folded_app *folded)
     if (!start(app, from->until_unix_ms, time_left(zone, from->until_unix_ms)))
         return;
     text_copy(app->bake.breach, sizeof app->bake.breach, from->reason);
+    if (from->reason[0])
+        zone_set_mark(zone, MARK_BAD, from->reason);
     log_notice("%s/%s: the bake of %s goes on%s%s", app->name, colour_name(zone->colour), zone->release,
                from->reason[0] ? "; it is bad: " : "", from->reason);
-}
-
-void bake_fill(const struct app *app, struct wire_bake *out)
-{
-    const struct bake_run *bake = &app->bake;
-    const struct app_zone *zone = watched_zone(app);
-    if (!bake->on)
-        return;
-    out->baking = 1;
-    out->until_unix_ms = bake->until_unix_ms;
-    if (bake->breach[0])
-        snprintf(out->verdict, sizeof out->verdict, "bad: %.120s; %.120s", bake->breach,
-                 bake->stuck[0] ? bake->stuck : "it is being switched back");
-    else if (zone->service)
-        bake_text(&bake->watch, &zone->service->bake, out->verdict, sizeof out->verdict);
-    text_sanitise(out->verdict);
 }
 
 void bake_dispose(struct app *app)

@@ -34,6 +34,8 @@ static void finish(struct app_zone *zone, uint32_t cut, uint32_t left)
     if (left > 0)
         snprintf(text, sizeof text, "%u connections are still open in %s and were left as configured", left,
                  colour_name(zone->colour));
+    if (!drain->passive && drain->operation && app->indexed)
+        record_drained(zone, drain->operation, cut, left);
     bool passive = drain->passive, has_receipt = drain->has_receipt;
     struct wire_receipt receipt = drain->receipt;
     loop_timer_free(drain->timer);
@@ -103,8 +105,11 @@ static int begin(struct app_zone *zone, bool passive)
         return -ENOMEM;
     zone->drain = (struct drain){.timer = timer,
                                  .passive = passive,
+                                 .operation = zone->app->operation.number,
+                                 .begun_ms = clock_monotonic_ms(),
                                  .operation_ms = loop_now_ms(loop),
-                                 .deadline_ms = loop_now_ms(loop) + zone->service->drain_timeout_ms};
+                                 .deadline_ms = loop_now_ms(loop) + zone->service->drain_timeout_ms,
+                                 .timeout_ms = zone->service->drain_timeout_ms};
     loop_timer_arm(timer, 0);
     return 0;
 }
@@ -159,7 +164,7 @@ bool drain_times(const struct app_zone *zone, uint64_t *begun_ms, uint64_t *dead
     if (!drain->timer || drain->passive || !zone->service)
         return false;
     *deadline_ms = drain->deadline_ms;
-    *begun_ms = drain->deadline_ms - zone->service->drain_timeout_ms;
+    *begun_ms = drain->deadline_ms - drain->timeout_ms;
     return true;
 }
 

@@ -52,13 +52,16 @@ static bool was_live(const struct app_zone *zone)
 /* What rules it out, whatever the standby's health is. */
 static bool ruled_out(const struct app_zone *live, const struct app_zone *other, char *why, size_t size)
 {
+    struct error err = {0};
     if (!was_live(other))
-        snprintf(why, size, "zone %s is %s, so there is no standby", colour_name(other->colour),
-                 zone_state_name(other->state));
+        snprintf(why, size, "zone %s is %s%s%.150s, so there is no standby", colour_name(other->colour),
+                 zone_state_name(other->state), other->expired ? ": " : "", other->expired ? other->reason : "");
     else if (live->mark == MARK_LEFT || other->mark == MARK_LEFT)
         snprintf(why, size, "it was done once since the last deploy");
     else if (other->mark == MARK_BAD)
         snprintf(why, size, "the standby %s is bad: %.150s", other->release, other->mark_reason);
+    else if (schema_admits(other->app, other, &err) < 0)
+        text_copy(why, size, err.text);
     else
         return false;
     return true;
@@ -98,7 +101,8 @@ static void fail_over(struct app *app, const char *failure)
 void failover_consider(struct app *app)
 {
     char why[WIRE_TEXT_MAX + 1];
-    if (app->state != APP_RUNNING || app->live < 0 || operation_running(app) || baking(app))
+    bool busy = operation_running(app) && app->operation.verb != VERB_TEST;
+    if (app->state != APP_RUNNING || app->live < 0 || busy || baking(app))
         return;
     struct app_zone *live = zone_of(app, (enum colour)app->live), *other = zone_of(app, colour_other(live->colour));
     const char *failure = zone_failing(live);
@@ -110,7 +114,7 @@ void failover_consider(struct app *app)
         return;
     if (ruled_out(live, other, why, sizeof why))
         say_once(app, why);
-    else if (standby_is_well(app, other, why, sizeof why))
+    else if (standby_is_well(app, other, why, sizeof why) && !operation_gives_way(app, failure))
         fail_over(app, failure);
     else if (why[0])
         say_once(app, why);

@@ -36,7 +36,12 @@ static void say_idle(const struct asked *asked, const struct app *app)
 
 void handle_attach(const struct asked *asked, struct app *app)
 {
-    if (!operation_running(app) && !draining_zone(app) && !baking(app)) {
+    bool idle = !operation_running(app) && !draining_zone(app) && !baking(app);
+    if (idle && releases_changing(app)) {
+        releases_attach(asked, app);
+        return;
+    }
+    if (idle) {
         say_idle(asked, app);
         return;
     }
@@ -49,6 +54,29 @@ void handle_attach(const struct asked *asked, struct app *app)
     request->attached = true;
     request->brief = !asked->client->may_operate;
     progress_greet(request);
+}
+
+/* From a bake, or a drain, that ended with a breach: to the rollback, and to the drain behind it. */
+bool follow_way_back(struct request *request, enum wire_result result, const char *text)
+{
+    struct app *app = request->app;
+    enum request_wait next;
+    if (!request->attached || result != RESULT_FAILED)
+        return false;
+    if (operation_running(app) && app->operation.by_agent)
+        next = WAIT_OPERATION;
+    else if (baking(app) && app->bake.breach[0])
+        next = WAIT_BAKE;
+    else if (request->wait == WAIT_BAKE && draining_zone(app))
+        next = WAIT_DRAIN;
+    else
+        return false;
+    if (next == request->wait)
+        return false;
+    if (!request->failed[0])
+        snprintf(request->failed, sizeof request->failed, "%.*s", (int)strcspn(text, "\n"), text);
+    request->wait = next;
+    return true;
 }
 
 void handle_finish(const struct asked *asked, struct app *app)
@@ -71,7 +99,7 @@ void handle_finish(const struct asked *asked, struct app *app)
     if (zone)
         drain_finish(zone, drained, sizeof drained);
     if (was_baking)
-        bake_end(app, NULL);
+        bake_finish(app, client_name(asked->client));
     text_copy(text, sizeof text, drained);
     if (was_baking)
         snprintf(text + strlen(text), sizeof text - strlen(text),

@@ -20,6 +20,7 @@ struct hook_call {
     struct list link; /* among the app's */
     struct app_zone *zone;
     enum hook hook;
+    uint64_t operation; /* that it belongs to */
     char reason[WIRE_TEXT_MAX + 1];
     hook_done *done; /* NULL: nobody wants to know */
     void *context;

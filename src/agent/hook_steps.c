@@ -31,8 +31,9 @@ static bool passed_over(const struct app *app, enum step step)
     return operation_insists(app) && (step == STEP_PRE_SWITCH || step == STEP_PRE_ROLLBACK);
 }
 
-static void keep_output(struct operation *operation, const char *output)
+void operation_keep_output(struct app *app, const char *output)
 {
+    struct operation *operation = &app->operation;
     free(operation->output);
     operation->output = output[0] ? strdup(output) : NULL; /* without memory the reason must do */
 }
@@ -48,7 +49,7 @@ static void on_failed(struct app *app, enum step step, const struct hook_result 
         return;
     }
     progress(app, operation->target, step_name(step), "hook %s failed: %s", hook, result->text);
-    keep_output(operation, result->output);
+    operation_keep_output(app, result->output);
     snprintf(reason, sizeof reason, "hook %s failed: %s", hook, result->text);
     operation_event(app, EVENT_FAILED, reason);
 }
@@ -71,6 +72,7 @@ void hook_step_enter(struct app *app, enum step step)
     enum hook hook = hook_of(step);
     const struct operation *operation = &app->operation;
     if (!hook_configured(target, hook) || (operation->by_agent && step == STEP_PRE_ROLLBACK)) {
+        app->operation.idle_step = step != STEP_TEST || target->service->test_count == 0;
         operation_event(app, EVENT_DONE, NULL);
         return;
     }
@@ -78,11 +80,27 @@ void hook_step_enter(struct app *app, enum step step)
     hook_run(target, hook, step == STEP_ON_FAILURE ? operation->failure : operation->reason, on_result, app);
 }
 
+void hook_tell(struct app *app)
+{
+    const struct operation *operation = &app->operation;
+    struct app_zone *target = target_of(app);
+    enum hook hook = operation->verb == VERB_FAILOVER ? HOOK_ON_FAILOVER : HOOK_ON_ROLLBACK;
+    char reason[WIRE_TEXT_MAX + 1];
+    if ((operation->verb != VERB_FAILOVER && operation->verb != VERB_ROLLBACK) || !hook_configured(target, hook))
+        return;
+    if (operation->reason[0])
+        text_copy(reason, sizeof reason, operation->reason);
+    else
+        snprintf(reason, sizeof reason, "asked for by %s", operation->who);
+    hook_run(target, hook, reason, NULL, NULL);
+}
+
 /* --- around a step -------------------------------------------------------------------------------------- */
 
 void hook_step_leave(struct app *app)
 {
     testing_cancel(app);
+    schema_step_leave(app);
     hooks_cancel_for(app, on_result);
 }
 

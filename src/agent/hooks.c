@@ -76,6 +76,15 @@ static void tell(const struct hook_call *call, const struct hook_result *result)
         incident_record(call->zone, INCIDENT_HOOK, "%s: %s", hook, result->text);
 }
 
+/* A guard that passes is asked again and again. */
+static void keep(const struct hook_call *call, const struct hook_result *result)
+{
+    struct app_zone *zone = call->zone;
+    bool wanted = call->hook == HOOK_GUARD ? !result->ok && !call->cancelled : call->begun;
+    if (wanted && zone->app->indexed)
+        record_hook(zone, call->hook, call->operation, clock_monotonic_ms() - call->began_ms, result);
+}
+
 /* Adds its last line, and hands the result over. Text is how it ended, "" if well. */
 static void finish(struct hook_call *call, const char *text)
 {
@@ -89,6 +98,7 @@ static void finish(struct hook_call *call, const char *text)
     text_sanitise(result.text);
     if (!call->cancelled)
         tell(call, &result);
+    keep(call, &result);
     hook_done *done = call->cancelled ? NULL : call->done;
     void *context = call->context;
     release(call);
@@ -189,9 +199,11 @@ static void on_timer(void *context)
     kill_call(call);
     hook_done *done = call->cancelled ? NULL : call->done;
     void *call_context = call->context;
+    struct hook_result result = {.text = "killed at its deadline, and it does not end"};
+    hook_output_text(&call->output, result.output);
+    keep(call, &result);
     call->given_up = call->cancelled = true;
     begin_next_soon(zone->app);
-    struct hook_result result = {.text = "killed at its deadline, and it does not end"};
     if (done)
         done(call_context, &result);
 }
@@ -224,7 +236,9 @@ void hooks_zone_gone(struct app_zone *zone)
     struct hook_call *call;
     list_for_each(call, &zone->app->hooks, link)
     {
-        if (call->zone != zone)
+        /* It may be what tells of just this, and the operation waits for it. */
+        bool tells = call->hook == HOOK_ON_FAILURE && (call->on_host || !call->begun);
+        if (call->zone != zone || tells)
             continue;
         if (call->begun && !call->on_host)
             release(call); /* its process went with the zone */
@@ -326,12 +340,20 @@ static int start(struct hook_call *call, struct error *err)
     return call->on_host ? start_on_host(call, &launch, writer, err) : start_in_zone(call, &launch, writer, err);
 }
 
+static uint32_t timeout_of(const struct app_zone *zone, enum hook hook)
+{
+    bool of_schema = hook == HOOK_EXPAND || hook == HOOK_CHECK || hook == HOOK_CONTRACT || hook == HOOK_REVERT;
+    if (!zone->service)
+        return 0;
+    return of_schema ? zone->service->schema_timeout_ms : zone->service->hook_timeout_ms;
+}
+
 static void begin(struct hook_call *call)
 {
     struct error err = {0};
     call->begun = true;
     call->began_ms = clock_monotonic_ms();
-    call->timeout_ms = call->zone->service ? call->zone->service->hook_timeout_ms : 0;
+    call->timeout_ms = timeout_of(call->zone, call->hook);
     if (start(call, &err) < 0) {
         finish(call, err.text);
         return;
@@ -377,6 +399,7 @@ void hook_run(struct app_zone *zone, enum hook hook, const char *reason, hook_do
     *call = (struct hook_call){
         .zone = zone,
         .hook = hook,
+        .operation = app->operation.number,
         .done = done,
         .context = context,
         .timer = timer,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The effective configuration of each zone, kept in STATE/zones/APP.COLOUR/app.conf as it was when the zone was staged,
- * so that a rollback or a reboot brings back what ran, whatever the file says today.
+ * so that a rollback or a reboot brings back what ran, whatever the file says today, but for what takes effect at once
+ * (applying.c).
  */
 #include "agent/agent.h"
 
@@ -70,5 +71,6 @@ int zone_load_configuration(struct app_zone *zone, struct error *err)
     zone_forget_resolved(zone);
     service_free(zone->service);
     zone->service = service;
+    zone_take_file(zone);
     return 0;
 }

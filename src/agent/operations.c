@@ -65,9 +65,7 @@ static void after_failure(struct app *app, const struct operation *ended, const 
     bake_operation_ended(app, reason);
     if (ended->verb == VERB_FAILOVER)
         app->failover_after_ms = loop_now_ms(app->agent->loop) + FAILOVER_AGAIN_MS;
-    if (live && !ended->aborted)
-        bake_breach(app, reason);
-    else if (live && operation_by_agent(app, VERB_ROLLBACK, ended->who, reason, &err) < 0)
+    if (live && ended->aborted && !group_taken_back(ended->group) && group_back(app, ended->who, reason, &err) < 0)
         log_error("%s: %s stays live: %s", app->name, ended->release, err.text);
     failover_consider(app);
 }
@@ -81,14 +79,22 @@ static void end_failed(struct app *app, const char *reason)
     failure_text(app, with_log, reason, text, sizeof text);
     log_warning("%s: %s failed in step %s: %s", app->name, verb_name(app->operation.verb), step_name(step), reason);
     struct operation ended = app->operation;
+    bool live = ended.switched && (ended.verb == VERB_DEPLOY || ended.verb == VERB_SWITCH);
+    if (live && !ended.aborted) /* before the end is recorded: what a crash leaves behind it must not look like well */
+        bake_breach(app, reason);
+    schema_operation_failed(app, reason);
+    undo(app, reason); /* before the end is recorded: what a crash leaves between the two is undone by recovery */
     record_end(app, false, reason);
-    undo(app, reason);
     app->operation.plan = NULL;
+    app->operation.group = NULL;
     free(app->operation.output);
     app->operation.output = NULL;
+    changed(app->agent);
+    keeping_schedule(app);
     bool tried = ended.at > 0 && !plan_only_looked(ended.plan, ended.at);
     requests_end(app, WAIT_OPERATION, tried ? RESULT_FAILED : RESULT_REFUSED, NULL, text);
     after_failure(app, &ended, reason);
+    group_left(ended.group, app);
 }
 
 static void restore_other(struct app *app)
@@ -115,12 +121,11 @@ static void mark_zones(struct app *app)
 static void after_success(struct app *app)
 {
     const struct operation *operation = &app->operation;
-    enum hook hook = operation->verb == VERB_FAILOVER ? HOOK_ON_FAILOVER : HOOK_ON_ROLLBACK;
     bake_operation_ended(app, NULL);
     if (operation->switched && (operation->verb == VERB_DEPLOY || operation->verb == VERB_SWITCH))
         bake_begin(app);
-    if (operation->switched && operation->by_agent && hook_configured(zone_of(app, operation->target), hook))
-        hook_run(zone_of(app, operation->target), hook, operation->reason, NULL, NULL);
+    if (operation->switched)
+        hook_tell(app);
 }
 
 static void end_done(struct app *app)
@@ -131,6 +136,10 @@ static void end_done(struct app *app)
     if (stopped)
         snprintf(operation->reason, sizeof operation->reason, "stopped after step %s, as asked for",
                  step_name(operation->choice.stop_after));
+    struct group_run *group = operation->group;
+    if (group && !operation->reason[0])
+        snprintf(operation->reason, sizeof operation->reason, "together with group %s", group_name_of(app));
+    schema_operation_done(app);
     record_end(app, true, NULL);
     log_notice("%s: %s %s%sdone in %llu ms, asked for by %s", app->name, verb_name(operation->verb), operation->release,
                operation->release[0] ? " " : "", (unsigned long long)(clock_monotonic_ms() - operation->begun_ms),
@@ -146,12 +155,16 @@ static void end_done(struct app *app)
                  "%s is staged in %s: \"bluegreen switch %s\" makes it live, \"bluegreen abort %s\" "
                  "removes it",
                  operation->release, colour_name(operation->target), app->name, app->name);
-    if (operation->verb == VERB_REHEARSE)
+    if (operation->verb == VERB_REHEARSE || operation->verb == VERB_SCHEMA)
         text_copy(text, sizeof text, operation->reason);
     free(operation->output); /* of a hook that failed and decided nothing */
     operation->output = NULL;
     operation->plan = NULL;
+    operation->group = NULL;
+    changed(app->agent);
+    keeping_schedule(app);
     after_success(app);
+    group_left(group, app);
     if (switched && old && old->state == ZONE_DRAINING) {
         drain_set_receipt(old, &receipt, begun);
         requests_move_to_drain(app);
@@ -180,6 +193,14 @@ static void advance(struct app *app)
     step_enter(app, operation_step(app));
 }
 
+static void note_step(struct app *app, enum step step)
+{
+    struct operation *operation = &app->operation;
+    if (!operation->idle_step)
+        history_add_step(operation->steps, step_name(step), clock_monotonic_ms() - operation->step_ms);
+    operation->idle_step = false;
+}
+
 int operation_event(struct app *app, enum step_event event, const char *reason)
 {
     enum step step = operation_step(app);
@@ -188,6 +209,7 @@ int operation_event(struct app *app, enum step_event event, const char *reason)
         return 0;
     if (move == MOVE_REFUSE)
         return -EPERM;
+    note_step(app, step);
     loop_timer_disarm(app->step_timer);
     hook_step_leave(app);
     if (move == MOVE_NEXT) {
@@ -206,6 +228,8 @@ int operation_event(struct app *app, enum step_event event, const char *reason)
         snprintf(words, sizeof words, "not healthy in time; the last probe said: %s",
                  last->detail[0] ? last->detail : "nothing");
     app->operation.aborted = app->operation.aborted || event == EVENT_ABORT;
+    if (app->operation.group)
+        group_failed(app, event, words);
     if (event == EVENT_ABORT || !hook_step_on_failure(app, words))
         end_failed(app, words);
     return 0;
@@ -216,7 +240,8 @@ void operation_zone_closed(struct app_zone *zone)
     struct app *app = zone->app;
     enum step step = operation_step(app);
     bool all = !zone_busy(&app->zones[BLUE]) && !zone_busy(&app->zones[GREEN]);
-    if ((step == STEP_CLEAR && app->operation.target == zone->colour) || (step == STEP_HALT && all))
+    if ((step == STEP_CLEAR && app->operation.target == zone->colour) ||
+        (step == STEP_RETIRE && app->operation.target != zone->colour) || (step == STEP_HALT && all))
         operation_event(app, EVENT_DONE, NULL);
     else if (app_is_empty(app) && !app->service)
         app_free(app);
@@ -249,7 +274,20 @@ int operation_begin(struct app *app, enum wire_verb verb, enum colour target, co
     return 0;
 }
 
-int operation_by_agent(struct app *app, enum wire_verb verb, const char *who, const char *reason, struct error *err)
+bool operation_gives_way(struct app *app, const char *why)
+{
+    char reason[2 * WIRE_TEXT_MAX];
+    if (!operation_running(app))
+        return false;
+    if (app->operation.verb != VERB_TEST)
+        return true;
+    snprintf(reason, sizeof reason, "it gives way, because %s is bad: %s", app->zones[app->live].release, why);
+    operation_event(app, EVENT_ABORT, reason);
+    return true;
+}
+
+int operation_begin_by_agent(struct app *app, enum wire_verb verb, const char *who, const char *reason,
+                             struct error *err)
 {
     if (operation_running(app) || app->live < 0)
         return error_set(err, EBUSY, "%s %s: another operation runs, or nothing is live", verb_name(verb), app->name);
@@ -259,11 +297,20 @@ int operation_by_agent(struct app *app, enum wire_verb verb, const char *who, co
     if (!was_live || !zone->service)
         return error_set(err, ENOENT, "%s %s: there is nothing to switch to: zone %s is %s", verb_name(verb), app->name,
                          colour_name(target), zone_state_name(zone->state));
-    int result = operation_begin(app, verb, target, zone->release, false, who, err);
+    int result = schema_admits(app, zone, err);
+    if (result == 0)
+        result = operation_begin(app, verb, target, zone->release, false, who, err);
     if (result < 0)
         return result;
     app->operation.by_agent = true;
     text_copy(app->operation.reason, sizeof app->operation.reason, reason);
-    step_enter(app, operation_step(app));
     return 0;
+}
+
+int operation_by_agent(struct app *app, enum wire_verb verb, const char *who, const char *reason, struct error *err)
+{
+    int result = operation_begin_by_agent(app, verb, who, reason, err);
+    if (result == 0)
+        step_enter(app, operation_step(app));
+    return result;
 }

@@ -100,6 +100,7 @@ void probing_result(struct app_zone *zone, const struct probe_result *result)
 
 static void on_result(void *context, const struct probe_result *result)
 {
+    serving_count_probe(context, result);
     probing_result(context, result);
 }
 
@@ -189,6 +190,12 @@ void probing_resume(struct app_zone *zone)
 {
     probing_start(zone);
     zone->tracker.passes_in_row = health_of(zone)->passes - 1;
+}
+
+void probing_retime(struct app_zone *zone)
+{
+    if (zone->probe_timer && !zone->probe_running)
+        loop_timer_arm(zone->probe_timer, next_delay(zone));
 }
 
 void probing_now(struct app_zone *zone)

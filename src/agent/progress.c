@@ -14,6 +14,11 @@ static bool is_hook(enum step step)
            step == STEP_POST_ROLLBACK;
 }
 
+static bool is_schema(enum step step)
+{
+    return step == STEP_EXPAND || step == STEP_CONTRACT || step == STEP_REVERT;
+}
+
 /* The wait that the step is, if its end is known: when it began and when it ends, both monotonic. */
 static bool known_wait(const struct app *app, enum colour zone, const char *step, uint64_t *begun_ms, uint64_t *end_ms)
 {
@@ -23,6 +28,8 @@ static bool known_wait(const struct app *app, enum colour zone, const char *step
         *end_ms = loop_timer_due_ms(app->step_timer);
         if (*end_ms == 0 && service && is_hook(operation_step(app)))
             *end_ms = *begun_ms + service->hook_timeout_ms;
+        else if (*end_ms == 0 && service && is_schema(operation_step(app)))
+            *end_ms = *begun_ms + service->schema_timeout_ms;
         return *end_ms > 0;
     }
     if (strcmp(step, "drain") == 0)
@@ -62,7 +69,11 @@ static void fill_count(struct wire_progress *message, uint32_t connections)
 
 static void send_to(const struct request *request, struct wire_progress *message)
 {
+    struct wire_progress one = *message; /* of a group it has to say of which app it is */
+    if (request->group)
+        snprintf(message->text, sizeof message->text, "%s: %.210s", request->app->name, one.text);
     client_send(request->app->agent, message, request->client, request->id, WIRE_PROGRESS, sizeof *message);
+    *message = one;
 }
 
 static void send_to_all(struct app *app, struct wire_progress *message)

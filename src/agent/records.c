@@ -24,6 +24,10 @@ static void record_everything(struct agent *agent)
             record_app_state(app, NULL);
         if (app->indexed && !agent->journal_broken)
             record_bake(app);
+        if (app->indexed && !agent->journal_broken)
+            serving_record(app);
+        if (app->indexed && schema_known(&app->schema) && !agent->journal_broken)
+            record_schema(app, NULL);
     }
 }
 
@@ -55,6 +59,7 @@ int agent_record(struct agent *agent, struct record *record, struct error *err)
     struct error why = {0};
     bool was_broken = agent->journal_broken;
     int result = journal_append(agent->journal, record, &why);
+    system_log_record(agent, record);
     if (result < 0 && !was_broken)
         log_error("the journal cannot be written: %s; rollback still works, everything else is refused until it can",
                   why.text);
@@ -124,7 +129,21 @@ int record_begin(struct app *app, struct error *err)
     struct record record;
     record_init(&record, RECORD_BEGIN, app->name);
     fill_operation(app, &record);
-    return agent_record(app->agent, &record, err);
+    int result = agent_record(app->agent, &record, err);
+    app->operation.number = record.sequence;
+    return result;
+}
+
+static void fill_receipt(const struct operation *operation, struct record *record)
+{
+    const struct wire_receipt *receipt = &operation->receipt;
+    record->operation = operation->number;
+    text_copy(record->steps, sizeof record->steps, operation->steps);
+    if (!operation->switched)
+        return;
+    record->transaction_us = receipt->transaction_us ? receipt->transaction_us : 1;
+    record->generation_before = receipt->generation_before;
+    record->generation_after = receipt->generation_after;
 }
 
 void record_end(struct app *app, bool done, const char *reason)
@@ -132,9 +151,13 @@ void record_end(struct app *app, bool done, const char *reason)
     struct record record;
     record_init(&record, RECORD_END, app->name);
     fill_operation(app, &record);
+    fill_receipt(&app->operation, &record);
     record.begun_unix_ms = app->operation.begun_unix_ms;
     record.done = done;
-    text_copy(record.reason, sizeof record.reason, reason ? reason : app->operation.reason);
+    text_copy(record.reason, sizeof record.reason,
+              reason                     ? reason
+              : app->operation.reason[0] ? app->operation.reason
+                                         : app->operation.parity);
     for (char *newline = record.reason; (newline = strchr(newline, '\n'));)
         *newline = ' ';
     text_sanitise(record.reason);
@@ -157,6 +180,13 @@ void record_bake(struct app *app)
     agent_record(app->agent, &record, NULL);
 }
 
+int record_schema(struct app *app, struct error *err)
+{
+    struct record record;
+    record_of_schema(&record, app->name, &app->schema);
+    return agent_record(app->agent, &record, err);
+}
+
 void record_mark(struct app_zone *zone)
 {
     struct record record;
@@ -164,5 +194,40 @@ void record_mark(struct app_zone *zone)
     record.zone = (int8_t)zone->colour;
     record.mark = zone->mark;
     text_copy(record.reason, sizeof record.reason, zone->mark_reason);
+    agent_record(zone->app->agent, &record, NULL);
+}
+
+void record_hook(struct app_zone *zone, enum hook hook, uint64_t operation, uint64_t ms,
+                 const struct hook_result *result)
+{
+    CLEANUP_TEXT struct text output = {0};
+    struct record record;
+    record_init(&record, RECORD_HOOK, zone->app->name);
+    record.zone = (int8_t)zone->colour;
+    record.hook = hook;
+    record.operation = operation;
+    record.done = result->ok;
+    record.ms = ms;
+    text_copy(record.release, sizeof record.release, zone->release);
+    text_copy(record.reason, sizeof record.reason, result->text);
+    record_encode_output(result->output, &output);
+    if (!output.failed && output.data) { /* without memory for it the rest must do */
+        record.output = output.data;
+        record.output_length = output.length;
+    }
+    agent_record(zone->app->agent, &record, NULL);
+}
+
+void record_drained(struct app_zone *zone, uint64_t operation, uint32_t cut, uint32_t left)
+{
+    const struct drain *drain = &zone->drain;
+    struct record record;
+    record_init(&record, RECORD_DRAINED, zone->app->name);
+    record.zone = (int8_t)zone->colour;
+    record.operation = operation;
+    record.drained = drain->receipt.drained;
+    record.cut = cut;
+    record.left = left;
+    record.ms = clock_monotonic_ms() - drain->begun_ms;
     agent_record(zone->app->agent, &record, NULL);
 }

@@ -58,12 +58,18 @@ static int restore_app(struct agent *agent, const struct folded_app *folded, str
     app->indexed = true;
     app->state = folded->state;
     app->live = folded->live;
+    app->lock.since_unix_ms = folded->lock.since_unix_ms;
+    text_copy(app->lock.who, sizeof app->lock.who, folded->lock.who);
+    text_copy(app->lock.reason, sizeof app->lock.reason, folded->lock.reason);
     for (int colour = 0; colour < COLOURS; colour++) {
         struct app_zone *zone = &app->zones[colour];
         const struct folded_zone *from = &folded->zones[colour];
         zone->state = from->state;
-        text_copy(zone->release, sizeof zone->release, from->release);
+        bool absent = zone->state == ZONE_ABSENT; /* the record of its removal still named what was removed */
+        text_copy(zone->release, sizeof zone->release, absent ? "" : from->release);
         text_copy(zone->reason, sizeof zone->reason, from->reason);
+        zone->expired = absent && from->reason[0];
+        zone->since_unix_ms = from->since_unix_ms;
         zone->mark = from->mark;
         text_copy(zone->mark_reason, sizeof zone->mark_reason, from->mark_reason);
         if ((is_kept(zone->state) || zone->state == ZONE_STOPPED) && load_configuration(zone, err) < 0) {
@@ -130,7 +136,8 @@ static void undo_staging(struct app *app, enum colour target)
     struct app_zone *zone = zone_of(app, target);
     bool staged = zone->state == ZONE_STAGING || zone->state == ZONE_STARTING || zone->state == ZONE_HEALTHY ||
                   zone->state == ZONE_UNHEALTHY;
-    if (!staged || (int)target == app->live)
+    bool not_ours = app->operation.verb == VERB_SCHEMA && zone->state != ZONE_STAGING; /* it was there before */
+    if (!staged || not_ours || (int)target == app->live)
         return;
     zone_set_reason(zone, "the agent ended while %s was being deployed", zone->release);
     zone->state = ZONE_FAILED;
@@ -141,6 +148,7 @@ static void restore_operation(struct app *app, const struct folded_app *folded)
 {
     const struct record *operation = &folded->operation;
     app->operation = (struct operation){.verb = operation->verb,
+                                        .number = operation->operation,
                                         .target = (enum colour)operation->to,
                                         .from = operation->from,
                                         .begun_unix_ms = operation->unix_ms,
@@ -169,26 +177,14 @@ static bool resume_rehearsal(struct app *app, int kernel_live)
     return true;
 }
 
-static void resolve_operation(struct app *app, const struct folded_app *folded, int kernel_live)
+/* Anything of a zone that should not be there: its processes, its links. */
+static void clean(struct app_zone *zone)
 {
-    const struct record *operation = &folded->operation;
-    if (!folded->interrupted || operation->to < 0)
-        return;
-    restore_operation(app, folded);
-    if (resume_rehearsal(app, kernel_live))
-        return;
-    bool recorded = app->live == operation->to && app->state == APP_RUNNING;
-    bool switched = can_switch(operation->verb) && (kernel_live == operation->to || recorded) &&
-                    finish_switch(app, (enum colour)operation->to);
-    if (!switched && plan_undoes_staging(operation->verb))
-        undo_staging(app, (enum colour)operation->to);
-    if (switched && operation->verb == VERB_FAILOVER && operation->from >= 0)
-        zone_set_mark(zone_of(app, (enum colour)operation->from), MARK_LEFT, app->operation.reason);
-    bool finished = switched || operation->verb == VERB_STOP || operation->verb == VERB_REMOVE;
-    record_end(app, finished, finished ? NULL : "the agent ended before it was done; it was undone");
-    log_notice("%s: \"%s %s\" was interrupted and is now %s", app->name, verb_name(operation->verb), operation->release,
-               finished ? "finished" : "undone");
-    app->operation = (struct operation){0};
+    struct zone_id id;
+    struct error err = {0};
+    zone_id_of(zone, &id);
+    if (zone_clean(zone->app->agent->zone_host, &id, &err) < 0)
+        log_warning("%s/%s: remove what was left: %s", id.app, colour_name(id.colour), err.text);
 }
 
 /* stop and remove are finished, not undone: the operator wanted it, and half of it may have happened. */
@@ -208,18 +204,47 @@ static void finish_stop(struct app *app, enum wire_verb verb)
         record_app_state(app, NULL);
         return;
     }
+    for (int colour = 0; colour < COLOURS; colour++) { /* first: nobody looks for what is left of an unknown app */
+        char path[PATH_MAX];
+        clean(&app->zones[colour]);
+        zone_directory(&app->zones[colour], path, sizeof path);
+        directory_remove(path, NULL);
+        app->zones[colour].release[0] = app->zones[colour].reason[0] = '\0';
+    }
     struct record record;
     record_init(&record, RECORD_REMOVED, app->name);
     app->indexed = false;
     app->indexed = agent_record(app->agent, &record, NULL) < 0;
     app->live = -1;
     app->state = APP_EMPTY;
-    for (int colour = 0; colour < COLOURS; colour++) {
-        char path[PATH_MAX];
-        zone_directory(&app->zones[colour], path, sizeof path);
-        directory_remove(path, NULL);
-        app->zones[colour].release[0] = app->zones[colour].reason[0] = '\0';
-    }
+}
+
+static void resolve_operation(struct app *app, const struct folded_app *folded, int kernel_live)
+{
+    const struct record *operation = &folded->operation;
+    if (!folded->interrupted || operation->to < 0)
+        return;
+    restore_operation(app, folded);
+    if (resume_rehearsal(app, kernel_live))
+        return;
+    bool recorded = app->live == operation->to && app->state == APP_RUNNING;
+    bool switched = can_switch(operation->verb) && (kernel_live == operation->to || recorded) &&
+                    finish_switch(app, (enum colour)operation->to);
+    if (!switched && plan_undoes_staging(operation->verb))
+        undo_staging(app, (enum colour)operation->to);
+    if (switched && operation->verb == VERB_FAILOVER && operation->from >= 0)
+        zone_set_mark(zone_of(app, (enum colour)operation->from), MARK_LEFT, app->operation.reason);
+    bool finished = switched || operation->verb == VERB_STOP || operation->verb == VERB_REMOVE;
+    if (finished && !switched)
+        finish_stop(app, operation->verb);
+    bool bad = switched && folded->bake.until_unix_ms && (int)folded->bake.zone == operation->to;
+    const char *breach = bad && folded->bake.reason[0] ? folded->bake.reason : NULL; /* it failed behind its switch */
+    record_end(app, finished && !breach, finished ? breach : "the agent ended before it was done; it was undone");
+    if (switched && !breach)
+        hook_tell(app); /* it runs when the zone is there again */
+    log_notice("%s: \"%s %s\" was interrupted and is now %s", app->name, verb_name(operation->verb), operation->release,
+               finished ? "finished" : "undone");
+    app->operation = (struct operation){0};
 }
 
 static int read_kernel_live(struct app *app)
@@ -235,9 +260,8 @@ static int read_kernel_live(struct app *app)
 static void resolve(struct app *app, const struct folded_app *folded)
 {
     int kernel_live = read_kernel_live(app);
+    schema_recover(app, &folded->schema);
     resolve_operation(app, folded, kernel_live);
-    if (folded->interrupted && (folded->operation.verb == VERB_STOP || folded->operation.verb == VERB_REMOVE))
-        finish_stop(app, folded->operation.verb);
     /* A rollback may have gone ahead without a journal. */
     if (app->state == APP_RUNNING && kernel_live >= 0 && kernel_live != app->live &&
         is_kept(app->zones[kernel_live].state))
@@ -246,16 +270,6 @@ static void resolve(struct app *app, const struct folded_app *folded)
 }
 
 /* --- zones ----------------------------------------------------------------------------------------- */
-
-/* Anything of a zone that should not be there: its processes, its links. */
-static void clean(struct app_zone *zone)
-{
-    struct zone_id id;
-    struct error err = {0};
-    zone_id_of(zone, &id);
-    if (zone_clean(zone->app->agent->zone_host, &id, &err) < 0)
-        log_warning("%s/%s: remove what was left: %s", id.app, colour_name(id.colour), err.text);
-}
 
 static void adopt(struct app_zone *zone)
 {
@@ -338,10 +352,17 @@ int recover(struct agent *agent, const struct fold *fold, struct error *err)
         int result = restore_app(agent, folded, &app, err);
         if (result < 0)
             return result;
+    }
+    groups_recover(agent, fold);
+    for (size_t i = 0; i < fold->count; i++) {
+        const struct folded_app *folded = &fold->apps[i];
+        app = app_find(agent, folded->name);
         resolve(app, folded);
         adopt(&app->zones[BLUE]);
         adopt(&app->zones[GREEN]);
+        serving_recover(app, folded);
         bake_recover(app, folded);
+        releases_recover(app, folded);
     }
     int result = routing_apply(agent, NULL, err);
     if (result < 0)

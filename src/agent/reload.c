@@ -19,20 +19,6 @@ static bool agent_conf_differs(const struct agent_conf *a, const struct agent_co
            memcmp(&a->pools, &b->pools, sizeof a->pools) != 0;
 }
 
-static void note_zone(const struct app_zone *zone, const struct service *fresh, struct text *notes)
-{
-    const struct service *present = zone->service;
-    if (!present || !zone->kernel)
-        return;
-    bool same = present->source_length == fresh->source_length &&
-                memcmp(present->source, fresh->source, fresh->source_length) == 0;
-    if (!same)
-        text_addf(
-            notes,
-            "%s%s: zone %s goes on with the configuration it was staged with; the new one waits for the next release",
-            notes->length ? "\n" : "", zone->app->name, colour_name(zone->colour));
-}
-
 static int take_service(struct agent *agent, struct service **service, struct text *notes, struct error *err)
 {
     struct app *app = NULL;
@@ -45,10 +31,7 @@ static int take_service(struct agent *agent, struct service **service, struct te
                   notes->length ? "\n" : "", app->name);
         return 0;
     }
-    for (int colour = 0; colour < COLOURS; colour++)
-        note_zone(&app->zones[colour], *service, notes);
-    service_free(app->service);
-    app->service = *service;
+    app_take_file(app, *service, notes);
     *service = NULL;
     return 0;
 }
@@ -157,7 +140,9 @@ int reload_app(struct agent *agent, const char *name, struct app **app, struct w
         service_free(service);
         return result;
     }
-    service_free((*app)->service);
-    (*app)->service = service;
+    CLEANUP_TEXT struct text notes = {0};
+    app_take_file(*app, service, &notes);
+    if (notes.data)
+        log_info("%s", notes.data);
     return 0;
 }

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HISTORY_DEFAULT = 50, HISTORY_MAX = 1000 };
-
 void reply_end(struct agent *agent, uint64_t client, uint64_t id, enum wire_result result, const char *text)
 {
     static struct wire_end message;
@@ -72,13 +70,23 @@ void requests_end(struct app *app, enum request_wait wait, enum wire_result resu
     {
         if (request->app != app || request->wait != wait)
             continue;
+        if (request->group) {
+            struct group_answer *group = request->group;
+            list_remove(&request->link);
+            free(request);
+            group_answer_add(group, app, result, receipt, with_bake[0] ? with_bake : text);
+            continue;
+        }
         if (receipt) {
             struct wire_receipt message = *receipt;
             client_send(app->agent, &message, request->client, request->id, WIRE_RECEIPT, sizeof message);
         }
-        if (goes_on(request, result))
+        if (goes_on(request, result) || follow_way_back(request, result, text))
             continue;
-        end_request(request, result, with_bake[0] ? with_bake : text);
+        if (request->failed[0])
+            end_request(request, RESULT_FAILED, request->failed);
+        else
+            end_request(request, result, with_bake[0] ? with_bake : text);
         list_remove(&request->link);
         free(request);
     }
@@ -100,10 +108,22 @@ void requests_of_client_gone(struct agent *agent, uint64_t client)
     list_for_each(request, &agent->requests, link)
     {
         if (client == 0 || request->client == client) { /* 0: the api role died, all of them are gone */
+            if (request->group)
+                group_answer_drop(request->group, true);
             list_remove(&request->link);
             free(request);
         }
     }
+    queue_client_gone(agent, client);
+    releases_client_gone(agent, client);
+    waiters_client_gone(agent, client);
+    diffs_client_gone(agent, client);
+}
+
+void request_refuse(const struct asked *asked, enum wire_result result, const char *text)
+{
+    if (result != RESULT_BUSY || !queue_refused(asked, text))
+        answer(asked, result, text);
 }
 
 struct request *request_wait_for(const struct asked *asked, struct app *app, enum request_wait wait)
@@ -128,7 +148,7 @@ static void begin(const struct asked *asked, struct app *app)
     enum colour target = BLUE;
     enum wire_result result = admit(app, request, &target, &err);
     if (result != RESULT_DONE) {
-        answer(asked, result, err.text);
+        request_refuse(asked, result, err.text);
         return;
     }
     const char *release = request->release[0] ? request->release : zone_of(app, target)->release;
@@ -141,6 +161,7 @@ static void begin(const struct asked *asked, struct app *app)
         (struct plan_choice){.no_test = request->flags & WIRE_NO_TEST, .stop_after = (enum step)request->stop_after};
     request_wait_for(asked, app,
                      WAIT_OPERATION); /* without memory for it the operation goes on, and the client was told */
+    queue_begins(asked);
     step_enter(app, operation_step(app));
 }
 
@@ -158,27 +179,6 @@ static void handle_status(const struct asked *asked, struct app *one)
         client_send(asked->agent, &status, asked->request->header.client, asked->request->header.request, WIRE_STATUS,
                     sizeof status);
     }
-    answer(asked, RESULT_DONE, "");
-}
-
-static void handle_history(const struct asked *asked)
-{
-    size_t limit = asked->request->limit ? asked->request->limit : HISTORY_DEFAULT;
-    struct record *records = NULL;
-    size_t count = 0;
-    struct error err = {0};
-    if (journal_history(asked->agent->journal, asked->request->app, limit < HISTORY_MAX ? limit : HISTORY_MAX, &records,
-                        &count, &err) < 0) {
-        answer(asked, RESULT_FAILED, err.text);
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct wire_history entry;
-        status_history(&records[i], &entry);
-        client_send(asked->agent, &entry, asked->request->header.client, asked->request->header.request, WIRE_HISTORY,
-                    sizeof entry);
-    }
-    free(records);
     answer(asked, RESULT_DONE, "");
 }
 
@@ -233,6 +233,8 @@ static void handle_abort(const struct asked *asked, struct app *app)
         abort_operation(asked, app);
         return;
     }
+    if (releases_abort(asked, app))
+        return;
     struct app_zone *other = zone_of(app, app->live >= 0 ? colour_other((enum colour)app->live) : BLUE);
     if (other->state == ZONE_DRAINING || baking(app)) { /* the switch is not over yet: it is undone */
         struct wire_request rollback = *asked->request;
@@ -262,7 +264,7 @@ static void handle_staging(const struct asked *asked)
     struct error err = {0};
     enum wire_result busy = app ? admit_busy(app, &err) : RESULT_DONE;
     if (busy != RESULT_DONE) {
-        answer(asked, busy, err.text);
+        request_refuse(asked, busy, err.text);
         return;
     }
     int result = reload_app(asked->agent, asked->request->app, &app, &problems);
@@ -275,10 +277,28 @@ static void handle_staging(const struct asked *asked)
     begin(asked, app);
 }
 
+/* A fetch is done as the file says now, as a deploy is; but what others have begun with it stays as it is. app is NULL
+ * for one that nobody has read yet: its first release is fetched before it can be deployed. */
+static void handle_releases(const struct asked *asked, struct app *app)
+{
+    CLEANUP_WORDS struct words problems = {0};
+    bool fresh = app && asked->request->action == WIRE_RELEASE_FETCH && !operation_running(app);
+    int result = fresh || !app || !app->service ? reload_app(asked->agent, asked->request->app, &app, &problems) : 0;
+    if (result < 0) {
+        CLEANUP_TEXT struct text text = {0};
+        join_lines(&problems, &text);
+        answer(asked, result == -ENOENT ? RESULT_NO_SUCH_APP : RESULT_INVALID, text.data ? text.data : "out of memory");
+        return;
+    }
+    handle_release(asked, app);
+}
+
 static void handle_for_app(const struct asked *asked)
 {
     struct app *app = app_find(asked->agent, asked->request->app);
-    if (!app) {
+    if (asked->request->verb == VERB_RELEASE) {
+        handle_releases(asked, app);
+    } else if (!app) {
         char text[WIRE_TEXT_MAX];
         snprintf(text, sizeof text, "there is no app %s; its configuration would be %s/apps/%s.conf",
                  asked->request->app, asked->agent->options.config_dir, asked->request->app);
@@ -289,6 +309,16 @@ static void handle_for_app(const struct asked *asked)
         handle_drain(asked, app);
     } else if (asked->request->verb == VERB_ABORT) {
         handle_abort(asked, app);
+    } else if (asked->request->verb == VERB_SCHEMA) {
+        handle_schema(asked, app);
+    } else if (asked->request->verb == VERB_LOCK) {
+        handle_lock(asked, app);
+    } else if (asked->request->verb == VERB_UNLOCK) {
+        handle_unlock(asked, app);
+    } else if (asked->request->verb == VERB_WAIT) {
+        handle_wait(asked, app);
+    } else if (asked->request->verb == VERB_DIFF) {
+        handle_diff(asked, app);
     } else if (asked->request->verb >= VERB_SCHEMA) {
         answer(asked, RESULT_REFUSED, "not yet");
     } else if (asked->request->verb == VERB_LOGS) {
@@ -302,8 +332,14 @@ static void handle_for_app(const struct asked *asked)
     }
 }
 
-static void dispatch(const struct asked *asked)
+void request_dispatch(const struct asked *asked)
 {
+    if (locked_out(asked) || queue_behind(asked))
+        return;
+    if (asked->request->flags & WIRE_GROUP) {
+        handle_group(asked);
+        return;
+    }
     switch ((enum wire_verb)asked->request->verb) {
     case VERB_VERSION: answer(asked, RESULT_DONE, BLUEGREEN_VERSION); return;
     case VERB_HISTORY: handle_history(asked); return;
@@ -342,5 +378,5 @@ void request_handle(struct agent *agent, const struct wire_request *request, siz
         answer(&asked, RESULT_NOT_ALLOWED, text);
         return;
     }
-    dispatch(&asked);
+    request_dispatch(&asked);
 }

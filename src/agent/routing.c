@@ -83,26 +83,65 @@ static void release_flows(struct app *app, int from, enum colour to)
         log_warning("%s: connections that had no answer yet and UDP flows were not moved: %s", app->name, err.text);
 }
 
+static int check_route(const struct route *route, struct error *err)
+{
+    const struct app_zone *zone = &route->app->zones[route->to];
+    if (zone->kernel && !zone->closing)
+        return 0;
+    return error_set(err, ENOENT, "%s: switch to %s: the zone does not exist at the moment; it is being rebuilt",
+                     route->app->name, colour_name(route->to));
+}
+
+static void take_route(struct route *route)
+{
+    struct app *app = route->app;
+    route->former_live = app->live;
+    route->former_state = app->state;
+    app->live = (int)route->to;
+    app->state = APP_RUNNING;
+}
+
+static void leave_route(const struct route *route)
+{
+    route->app->live = route->former_live;
+    route->app->state = route->former_state;
+}
+
+/* Switch first, delete then: the other way round a packet in between would pin itself to the old zone again. */
+static void release_former(const struct route *route)
+{
+    bool moved_away =
+        route->former_state == APP_RUNNING && route->former_live >= 0 && route->former_live != (int)route->to;
+    release_flows(route->app, moved_away ? route->former_live : -1, route->to);
+}
+
+int routing_switch_all(struct agent *agent, struct route routes[], size_t count, struct transaction *transaction,
+                       struct error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (check_route(&routes[i], err) < 0)
+            return err->code;
+    }
+    for (size_t i = 0; i < count; i++)
+        take_route(&routes[i]);
+    int result = routing_apply(agent, transaction, err);
+    for (size_t i = 0; i < count; i++) {
+        if (result < 0)
+            leave_route(&routes[i]);
+        else
+            release_former(&routes[i]);
+    }
+    return result;
+}
+
 int routing_switch(struct app *app, enum colour to, struct transaction *transaction, struct error *err)
 {
-    int former_live = app->live;
-    enum app_state former_state = app->state;
-    const struct app_zone *zone = &app->zones[to];
-    if (!zone->kernel || zone->closing)
-        return error_set(err, ENOENT, "%s: switch to %s: the zone does not exist at the moment; it is being rebuilt",
-                         app->name, colour_name(to));
-    app->live = (int)to;
-    app->state = APP_RUNNING;
-    int result = routing_apply(app->agent, transaction, err);
-    if (result < 0) {
-        app->live = former_live;
-        app->state = former_state;
-        return error_prefix(err, "%s: switch to %s", app->name, colour_name(to));
-    }
-    /* Switch first, delete then: the other way round a packet in between would pin itself to the old zone again. */
-    bool moved_away = former_state == APP_RUNNING && former_live >= 0 && former_live != (int)to;
-    release_flows(app, moved_away ? former_live : -1, to);
-    return 0;
+    struct route route = {.app = app, .to = to};
+    int result = check_route(&route, err);
+    if (result < 0)
+        return result;
+    result = routing_switch_all(app->agent, &route, 1, transaction, err);
+    return result < 0 ? error_prefix(err, "%s: switch to %s", app->name, colour_name(to)) : 0;
 }
 
 int routing_unpublish(struct app *app, struct error *err)

@@ -188,6 +188,8 @@ static void close_all(struct agent *agent)
 {
     struct app *app;
     commands_close(agent);
+    waiting_dispose(agent);
+    diffs_dispose(agent);
     list_for_each(app, &agent->apps, link) app_free(app);
     loop_remove_fd(agent->listen_source);
     loop_remove_fd(agent->watch_source);
@@ -202,18 +204,26 @@ static void close_all(struct agent *agent)
         zone_host_close(agent->zone_host);
     if (agent->journal)
         journal_close(agent->journal);
+    system_journal_close(&agent->system_journal);
     claims_release(agent);
     loop_free(agent->loop);
 }
 
 static void agent_init(struct agent *agent, const struct agent_options *options)
 {
-    *agent = (struct agent){.options = *options, .listen_fd = -1, .network_claim = -1, .names_claim = -1};
+    *agent = (struct agent){.options = *options,
+                            .listen_fd = -1,
+                            .network_claim = -1,
+                            .names_claim = -1,
+                            .system_journal = SYSTEM_JOURNAL_NONE};
     agent->api.process = (struct process){.pidfd = -1, .channel = -1};
     list_init(&agent->apps);
     list_init(&agent->requests);
     list_init(&agent->clients);
     list_init(&agent->commands);
+    list_init(&agent->waiters);
+    list_init(&agent->diffs);
+    list_init(&agent->digests);
     list_init(&agent->api.lost);
 }
 

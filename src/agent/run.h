@@ -16,10 +16,11 @@ struct agent_options {
     const char *config_dir;
     const char *state_dir;
     const char *run_dir;
-    const char *self;       /* this executable, run again for the api role */
-    const char *shim_path;  /* bluegreen-zone */
-    const char *scope_path; /* bluegreen-scope; need not exist */
-    const char *probe_path; /* bluegreen-probe */
+    const char *self;        /* this executable, run again for the api role */
+    const char *shim_path;   /* bluegreen-zone */
+    const char *scope_path;  /* bluegreen-scope; need not exist */
+    const char *probe_path;  /* bluegreen-probe */
+    const char *digest_path; /* bluegreen-digest */
 };
 
 /* Runs until SIGTERM or SIGINT. The zones and the rule set stay. 0 or a negative errno with the reason. */

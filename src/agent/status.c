@@ -64,6 +64,7 @@ static void fill_zone(struct app_zone *zone, struct wire_zone *out)
     else
         text_copy(out->detail, sizeof out->detail, detail_of(zone));
     out->crash_loop = zone_in_crash_loop(zone, true, NULL, 0);
+    out->kept_until_unix_ms = keeping_until(zone);
     if (!zone->kernel)
         return;
     fill_processes(zone, out);
@@ -102,6 +103,22 @@ static void fill_ports(const struct app *app, struct wire_status *status)
     }
 }
 
+void bake_fill(const struct app *app, struct wire_bake *out)
+{
+    const struct bake_run *bake = &app->bake;
+    const struct app_zone *zone = &app->zones[app->bake.zone];
+    if (!bake->on)
+        return;
+    out->baking = 1;
+    out->until_unix_ms = bake->until_unix_ms;
+    if (bake->breach[0])
+        snprintf(out->verdict, sizeof out->verdict, "bad: %.120s; %.120s", bake->breach,
+                 bake->stuck[0] ? bake->stuck : "it is being switched back");
+    else if (zone->service)
+        bake_text(&bake->watch, &zone->service->bake, out->verdict, sizeof out->verdict);
+    text_sanitise(out->verdict);
+}
+
 void status_fill(struct app *app, struct wire_status *status)
 {
     memset(status, 0, sizeof *status);
@@ -112,28 +129,10 @@ void status_fill(struct app *app, struct wire_status *status)
         fill_zone(&app->zones[colour], &status->zones[colour]);
     fill_operation(app, &status->operation);
     bake_fill(app, &status->bake);
+    serving_fill(app, &status->served);
+    lock_fill(app, &status->lock);
+    schema_fill(app, &status->schema);
+    text_copy(status->group, sizeof status->group, group_name_of(app));
+    status->queued = (uint32_t)turns_waiting(&app->agent->turns, app->name, false);
     fill_ports(app, status);
-}
-
-void status_history(const struct record *record, struct wire_history *entry)
-{
-    *entry = (struct wire_history){
-        .sequence = record->sequence,
-        .begun_unix_ms = record->begun_unix_ms,
-        .duration_ms = record->unix_ms > record->begun_unix_ms ? record->unix_ms - record->begun_unix_ms : 0,
-        .verb = (uint8_t)record->verb,
-        .from = record->from,
-        .to = record->to,
-        .done = record->done,
-    };
-    if (record->kind == RECORD_INCIDENT) {
-        entry->incident = (uint8_t)record->incident;
-        entry->begun_unix_ms = record->unix_ms;
-        entry->duration_ms = 0;
-        entry->to = record->zone;
-    }
-    text_copy(entry->app, sizeof entry->app, record->app);
-    text_copy(entry->release, sizeof entry->release, record->release);
-    text_copy(entry->who, sizeof entry->who, record->who);
-    text_copy(entry->reason, sizeof entry->reason, record->reason);
 }

@@ -210,20 +210,33 @@ static void fill_receipt(struct app *app, const struct transaction *transaction)
     operation->switched = true;
 }
 
+/* A group's apps have been moved, and recorded, when they come here. */
+static int make_live(struct app *app, struct transaction *transaction, struct error *err)
+{
+    bool was_stopped = app->state != APP_RUNNING;
+    if (app->operation.group) {
+        *transaction = *group_transaction(app);
+        return 0;
+    }
+    int result = routing_switch(app, app->operation.target, transaction, err);
+    if (result < 0)
+        return result;
+    record_live(app, NULL); /* a failure is said by the record's own code; what is live is live */
+    if (was_stopped)
+        record_app_state(app, NULL);
+    return 0;
+}
+
 static void enter_switch(struct app *app)
 {
     struct operation *operation = &app->operation;
     struct transaction transaction = {0};
     struct error err = {0};
-    bool was_stopped = app->state != APP_RUNNING;
-    if (routing_switch(app, operation->target, &transaction, &err) < 0) {
+    if (make_live(app, &transaction, &err) < 0) {
         operation_event(app, EVENT_FAILED, err.text);
         return;
     }
     fill_receipt(app, &transaction);
-    record_live(app, NULL); /* a failure is said by the record's own code; what is live is live */
-    if (was_stopped)
-        record_app_state(app, NULL);
     if (target_of(app)->drain.passive)
         drain_stop(target_of(app), "the zone that was watched became live");
     zone_change(target_of(app), CHANGE_GAIN);
@@ -274,6 +287,12 @@ static void enter_forget(struct app *app)
 {
     struct record record;
     struct error err = {0};
+    for (int colour = 0; colour < COLOURS; colour++) { /* first: nobody looks for what is left of an unknown app */
+        char path[PATH_MAX];
+        zone_directory(&app->zones[colour], path, sizeof path);
+        if (directory_remove(path, &err) < 0)
+            log_warning("%s: %s", app->name, err.text);
+    }
     record_init(&record, RECORD_REMOVED, app->name);
     app->indexed = false; /* nothing more may be said of it */
     int result = agent_record(app->agent, &record, &err);
@@ -281,12 +300,7 @@ static void enter_forget(struct app *app)
     if (result == 0) {
         app->live = -1;
         app->state = APP_EMPTY;
-        for (int colour = 0; colour < COLOURS; colour++) {
-            char path[PATH_MAX];
-            zone_directory(&app->zones[colour], path, sizeof path);
-            if (directory_remove(path, &err) < 0)
-                log_warning("%s: %s", app->name, err.text);
-        }
+        app->schema = (struct schema){0};
     }
     done_or_failed(app, result, &err);
 }
@@ -294,13 +308,21 @@ static void enter_forget(struct app *app)
 void step_enter(struct app *app, enum step step)
 {
     static void (*const enter[STEPS])(struct app *) = {
-        [STEP_MEMORY] = enter_memory,     [STEP_CLEAR] = enter_clear,       [STEP_BUILD] = enter_build,
-        [STEP_START] = enter_start,       [STEP_HEALTH] = enter_health,     [STEP_GATE] = enter_gate,
-        [STEP_FIREWALL] = enter_firewall, [STEP_SWITCH] = enter_switch,     [STEP_UNPUBLISH] = enter_unpublish,
-        [STEP_HALT] = enter_halt,         [STEP_RESTORE] = enter_restore,   [STEP_FORGET] = enter_forget,
-        [STEP_TEST] = testing_begin,      [STEP_REHEARSE] = rehearse_enter, [STEP_SWITCH_BACK] = rehearse_switch_back,
+        [STEP_PARITY] = parity_enter,      [STEP_MEMORY] = enter_memory,
+        [STEP_CLEAR] = enter_clear,        [STEP_BUILD] = enter_build,
+        [STEP_START] = enter_start,        [STEP_HEALTH] = enter_health,
+        [STEP_GATE] = enter_gate,          [STEP_FIREWALL] = enter_firewall,
+        [STEP_SWITCH] = enter_switch,      [STEP_UNPUBLISH] = enter_unpublish,
+        [STEP_HALT] = enter_halt,          [STEP_RESTORE] = enter_restore,
+        [STEP_FORGET] = enter_forget,      [STEP_TEST] = testing_begin,
+        [STEP_REHEARSE] = rehearse_enter,  [STEP_SWITCH_BACK] = rehearse_switch_back,
+        [STEP_MEET] = group_meet,          [STEP_EXPAND] = schema_expand,
+        [STEP_VERIFY] = schema_verify,     [STEP_RETIRE] = schema_retire,
+        [STEP_CONTRACT] = schema_contract, [STEP_REVERT] = schema_revert,
     };
     app->operation.step_ms = clock_monotonic_ms();
+    app->operation.idle_step = false;
+    changed(app->agent);
     if (enter[step])
         enter[step](app);
     else

@@ -46,6 +46,7 @@ static void on_page(void *context, const struct probe_result *result)
     const struct test_page *page = &target->service->tests[app->operation.test_page];
     CLEANUP_TEXT struct text why = {0};
     app->operation.test_probe = 0;
+    serving_count_probe(target_of(app), result);
     if (result->outcome == PROBE_PASS) {
         progress(app, target->colour, step_name(STEP_TEST), "%s: %s", page->path, result->detail);
         app->operation.test_page++;

@@ -50,6 +50,7 @@ static void remove_kernel_side(struct app_zone *zone)
     zone->shim_source = NULL;
     if (!zone->kernel)
         return;
+    serving_zone_gone(zone);
     zone_destroy(zone->kernel);
     zone->kernel = NULL;
     zone->check[0] = '\0';
@@ -66,7 +67,9 @@ static void forget_content(struct app_zone *zone)
     zone->service = NULL;
     zone_forget_configuration(zone);
     if (zone->state == ZONE_ABSENT)
-        zone->release[0] = zone->reason[0] = '\0';
+        zone->release[0] = '\0';
+    if (zone->state == ZONE_ABSENT && !zone->expired)
+        zone->reason[0] = '\0';
 }
 
 static void zone_closed(struct app_zone *zone)
@@ -81,6 +84,7 @@ static void zone_closed(struct app_zone *zone)
 void zone_ended(struct app_zone *zone)
 {
     zone_closed(zone);
+    changed(zone->app->agent);
     operation_zone_closed(zone);
 }
 
@@ -243,6 +247,23 @@ static void forget_past(struct app_zone *zone)
     zone->lost = false;
 }
 
+static bool rests(enum zone_state state)
+{
+    return state == ZONE_STANDBY || state == ZONE_FROZEN;
+}
+
+/* Why there is none stays to be read, until there is one again or somebody removes it. */
+static void enter_state(struct app_zone *zone, enum zone_change change, enum zone_state next)
+{
+    if (next != zone->state && !(rests(next) && rests(zone->state)))
+        zone->since_unix_ms = clock_unix_ms();
+    if (change == CHANGE_STAGE)
+        zone->expired = false;
+    if (change == CHANGE_REMOVE && !zone->expired)
+        zone->reason[0] = '\0';
+    zone->state = next;
+}
+
 int zone_change(struct app_zone *zone, enum zone_change change)
 {
     struct zone_cell cell = zone_transition(zone->state, change);
@@ -254,14 +275,20 @@ int zone_change(struct app_zone *zone, enum zone_change change)
     if (cell.next != zone->state)
         log_debug("%s/%s: %s -> %s (%s)", zone->app->name, colour_name(zone->colour), zone_state_name(zone->state),
                   zone_state_name(cell.next), zone_change_name(change));
-    zone->state = cell.next;
+    if (cell.next != ZONE_LIVE)
+        serving_lose(zone); /* while there is somebody to ask what it was */
+    enter_state(zone, change, cell.next);
     if (cell.next == ZONE_ABSENT || cell.next == ZONE_STAGING || cell.next == ZONE_FAILED)
         forget_past(zone);
     perform(zone, change, cell.actions);
+    if (change == CHANGE_GAIN)
+        serving_gain(zone);
     if (change == CHANGE_GAIN || change == CHANGE_LOSE)
         liveness_changed(zone);
     if (zone->state == ZONE_ABSENT && !zone_busy(zone))
         forget_content(zone);
+    changed(zone->app->agent);
+    keeping_schedule(zone->app);
     return 0;
 }
 

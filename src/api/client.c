@@ -294,14 +294,16 @@ static void add_item(struct client *client, struct json_object *item)
         client->over_reason = "its reply would be too long: ask for one app";
 }
 
-static void add_row(struct client *client, const struct wire_item *item)
+/* Takes row over. */
+static void add_row(struct client *client, struct json_object *row)
 {
     if (!client->call.rows)
         client->call.rows = json_object_new_array();
     if (client->call.rows && json_object_array_length(client->call.rows) < ROWS_MAX)
-        json_object_array_add(client->call.rows, render_item(item));
+        row = json_object_array_add(client->call.rows, row) == 0 ? NULL : row;
     else
         client->over_reason = "its reply would be too long";
+    json_object_put(row);
 }
 
 static void reply_progress(struct client *client, const struct wire_progress *progress)
@@ -380,8 +382,13 @@ static void deliver(struct client *client, const struct wire_header *message, in
 {
     switch (message->type) {
     case WIRE_STATUS: add_item(client, render_status((const struct wire_status *)(const void *)message)); break;
-    case WIRE_HISTORY: add_item(client, render_history((const struct wire_history *)(const void *)message)); break;
-    case WIRE_ITEM: add_row(client, (const struct wire_item *)(const void *)message); break;
+    case WIRE_HISTORY:
+        add_item(client, render_history((const struct wire_history *)(const void *)message, client->call.rows));
+        json_object_put(client->call.rows);
+        client->call.rows = NULL;
+        break;
+    case WIRE_HOOK: add_row(client, render_hook((const struct wire_hook *)(const void *)message)); break;
+    case WIRE_ITEM: add_row(client, render_item((const struct wire_item *)(const void *)message)); break;
     case WIRE_PROGRESS: reply_progress(client, (const struct wire_progress *)(const void *)message); break;
     case WIRE_RECEIPT:
         keep_for_reply(client, render_receipt((const struct wire_receipt *)(const void *)message));

@@ -3,6 +3,7 @@
 #include "api/methods.h"
 
 #include "api/render.h"
+#include "model/history.h"
 #include "model/machine.h"
 
 #include <errno.h>
@@ -36,7 +37,16 @@ enum {
     MAY_RELEASE = 1 << 18,  /* release: a string or null */
     REASON = 1 << 19,       /* reason: a string, required */
     STATE = 1 << 20,        /* state: a string, required */
+    MAY_VERB = 1 << 21,     /* verb: the name of one, "served" or null */
+    MAY_SINCE = 1 << 22,    /* since, until, sequence: integers or null */
+    MAY_UNTIL = 1 << 23,
+    MAY_SEQUENCE = 1 << 24,
+    MAY_FAILED = 1 << 25, /* failed, hooks: booleans or null */
+    MAY_HOOKS = 1 << 26,
+    MAY_INCIDENTS = 1 << 27, /* incidents: only those, or none of them; a boolean or null */
     OPERATE = MAY_FORCE | MAY_QUEUE,
+    HISTORY = MAY_APP | MAY_LIMIT | MAY_RELEASE | MAY_VERB | MAY_SINCE | MAY_UNTIL | MAY_SEQUENCE | MAY_FAILED |
+              MAY_HOOKS | MAY_INCIDENTS,
 };
 
 static const struct parameter {
@@ -62,6 +72,13 @@ static const struct parameter {
     {"action", ACTION, 0},
     {"reason", REASON, 0},
     {"state", STATE, 0},
+    {"verb", 0, MAY_VERB},
+    {"since", 0, MAY_SINCE},
+    {"until", 0, MAY_UNTIL},
+    {"sequence", 0, MAY_SEQUENCE},
+    {"failed", 0, MAY_FAILED},
+    {"hooks", 0, MAY_HOOKS},
+    {"incidents", 0, MAY_INCIDENTS},
 };
 
 /* What a call's parameters are once checked. */
@@ -70,6 +87,7 @@ struct arguments {
     bool force, merge, no_test, queue, past_contract;
     uint8_t stop_after; /* enum step; 0: not said */
     uint32_t limit;
+    struct wire_filter filter;
     uint16_t rows, columns;
     int zone; /* enum colour, or -1: not said */
     struct json_object *command;
@@ -86,11 +104,11 @@ static const struct method {
     answer_function *answer; /* NULL: the monitor is asked */
 } methods[] = {
     {AGENT ".Status", MAY_APP, VERB_STATUS, NULL},
-    {AGENT ".History", MAY_APP | MAY_LIMIT, VERB_HISTORY, NULL},
+    {AGENT ".History", HISTORY, VERB_HISTORY, NULL},
     {AGENT ".Version", 0, VERB_VERSION, NULL},
     {AGENT ".Reload", 0, VERB_RELOAD, NULL},
-    {AGENT ".Deploy", APP | RELEASE | OPERATE | MAY_NOT_TEST | MAY_STOP, VERB_DEPLOY, NULL},
-    {AGENT ".Stage", APP | RELEASE | OPERATE, VERB_STAGE, NULL},
+    {AGENT ".Deploy", APP | RELEASE | OPERATE | MAY_NOT_TEST | MAY_STOP | MAY_PAST, VERB_DEPLOY, NULL},
+    {AGENT ".Stage", APP | RELEASE | OPERATE | MAY_PAST, VERB_STAGE, NULL},
     {AGENT ".Switch", MAY_APP | MAY_GROUP | OPERATE | MAY_PAST, VERB_SWITCH, NULL},
     {AGENT ".Rollback", MAY_APP | MAY_GROUP | OPERATE | MAY_PAST, VERB_ROLLBACK, NULL},
     {AGENT ".Abort", APP | MAY_FORCE, VERB_ABORT, NULL},
@@ -102,7 +120,7 @@ static const struct method {
     {AGENT ".Finish", APP, VERB_FINISH, NULL},
     {AGENT ".Attach", APP, VERB_ATTACH, NULL},
     {AGENT ".Rehearse", APP | MAY_QUEUE, VERB_REHEARSE, NULL},
-    {AGENT ".Schema", APP | ACTION | OPERATE, VERB_SCHEMA, NULL},
+    {AGENT ".Schema", APP | ACTION | MAY_RELEASE | OPERATE, VERB_SCHEMA, NULL},
     {AGENT ".Release", APP | ACTION | MAY_RELEASE, VERB_RELEASE, NULL},
     {AGENT ".Diff", APP, VERB_DIFF, NULL},
     {AGENT ".Lock", APP | REASON, VERB_LOCK, NULL},
@@ -242,6 +260,42 @@ static bool take_step(struct json_object *value, uint8_t *step)
     return *step != 0;
 }
 
+static bool take_number(struct json_object *value, uint64_t *number)
+{
+    int64_t given = json_object_get_int64(value);
+    *number = (uint64_t)given;
+    return json_object_is_type(value, json_type_int) && given >= 0;
+}
+
+static bool take_verb(struct json_object *value, uint8_t *verb)
+{
+    const char *name;
+    if (!take_string(value, &name))
+        return false;
+    *verb = strcmp(name, "served") == 0 ? WIRE_VERB_SERVED : WIRE_ANY_VERB;
+    for (unsigned i = 0; i < VERBS; i++) {
+        if (strcmp(name, verb_name((enum wire_verb)i)) == 0)
+            *verb = (uint8_t)(i + 1);
+    }
+    return *verb != WIRE_ANY_VERB;
+}
+
+static bool take_filter(int kind, struct json_object *value, struct wire_filter *filter)
+{
+    bool flag = false, taken = kind == MAY_VERB       ? take_verb(value, &filter->verb)
+                               : kind == MAY_SINCE    ? take_number(value, &filter->since_unix_ms)
+                               : kind == MAY_UNTIL    ? take_number(value, &filter->until_unix_ms)
+                               : kind == MAY_SEQUENCE ? take_number(value, &filter->sequence)
+                                                      : take_flag(value, &flag);
+    if (kind == MAY_FAILED)
+        filter->failed = flag;
+    else if (kind == MAY_HOOKS)
+        filter->hooks = flag;
+    else if (kind == MAY_INCIDENTS)
+        filter->incidents = flag ? HISTORY_INCIDENTS : HISTORY_NO_INCIDENTS;
+    return taken;
+}
+
 static bool take_value(int kind, struct json_object *value, struct arguments *arguments)
 {
     switch (kind) {
@@ -265,6 +319,13 @@ static bool take_value(int kind, struct json_object *value, struct arguments *ar
     case MAY_ROWS: return take_size(value, &arguments->rows);
     case MAY_COLUMNS: return take_size(value, &arguments->columns);
     case MAY_MERGE: return take_flag(value, &arguments->merge);
+    case MAY_VERB:
+    case MAY_SINCE:
+    case MAY_UNTIL:
+    case MAY_SEQUENCE:
+    case MAY_FAILED:
+    case MAY_HOOKS:
+    case MAY_INCIDENTS: return take_filter(kind, value, &arguments->filter);
     default: return take_flag(value, &arguments->force);
     }
 }
@@ -362,6 +423,7 @@ static bool fill_request(const struct method *method, const struct arguments *ar
         .limit = arguments->limit,
         .stop_after = arguments->stop_after,
         .zone = (uint32_t)(arguments->zone + 1),
+        .filter = arguments->filter,
     };
     if (!fill_app(arguments, request->app, err) || !fill_words(method, arguments, request, err))
         return false;

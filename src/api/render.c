@@ -4,6 +4,8 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "model/history.h"
+#include "model/schema.h"
 #include "model/verdict.h"
 
 #include <json-c/json.h>
@@ -195,6 +197,10 @@ static struct json_object *render_zone(const struct wire_zone *zone)
     put_word(object, "verdict", verdict_name((enum verdict)zone->verdict));
     put_text_or_null(object, "detail", zone->detail);
     put_bool(object, "crash_loop", zone->crash_loop);
+    if (zone->kept_until_unix_ms)
+        put_time(object, "kept_until", zone->kept_until_unix_ms);
+    else
+        put(object, "kept_until", NULL);
     put(object, "usage", render_usage(zone));
     put(object, "processes", render_processes(zone));
     return object;
@@ -240,6 +246,49 @@ static struct json_object *render_bake(const struct wire_bake *bake)
     return object;
 }
 
+static struct json_object *render_served(const struct wire_served *served)
+{
+    if (!served->known)
+        return NULL;
+    struct json_object *object = json_object_new_object();
+    put_colour(object, "zone", served->zone);
+    put_text_or_null(object, "release", served->release);
+    put_time(object, "since", served->since_unix_ms);
+    if (served->until_unix_ms)
+        put_time(object, "until", served->until_unix_ms);
+    else
+        put(object, "until", NULL);
+    uint64_t until = served->until_unix_ms, since = served->since_unix_ms;
+    put(object, "duration_ms", until ? json_object_new_uint64(until > since ? until - since : 0) : NULL);
+    put_number(object, "connections", served->connections);
+    put_number(object, "datagrams", served->datagrams);
+    put(object, "requests", served->requests_known ? json_object_new_uint64(served->requests) : NULL);
+    return object;
+}
+
+static struct json_object *render_lock(const struct wire_lock *lock)
+{
+    if (!lock->locked)
+        return NULL;
+    struct json_object *object = json_object_new_object();
+    put_time(object, "since", lock->since_unix_ms);
+    put_text(object, "who", lock->who);
+    put_text(object, "reason", lock->reason);
+    return object;
+}
+
+static struct json_object *render_schema(const struct wire_schema *schema)
+{
+    if (!schema->present)
+        return NULL;
+    struct json_object *object = json_object_new_object();
+    put_word(object, "state", schema_state_name((enum schema_state)schema->state));
+    put_number(object, "expanded", schema->expanded);
+    put_number(object, "contracted", schema->contracted);
+    put_text(object, "text", schema->text);
+    return object;
+}
+
 struct json_object *render_status(const struct wire_status *status)
 {
     struct json_object *app = json_object_new_object();
@@ -253,17 +302,83 @@ struct json_object *render_status(const struct wire_status *status)
     put(app, "ports", render_ports(status));
     put(app, "operation", render_operation(&status->operation));
     put(app, "bake", render_bake(&status->bake));
+    put(app, "served", render_served(&status->served));
+    put(app, "lock", render_lock(&status->lock));
+    put(app, "schema", render_schema(&status->schema));
+    put_number(app, "queued", status->queued);
+    put_text_or_null(app, "group", status->group);
     return app;
 }
 
-struct json_object *render_history(const struct wire_history *entry)
+static struct json_object *render_all_served(const struct wire_history *entry)
+{
+    struct json_object *list = json_object_new_array();
+    for (int i = 0; i < WIRE_SERVED_MAX; i++) {
+        if (entry->served[i].known)
+            append(list, render_served(&entry->served[i]));
+    }
+    return list;
+}
+
+static struct json_object *render_steps(const struct wire_history *entry)
+{
+    struct json_object *list = json_object_new_array();
+    const char *steps = entry->steps;
+    char name[32];
+    uint64_t ms;
+    while (history_next_step(&steps, name, sizeof name, &ms)) {
+        struct json_object *step = json_object_new_object();
+        put_word(step, "step", name);
+        put_number(step, "duration_ms", ms);
+        append(list, step);
+    }
+    return list;
+}
+
+static void put_drained(struct json_object *object, const char *name, const struct wire_history *entry, uint64_t number)
+{
+    put(object, name, entry->has_drain ? json_object_new_uint64(number) : NULL);
+}
+
+static struct json_object *render_entry_receipt(const struct wire_history *entry)
+{
+    if (!entry->switched)
+        return NULL;
+    struct json_object *object = json_object_new_object();
+    put_number(object, "transaction_us", entry->transaction_us);
+    put_number(object, "generation_before", entry->generation_before);
+    put_number(object, "generation_after", entry->generation_after);
+    put_drained(object, "drained", entry, entry->drained);
+    put_drained(object, "cut", entry, entry->cut);
+    put_drained(object, "left", entry, entry->left);
+    put_drained(object, "drain_ms", entry, entry->drain_ms);
+    return object;
+}
+
+struct json_object *render_hook(const struct wire_hook *hook)
+{
+    struct json_object *object = json_object_new_object();
+    put_text(object, "hook", hook->name);
+    put_colour(object, "zone", hook->zone);
+    put_time(object, "ended", hook->ended_unix_ms);
+    put_number(object, "duration_ms", hook->duration_ms);
+    put_bool(object, "done", hook->ok);
+    put_text_or_null(object, "reason", hook->reason);
+    put_text(object, "output", hook->output);
+    return object;
+}
+
+struct json_object *render_history(const struct wire_history *entry, struct json_object *hooks)
 {
     struct json_object *object = json_object_new_object();
     put_number(object, "sequence", entry->sequence);
     put_time(object, "time", entry->begun_unix_ms);
     put_text(object, "app", entry->app);
-    put_word(object, "verb", entry->incident ? "incident" : verb_name((enum wire_verb)entry->verb));
-    put_colour(object, "from", entry->incident ? -1 : entry->from);
+    put_word(object, "verb",
+             entry->incident    ? "incident"
+             : entry->is_served ? "served"
+                                : verb_name((enum wire_verb)entry->verb));
+    put_colour(object, "from", entry->incident || entry->is_served ? -1 : entry->from);
     put_colour(object, "to", entry->to);
     put_text_or_null(object, "release", entry->release);
     put_text(object, "who", entry->who);
@@ -272,6 +387,10 @@ struct json_object *render_history(const struct wire_history *entry)
     put_text_or_null(object, "reason", entry->reason);
     put(object, "incident",
         entry->incident ? json_object_new_string(incident_name((enum incident)entry->incident)) : NULL);
+    put(object, "steps", render_steps(entry));
+    put(object, "receipt", render_entry_receipt(entry));
+    put(object, "served", render_all_served(entry));
+    put(object, "hooks", hooks ? json_object_get(hooks) : NULL);
     return object;
 }
 

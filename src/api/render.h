@@ -12,8 +12,10 @@
 
 struct json_object;
 
-struct json_object *render_status(const struct wire_status *status);       /* type App */
-struct json_object *render_history(const struct wire_history *entry);      /* type Entry */
+struct json_object *render_status(const struct wire_status *status); /* type App */
+/* type Entry; hooks is a list of type Hook, or NULL, and stays the caller's */
+struct json_object *render_history(const struct wire_history *entry, struct json_object *hooks);
+struct json_object *render_hook(const struct wire_hook *hook);             /* type Hook */
 struct json_object *render_receipt(const struct wire_receipt *receipt);    /* type Receipt */
 struct json_object *render_progress(const struct wire_progress *progress); /* type Progress */
 struct json_object *render_item(const struct wire_item *item);             /* type Item */

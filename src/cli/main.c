@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* bluegreen, the command line program: reads its arguments, asks the agent through libbluegreen, shows the answer. */
 #include "cli/cli.h"
+#include "cli/confirm.h"
 #include "cli/json.h"
 #include "cli/options.h"
 #include "cli/usage.h"
@@ -15,8 +16,6 @@
 #ifndef BLUEGREEN_VERSION
 #define BLUEGREEN_VERSION "unknown"
 #endif
-
-enum { HISTORY_LIMIT_MAX = 1000 };
 
 /* --- failing ------------------------------------------------------------------------------------------- */
 
@@ -108,23 +107,8 @@ static int run_status(struct cli *cli, const struct verb *verb)
 
 static int run_history(struct cli *cli, const struct verb *verb)
 {
-    struct bluegreen *agent;
-    struct bluegreen_history *history;
-    struct bluegreen_error error;
     (void)verb;
-    if (bluegreen_open(cli->socket, &agent, &error) < 0)
-        return cli_fail(cli, &error);
-    unsigned limit = cli->limit ? (unsigned)strtoul(cli->limit, NULL, 10) : 0; /* run_verb has looked at it */
-    int result = bluegreen_history(agent, argument(cli, 0), limit, &history, &error);
-    bluegreen_close(agent);
-    if (result < 0)
-        return cli_fail(cli, &error);
-    if (cli->json)
-        puts(history->json);
-    else
-        show_history(cli, history);
-    bluegreen_history_free(history);
-    return EXIT_DONE;
+    return history_run(cli);
 }
 
 /* This program's version is worth telling even where no agent tells its own. */
@@ -197,10 +181,40 @@ static int run_logs(struct cli *cli, const struct verb *verb)
     return logs_run(cli, zone);
 }
 
+static int run_release(struct cli *cli, const struct verb *verb)
+{
+    (void)verb;
+    return release_run(cli);
+}
+
 static int run_top(struct cli *cli, const struct verb *verb)
 {
     (void)verb;
     return top_run(cli);
+}
+
+static int run_diff(struct cli *cli, const struct verb *verb)
+{
+    (void)verb;
+    return diff_run(cli);
+}
+
+static int run_schema(struct cli *cli, const struct verb *verb)
+{
+    (void)verb;
+    return schema_run(cli);
+}
+
+static int run_wait(struct cli *cli, const struct verb *verb)
+{
+    (void)verb;
+    return wait_run(cli);
+}
+
+static int run_lock(struct cli *cli, const struct verb *verb)
+{
+    (void)verb;
+    return lock_run(cli);
 }
 
 static int run_check(struct cli *cli, const struct verb *verb)
@@ -227,43 +241,51 @@ const struct verb verbs[] = {
     {"check", "[FILE...]", "check the configuration; works without an agent", 0, -1, 0, run_check, 0},
     {"reload", "", "read the configuration again", 0, 0, 0, run_operation, BLUEGREEN_RELOAD},
     {"deploy", "APP RELEASE", "start a release, test it, switch to it, drain the old one", 2, 2,
-     TAKES_FORCE | TAKES_STEPS, run_operation, BLUEGREEN_DEPLOY},
-    {"stage", "APP RELEASE", "start a release in the zone that is not live, no further", 2, 2, TAKES_FORCE,
-     run_operation, BLUEGREEN_STAGE},
-    {"test", "APP", "test the staged release, as a deploy would", 1, 1, TAKES_FORCE, run_operation, BLUEGREEN_TEST},
-    {"switch", "APP", "make the staged zone live, drain the other", 1, 1, TAKES_FORCE, run_operation, BLUEGREEN_SWITCH},
-    {"rollback", "APP", "make the zone live again that was live before", 1, 1, TAKES_FORCE, run_operation,
-     BLUEGREEN_ROLLBACK},
+     TAKES_FORCE | TAKES_PAST | TAKES_STEPS | TAKES_WAIT | TAKES_YES, run_operation, BLUEGREEN_DEPLOY, confirm_deploy},
+    {"stage", "APP RELEASE", "start a release in the zone that is not live, no further", 2, 2,
+     TAKES_FORCE | TAKES_PAST | TAKES_WAIT | TAKES_YES, run_operation, BLUEGREEN_STAGE, confirm_deploy},
+    {"test", "APP", "test the staged release, as a deploy would", 1, 1, TAKES_FORCE | TAKES_WAIT, run_operation,
+     BLUEGREEN_TEST},
+    {"switch", "APP | --group NAME", "make the staged zone live, drain the other", 1, 1,
+     TAKES_FORCE | TAKES_PAST | TAKES_GROUP | TAKES_WAIT, run_operation, BLUEGREEN_SWITCH},
+    {"rollback", "APP | --group NAME", "make the zone live again that was live before", 1, 1,
+     TAKES_FORCE | TAKES_PAST | TAKES_GROUP | TAKES_WAIT, run_operation, BLUEGREEN_ROLLBACK},
     {"abort", "APP", "undo the running operation", 1, 1, TAKES_FORCE, run_operation, BLUEGREEN_ABORT},
     {"drain", "APP", "wait for the zone that is not live to be empty", 1, 1, TAKES_FORCE, run_operation,
      BLUEGREEN_DRAIN},
     {"finish", "APP", "end drain and bake now, as they would end at their time", 1, 1, 0, run_operation,
      BLUEGREEN_FINISH},
     {"attach", "APP", "follow what runs: the operation, its drain, its bake", 1, 1, 0, run_operation, BLUEGREEN_ATTACH},
-    {"rehearse", "APP", "switch to the standby and back, and measure", 1, 1, 0, run_operation, BLUEGREEN_REHEARSE},
+    {"rehearse", "APP", "switch to the standby and back, and measure", 1, 1, TAKES_WAIT, run_operation,
+     BLUEGREEN_REHEARSE},
+    {"release", "APP list|fetch|prune [RELEASE]", "list, fetch or prune the releases on the disk", 2, 3,
+     TAKES_NAMES | TAKES_YES, run_release, 0, confirm_release},
     {"status", "[APP]", "show apps, zones, connections", 0, 1, TAKES_NAMES, run_status, 0},
-    {"history", "[APP]", "show finished operations", 0, 1, TAKES_LIMIT, run_history, 0},
-    {"stop", "APP", "stop both zones, over a reboot too", 1, 1, TAKES_FORCE, run_operation, BLUEGREEN_STOP},
-    {"start", "APP", "undo stop", 1, 1, TAKES_FORCE, run_operation, BLUEGREEN_START},
-    {"remove", "APP", "remove both zones and forget the app's state", 1, 1, TAKES_FORCE, run_operation,
-     BLUEGREEN_REMOVE},
+    {"history", "[APP [NUMBER]]", "show finished operations, or one of them whole", 0, 2, TAKES_HISTORY, run_history,
+     0},
+    {"stop", "APP", "stop both zones, over a reboot too", 1, 1, TAKES_FORCE | TAKES_WAIT | TAKES_YES, run_operation,
+     BLUEGREEN_STOP, confirm_stop},
+    {"start", "APP", "undo stop", 1, 1, TAKES_FORCE | TAKES_WAIT, run_operation, BLUEGREEN_START},
+    {"remove", "APP", "remove both zones and forget the app's state", 1, 1, TAKES_FORCE | TAKES_WAIT | TAKES_YES,
+     run_operation, BLUEGREEN_REMOVE, confirm_remove},
+    {"lock", "APP", "keep everybody from changing it, but for going back", 1, 1, TAKES_MESSAGE, run_lock,
+     BLUEGREEN_LOCK},
+    {"unlock", "APP", "undo lock", 1, 1, 0, run_operation, BLUEGREEN_UNLOCK},
+    {"wait", "APP STATE", "wait until it is idle, live, healthy, standby, drained, baked, stopped or empty", 2, 2,
+     TAKES_TIMEOUT, run_wait, BLUEGREEN_WAIT},
     {"exec", "APP [ZONE] -- COMMAND", "run a command in a zone, as the app's user", 1, 2, TAKES_COMMAND, run_exec, 0},
     {"logs", "APP [ZONE]", "show what an app wrote to its stdout and stderr", 1, 2, TAKES_LINES, run_logs, 0},
     {"top", "[APP]", "show what the zones use, again and again on a terminal", 0, 1, 0, run_top, 0},
+    {"diff", "APP", "compare the zones: what differs beside the release", 1, 1, 0, run_diff, BLUEGREEN_DIFF},
+    {"schema", "APP [ACTION [RELEASE]]",
+     "change the database apart from a release: status expand check contract revert", 1, 3,
+     TAKES_FORCE | TAKES_WAIT | TAKES_YES, run_schema, BLUEGREEN_SCHEMA, confirm_schema},
     {"version", "", "show the versions of this program and of the agent", 0, 0, 0, run_version, 0},
     {"help", "[VERB]", "show this help, or a verb's", 0, 1, 0, run_help, 0},
     {NULL},
 };
 
 /* --- arguments ------------------------------------------------------------------------------------------- */
-
-static bool limit_valid(const char *text)
-{
-    char *end;
-    errno = 0;
-    unsigned long number = strtoul(text, &end, 10);
-    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && number >= 1 && number <= HISTORY_LIMIT_MAX;
-}
 
 /* The option that means nothing to this verb, or NULL. */
 static const char *alien_option(const struct cli *cli, const struct verb *verb)
@@ -274,10 +296,10 @@ static const char *alien_option(const struct cli *cli, const struct verb *verb)
         const char *name;
     } known[] = {
         {cli->force, TAKES_FORCE, "--force"},
-        {cli->limit, TAKES_LIMIT | TAKES_LINES, "--limit"},
+        {cli->limit, TAKES_HISTORY | TAKES_LINES, "--limit"},
         {cli->names, TAKES_NAMES, "--names"},
         {cli->follow, TAKES_LINES, "--follow"},
-        {cli->since != NULL, TAKES_LINES, "--since"},
+        {cli->since != NULL, TAKES_HISTORY | TAKES_LINES, "--since"},
         {cli->root, TAKES_COMMAND, "--root"},
         {cli->no_test, TAKES_STEPS, "--no-test"},
         {cli->stop_after != NULL, TAKES_STEPS, "--stop-after"},
@@ -287,6 +309,13 @@ static const char *alien_option(const struct cli *cli, const struct verb *verb)
         {cli->group != NULL, TAKES_GROUP, "--group"},
         {cli->message != NULL, TAKES_MESSAGE, "--message"},
         {cli->timeout != NULL, TAKES_TIMEOUT, "--timeout"},
+        {cli->until != NULL, TAKES_HISTORY, "--until"},
+        {cli->of_verb != NULL, TAKES_HISTORY, "--verb"},
+        {cli->of_release != NULL, TAKES_HISTORY, "--release"},
+        {cli->failed, TAKES_HISTORY, "--failed"},
+        {cli->incidents, TAKES_HISTORY, "--incidents"},
+        {cli->no_incidents, TAKES_HISTORY, "--no-incidents"},
+        {cli->verbose, TAKES_HISTORY, "--verbose"},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (known[i].given && !(verb->options & known[i].options))
@@ -305,17 +334,15 @@ static int run_verb(struct cli *cli)
         cli->verb = NULL;
         return cli_misuse(cli, hint, "there is no verb '%s'", name);
     }
-    if (cli->count < verb->least || (verb->most >= 0 && cli->count > verb->most))
+    bool group = cli->group && (verb->options & TAKES_GROUP); /* in the app's place */
+    int least = verb->least - group, most = verb->most - group;
+    if (cli->count < least || (verb->most >= 0 && cli->count > most))
         return cli_misuse(cli, NULL, "'%s' takes %s%s", verb->name,
-                          verb->arguments[0] ? verb->arguments : "no argument",
-                          cli->count < verb->least ? "" : ", no more");
+                          verb->arguments[0] ? verb->arguments : "no argument", cli->count < least ? "" : ", no more");
     const char *alien = alien_option(cli, verb);
     if (alien)
         return cli_misuse(cli, NULL, "%s means nothing to '%s'", alien, verb->name);
-    if (cli->limit && (verb->options & TAKES_LIMIT) && !limit_valid(cli->limit))
-        return cli_misuse(cli, "'bluegreen help' lists the options", "'%s' is no number of history entries (1 to %d)",
-                          cli->limit, HISTORY_LIMIT_MAX);
-    return verb->run(cli, verb);
+    return confirm_verb(cli, verb) ? verb->run(cli, verb) : EXIT_REFUSED;
 }
 
 static int run(int argc, char *argv[])

@@ -22,7 +22,13 @@ enum {
     OPTION_PAST_CONTRACT,
     OPTION_YES,
     OPTION_GROUP,
-    OPTION_TIMEOUT
+    OPTION_TIMEOUT,
+    OPTION_UNTIL,
+    OPTION_VERB,
+    OPTION_RELEASE,
+    OPTION_FAILED,
+    OPTION_INCIDENTS,
+    OPTION_NO_INCIDENTS
 };
 
 static const struct option options[] = {
@@ -40,6 +46,13 @@ static const struct option options[] = {
     {"group", required_argument, NULL, OPTION_GROUP},
     {"message", required_argument, NULL, 'm'},
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+    {"until", required_argument, NULL, OPTION_UNTIL},
+    {"verb", required_argument, NULL, OPTION_VERB},
+    {"release", required_argument, NULL, OPTION_RELEASE},
+    {"failed", no_argument, NULL, OPTION_FAILED},
+    {"incidents", no_argument, NULL, OPTION_INCIDENTS},
+    {"no-incidents", no_argument, NULL, OPTION_NO_INCIDENTS},
+    {"verbose", no_argument, NULL, 'v'},
     {"root", no_argument, NULL, OPTION_ROOT},
     {"names", no_argument, NULL, OPTION_NAMES},
     {"no-color", no_argument, NULL, OPTION_NO_COLOR},
@@ -85,6 +98,13 @@ static void take_option(struct cli *cli, struct arguments *arguments, int option
     case OPTION_GROUP: cli->group = optarg; break;
     case OPTION_TIMEOUT: cli->timeout = optarg; break;
     case OPTION_ROOT: cli->root = true; break;
+    case OPTION_UNTIL: cli->until = optarg; break;
+    case OPTION_VERB: cli->of_verb = optarg; break;
+    case OPTION_RELEASE: cli->of_release = optarg; break;
+    case OPTION_FAILED: cli->failed = true; break;
+    case OPTION_INCIDENTS: cli->incidents = true; break;
+    case OPTION_NO_INCIDENTS: cli->no_incidents = true; break;
+    case 'v': cli->verbose = true; break;
     case 'y': cli->yes = true; break;
     case 'm': cli->message = optarg; break;
     case 'f': cli->follow = true; break;
@@ -112,7 +132,7 @@ void options_read(struct cli *cli, struct arguments *arguments, int argc, char *
 {
     int option, end = end_of_options(argc, argv);
     opterr = 0;
-    while ((option = getopt_long(end, argv, ":n:m:fyhV", options, NULL)) != -1)
+    while ((option = getopt_long(end, argv, ":n:m:fyvhV", options, NULL)) != -1)
         take_option(cli, arguments, option, argv);
     cli->verb = optind < end ? argv[optind] : NULL;
     const struct verb *verb = cli->verb ? verb_find(cli->verb) : NULL;

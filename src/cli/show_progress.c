@@ -199,8 +199,10 @@ bool progress_show(void *context, const struct bluegreen_progress *progress)
 {
     struct progress_view *view = context;
     if (view->cli->json) {
-        if (progress)
+        if (progress) {
+            snprintf(view->step, sizeof view->step, "%s", progress->step);
             puts(progress->json);
+        }
         return true;
     }
     if (progress) {

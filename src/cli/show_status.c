@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* `status` and `history` for people. */
+/* `status` for people. */
 #include "cli/cli.h"
 #include "cli/table.h"
 
@@ -88,6 +88,10 @@ static void print_head(const struct terminal *terminal, const struct bluegreen_a
         printf(" with release ");
         terminal_print(terminal, STYLE_BOLD, release ? release : "-");
     }
+    if (app->group) {
+        printf(", group ");
+        terminal_print(terminal, STYLE_PLAIN, app->group);
+    }
     putchar('\n');
 }
 
@@ -136,6 +140,54 @@ static void print_bake(const struct terminal *terminal, const struct bluegreen_b
         terminal_print(terminal, STYLE_PLAIN, bake->verdict);
     }
     putchar('\n');
+}
+
+static void print_served(const struct terminal *terminal, const struct bluegreen_served *served)
+{
+    char since[64], text[160];
+    if (!served)
+        return;
+    print_label(terminal, "served");
+    printf("%s since %s\n", format_served(served, text, sizeof text), format_time(served->since, since, sizeof since));
+}
+
+static void print_schema(const struct terminal *terminal, const struct bluegreen_schema *schema)
+{
+    if (!schema)
+        return;
+    print_label(terminal, "schema");
+    terminal_print(terminal, strcmp(schema->state, "broken") == 0 ? STYLE_RED : STYLE_PLAIN, schema->text);
+    putchar('\n');
+}
+
+static void print_kept(const struct terminal *terminal, const struct bluegreen_app *app, int zone)
+{
+    char until[64];
+    const char *kept = app->workload[zone]->kept_until;
+    if (!kept)
+        return;
+    print_label(terminal, bluegreen_colour_name((enum bluegreen_colour)zone));
+    printf("kept until %s, for a rollback\n", format_time(kept, until, sizeof until));
+}
+
+static void print_lock(const struct terminal *terminal, const struct bluegreen_lock *lock)
+{
+    char since[64];
+    if (!lock)
+        return;
+    print_label(terminal, "locked");
+    terminal_print(terminal, STYLE_YELLOW, lock->reason);
+    printf(", since %s, by ", format_time(lock->since, since, sizeof since));
+    terminal_print(terminal, STYLE_PLAIN, lock->who);
+    putchar('\n');
+}
+
+static void print_queued(const struct terminal *terminal, uint64_t queued)
+{
+    if (queued == 0)
+        return;
+    print_label(terminal, "waiting");
+    printf("%" PRIu64 " for %s turn\n", queued, queued == 1 ? "its" : "their");
 }
 
 static void print_crash_loop(const struct terminal *terminal, const struct bluegreen_app *app, int zone)
@@ -231,51 +283,17 @@ void show_status(const struct cli *cli, const struct bluegreen_status *status)
         print_zones(terminal, app);
         print_ports(terminal, app);
         print_operation(terminal, app->operation);
+        print_queued(terminal, app->queued);
         print_bake(terminal, app->bake);
+        print_served(terminal, app->served);
+        print_lock(terminal, app->lock);
+        print_schema(terminal, app->schema);
         for (int zone = 0; zone < 2; zone++) {
             print_crash_loop(terminal, app, zone);
+            print_kept(terminal, app, zone);
             print_usage(terminal, app, zone);
             print_processes(terminal, app, zone);
         }
         print_remarks(terminal, app);
     }
-}
-
-/* "blue -> green", "green", or "-". */
-static void add_move(struct table *table, const struct bluegreen_entry *entry)
-{
-    const char *from = bluegreen_colour_name(entry->from), *to = bluegreen_colour_name(entry->to);
-    if (from && to && from != to)
-        table_add(table, STYLE_PLAIN, "%s %s %s", from, terminal_arrow(table->terminal), to);
-    else
-        table_add(table, STYLE_PLAIN, "%s", to ? to : from ? from : "-");
-}
-
-void show_history(const struct cli *cli, const struct bluegreen_history *history)
-{
-    static const char *const titles[] = {"time", "app", "verb", "zone", "release", "took", "by", "result"};
-    static const bool right[] = {false, false, false, false, false, true, false, false};
-    struct table table = {.terminal = &cli->terminal, .titles = titles, .columns = 8, .right = right};
-    char text[64];
-    if (history->count == 0) {
-        printf("nothing has been done yet\n");
-        return;
-    }
-    for (size_t i = 0; i < history->count; i++) {
-        const struct bluegreen_entry *entry = history->entries[i];
-        table_add(&table, STYLE_DIM, "%s", format_time(entry->time, text, sizeof text));
-        table_add(&table, STYLE_BOLD, "%s", entry->app);
-        table_add(&table, STYLE_PLAIN, "%s", entry->verb);
-        add_move(&table, entry);
-        table_add(&table, STYLE_PLAIN, "%s", entry->release ? entry->release : "-");
-        table_add(&table, STYLE_PLAIN, "%s",
-                  entry->incident ? "-" : format_duration(entry->duration_ms, text, sizeof text));
-        table_add(&table, STYLE_PLAIN, "%s", entry->incident ? "-" : entry->who);
-        table_add(&table, entry->done ? STYLE_PLAIN : STYLE_RED, "%s%s%s",
-                  entry->incident ? entry->incident
-                  : entry->done   ? "done"
-                                  : "failed",
-                  entry->reason ? ": " : "", entry->reason ? entry->reason : "");
-    }
-    table_print(&table);
 }

@@ -34,7 +34,8 @@ static bool take_fraction(const char **text, uint64_t *milliseconds)
     return length > 0;
 }
 
-static bool parse_ago(const char *text, uint64_t now_ms, uint64_t *unix_ms)
+/* "1h30m"; "" is none. */
+static bool parse_length(const char *text, uint64_t *milliseconds)
 {
     static const struct {
         char letter;
@@ -49,13 +50,27 @@ static bool parse_ago(const char *text, uint64_t now_ms, uint64_t *unix_ms)
             if (units[i].letter == *text)
                 unit = units[i].milliseconds;
         }
-        if (unit == 0 || number > now_ms / unit)
+        if (unit == 0 || number > (UINT64_MAX - total) / unit)
             return false;
         total += number * unit;
         text++;
     }
-    *unix_ms = now_ms - total;
-    return total <= now_ms;
+    *milliseconds = total;
+    return true;
+}
+
+bool duration_parse(const char *text, uint64_t *milliseconds)
+{
+    return parse_length(text, milliseconds) && *milliseconds > 0;
+}
+
+static bool parse_ago(const char *text, uint64_t now_ms, uint64_t *unix_ms)
+{
+    uint64_t ago;
+    if (!parse_length(text, &ago) || ago > now_ms)
+        return false;
+    *unix_ms = now_ms - ago;
+    return true;
 }
 
 static bool parse_seconds(const char *text, uint64_t *unix_ms)

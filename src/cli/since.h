@@ -11,3 +11,5 @@
  * False: it is none of these, or lies before 1970.
  */
 bool since_parse(const char *text, uint64_t now_ms, uint64_t *unix_ms);
+/* "90s", "10m", "1h30m": a length of time in milliseconds, more than none. */
+bool duration_parse(const char *text, uint64_t *milliseconds);

@@ -16,9 +16,17 @@ struct table {
         enum style style;
     } * cells;
     size_t count, capacity;
+    struct table_note {
+        size_t row;
+        enum style style;
+        char *text; /* owned */
+    } * notes;      /* below their rows, in order */
+    size_t note_count;
 };
 
 /* Cells come row by row. */
 void table_add(struct table *table, enum style style, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* A line below the last row that was begun, for what has no column. */
+void table_note(struct table *table, enum style style, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Prints titles and rows, each indented by two columns, and empties the table. */
 void table_print(struct table *table);

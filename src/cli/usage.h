@@ -8,7 +8,7 @@
 
 enum {
     TAKES_FORCE = 1 << 0,
-    TAKES_LIMIT = 1 << 1, /* history entries */
+    TAKES_HISTORY = 1 << 1, /* which entries of it, and --verbose */
     TAKES_NAMES = 1 << 2,
     TAKES_LINES = 1 << 3,   /* -n, --follow and --since */
     TAKES_STEPS = 1 << 5,   /* --no-test and --stop-after */
@@ -29,6 +29,8 @@ struct verb {
     int options;
     int (*run)(struct cli *cli, const struct verb *verb);
     enum bluegreen_verb operation; /* for run_operation */
+    /* confirm.h: what somebody is asked first; NULL: nothing is lost. */
+    bool (*loses)(const struct cli *cli, char *question, size_t size);
 };
 
 extern const struct verb verbs[]; /* ended by a name that is NULL */

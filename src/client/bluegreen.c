@@ -52,17 +52,42 @@ int bluegreen_status(struct bluegreen *agent, const char *app, struct bluegreen_
     return *status ? 0 : client_fail_memory(error);
 }
 
-int bluegreen_history(struct bluegreen *agent, const char *app, unsigned limit, struct bluegreen_history **history,
-                      struct bluegreen_error *error)
+static struct json_object *number_or_null(uint64_t number)
+{
+    return number ? json_object_new_uint64(number) : NULL;
+}
+
+static struct json_object *true_or_null(bool flag)
+{
+    return flag ? json_object_new_boolean(true) : NULL;
+}
+
+int bluegreen_history_of(struct bluegreen *agent, const struct bluegreen_history_filter *filter,
+                         struct bluegreen_history **history, struct bluegreen_error *error)
 {
     struct json_object *parameters = json_object_new_object(), *reply;
-    add(parameters, "app", string_or_null(app));
-    add(parameters, "limit", limit ? json_object_new_int64(limit) : NULL);
+    add(parameters, "app", string_or_null(filter->app));
+    add(parameters, "limit", number_or_null(filter->limit));
+    add(parameters, "verb", string_or_null(filter->verb));
+    add(parameters, "release", string_or_null(filter->release));
+    add(parameters, "since", number_or_null(filter->since_ms));
+    add(parameters, "until", number_or_null(filter->until_ms));
+    add(parameters, "sequence", number_or_null(filter->sequence));
+    add(parameters, "failed", true_or_null(filter->failed));
+    add(parameters, "incidents", filter->incidents ? json_object_new_boolean(filter->incidents > 0) : NULL);
+    add(parameters, "hooks", true_or_null(filter->hooks));
     int result = query(agent, "History", parameters, &reply, error);
     if (result < 0)
         return result;
     *history = decode_history(reply);
     return *history ? 0 : client_fail_memory(error);
+}
+
+int bluegreen_history(struct bluegreen *agent, const char *app, unsigned limit, struct bluegreen_history **history,
+                      struct bluegreen_error *error)
+{
+    struct bluegreen_history_filter filter = {.app = app, .limit = limit};
+    return bluegreen_history_of(agent, &filter, history, error);
 }
 
 int bluegreen_version(struct bluegreen *agent, char *version, size_t size, struct bluegreen_error *error)

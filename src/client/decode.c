@@ -82,6 +82,9 @@ struct app_store {
     struct bluegreen_port *ports;
     struct bluegreen_operation operation;
     struct bluegreen_bake bake;
+    struct bluegreen_lock lock;
+    struct bluegreen_schema schema;
+    struct bluegreen_served served;
 };
 
 struct status_store {
@@ -122,6 +125,31 @@ static void fill_bake(struct json_object *object, struct app_store *store)
     store->app.bake = &store->bake;
 }
 
+static void fill_lock(struct json_object *object, struct app_store *store)
+{
+    if (!object)
+        return;
+    store->lock = (struct bluegreen_lock){
+        .since = decode_string_or_empty(object, "since"),
+        .who = decode_string_or_empty(object, "who"),
+        .reason = decode_string_or_empty(object, "reason"),
+    };
+    store->app.lock = &store->lock;
+}
+
+static void fill_schema(struct json_object *object, struct app_store *store)
+{
+    if (!object)
+        return;
+    store->schema = (struct bluegreen_schema){
+        .state = decode_string_or_empty(object, "state"),
+        .expanded = decode_count(object, "expanded"),
+        .contracted = decode_count(object, "contracted"),
+        .text = decode_string_or_empty(object, "text"),
+    };
+    store->app.schema = &store->schema;
+}
+
 static bool fill_app(struct json_object *object, struct app_store *store)
 {
     struct json_object *zones = decode_object(object, "zones");
@@ -140,6 +168,14 @@ static bool fill_app(struct json_object *object, struct app_store *store)
         store->app.operation = &store->operation;
     }
     fill_bake(decode_object(object, "bake"), store);
+    if (decode_object(object, "served")) {
+        decode_served(decode_object(object, "served"), &store->served);
+        store->app.served = &store->served;
+    }
+    fill_lock(decode_object(object, "lock"), store);
+    fill_schema(decode_object(object, "schema"), store);
+    store->app.queued = decode_count(object, "queued");
+    store->app.group = decode_string(object, "group");
     for (int i = 0; i < 2; i++) {
         struct json_object *zone = decode_object(zones, bluegreen_colour_name((enum bluegreen_colour)i));
         if (!decode_zone(zone, &store->app.zones[i], &store->zones[i]))
@@ -193,70 +229,6 @@ void bluegreen_status_free(struct bluegreen_status *status)
         free(store->apps[i].ports);
     }
     free(store->apps);
-    free(store->pointers);
-    json_object_put(store->json);
-    free(store);
-}
-
-/* --- history ----------------------------------------------------------------------------------------- */
-
-struct history_store {
-    struct bluegreen_history history; /* first */
-    struct json_object *json;
-    struct bluegreen_entry *entries;
-    const struct bluegreen_entry **pointers;
-};
-
-static void fill_entry(struct json_object *object, struct bluegreen_entry *entry)
-{
-    *entry = (struct bluegreen_entry){
-        .sequence = decode_count(object, "sequence"),
-        .time = decode_string_or_empty(object, "time"),
-        .app = decode_string_or_empty(object, "app"),
-        .verb = decode_string_or_empty(object, "verb"),
-        .who = decode_string_or_empty(object, "who"),
-        .release = decode_string(object, "release"),
-        .from = decode_colour(object, "from"),
-        .to = decode_colour(object, "to"),
-        .duration_ms = decode_count(object, "duration_ms"),
-        .done = decode_bool(object, "done"),
-        .reason = decode_string(object, "reason"),
-        .json = decode_json(object),
-        .incident = decode_string(object, "incident"),
-    };
-}
-
-struct bluegreen_history *decode_history(struct json_object *parameters)
-{
-    struct json_object *list = decode_field(parameters, "entries", json_type_array);
-    size_t length = decode_length(list);
-    struct history_store *store = calloc(1, sizeof *store);
-    if (!store) {
-        json_object_put(parameters);
-        return NULL;
-    }
-    store->json = parameters;
-    store->entries = calloc(length + 1, sizeof *store->entries);
-    store->pointers = calloc(length + 1, sizeof(void *));
-    if (!store->entries || !store->pointers) {
-        bluegreen_history_free(&store->history);
-        return NULL;
-    }
-    for (size_t i = 0; i < length; i++) {
-        fill_entry(json_object_array_get_idx(list, i), &store->entries[i]);
-        store->pointers[i] = &store->entries[i];
-    }
-    store->history =
-        (struct bluegreen_history){.entries = store->pointers, .count = length, .json = decode_json(parameters)};
-    return &store->history;
-}
-
-void bluegreen_history_free(struct bluegreen_history *history)
-{
-    struct history_store *store = (struct history_store *)history;
-    if (!store)
-        return;
-    free(store->entries);
     free(store->pointers);
     json_object_put(store->json);
     free(store);

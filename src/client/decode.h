@@ -26,11 +26,12 @@ const char *decode_json(struct json_object *object); /* kept inside the object *
 
 /* Each takes parameters over, on failure too, and returns NULL when memory ran out. */
 struct bluegreen_status *decode_status(struct json_object *parameters);
-struct bluegreen_history *decode_history(struct json_object *parameters);
+struct bluegreen_history *decode_history(struct json_object *parameters); /* decode_history.c */
 struct bluegreen_result *decode_result(struct json_object *parameters);
 /* Takes the descriptors over too, on failure as well. */
 struct bluegreen_logs *decode_logs(struct json_object *parameters, const int *fds, size_t fd_count);
 /* How a command ended. False if it does not say. */
 bool decode_exit(struct json_object *parameters, int *code, int *signal);
-/* Borrows everything from object, for as long as that lives. */
+/* Borrow everything from object, for as long as that lives. */
+void decode_served(struct json_object *object, struct bluegreen_served *served);
 void decode_progress(struct json_object *object, struct bluegreen_progress *progress);

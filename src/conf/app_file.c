@@ -20,9 +20,13 @@ static void service_default(struct service *service)
         .restart = {.delay_ms = 200, .delay_max_ms = 30000, .limit = 5, .window_ms = 60000},
         .health = {.interval_ms = 1000, .timeout_ms = 5000, .passes = 2, .failures = 3, .start_timeout_ms = 60000},
         .hook_timeout_ms = 60000,
+        .releases_keep = 5,
+        .releases_timeout_ms = 600000,
+        .schema_timeout_ms = 600000,
         .bake = {.guard_interval_ms = 10000, .resets = BAKE_UNLIMITED, .errors_percent = 10},
         .drain_timeout_ms = 30000,
         .drain_then = DRAIN_CUT,
+        .keep_ms = KEEP_UNTIL_NEXT,
     };
 }
 
@@ -99,19 +103,29 @@ static void keep_source(const char *content, size_t length, struct service *serv
     service->source_length = length;
 }
 
+int app_from_scan(struct scan *scan, struct service *service, struct problems *problems)
+{
+    size_t before = problems->count;
+    service_default(service);
+    open_processes(scan, service, problems);
+    keys_apply(app_rules, app_rule_count, scan, service, problems);
+    require_name(scan, problems);
+    default_check(service);
+    check_service(service, scan, problems);
+    if (problems->count == before)
+        return 0;
+    service_clear(service);
+    return -EINVAL;
+}
+
 int conf_parse_app(const char *path, const char *content, size_t length, struct service *service, struct words *list)
 {
     struct problems problems = {.file = path, .list = list};
     CLEANUP_SCAN struct scan scan = {0};
-    CLEANUP_SERVICE struct service parsed;
-    service_default(&parsed);
+    CLEANUP_SERVICE struct service parsed = {0};
     ini_load(content, length, &scan, &problems);
-    open_processes(&scan, &parsed, &problems);
-    keys_apply(app_rules, app_rule_count, &scan, &parsed, &problems);
-    require_name(&scan, &problems);
-    default_check(&parsed);
+    app_from_scan(&scan, &parsed, &problems);
     app_check_release(&scan, &problems);
-    check_service(&parsed, &scan, &problems);
     keep_source(content, length, &parsed, &problems);
     if (problems.count > 0)
         return -EINVAL;

@@ -8,42 +8,43 @@
 #define MIB    1048576u
 #define MANY   1000000u /* more than anybody counts up to */
 
+#define NOW         .now = app_key_now
 #define FIELD(name) .offset = offsetof(struct service, name)
-#define CALL(section_, key_, function)                    \
-    {                                                     \
-        .section = section_, .key = key_, .set = function \
+#define CALL(section_, key_, function, ...)                            \
+    {                                                                  \
+        .section = section_, .key = key_, .set = function, __VA_ARGS__ \
     }
-#define DURATION(section_, key_, field, from, to)                                                    \
+#define DURATION(section_, key_, field, from, to, ...)                                                            \
+    {                                                                                                             \
+        .section = section_, .key = key_, .kind = KEY_DURATION, FIELD(field), .min = from, .max = to, __VA_ARGS__ \
+    }
+#define NUMBER(section_, key_, field, from, to, ...)                                                            \
+    {                                                                                                           \
+        .section = section_, .key = key_, .kind = KEY_NUMBER, FIELD(field), .min = from, .max = to, __VA_ARGS__ \
+    }
+#define BOUND(section_, key_, field, from, to, ...)                                                            \
+    {                                                                                                          \
+        .section = section_, .key = key_, .kind = KEY_BOUND, FIELD(field), .min = from, .max = to, __VA_ARGS__ \
+    }
+#define HOOK(section_, key_, ...)                                              \
+    {                                                                          \
+        .section = section_, .key = key_, .set_any = app_key_hook, __VA_ARGS__ \
+    }
+#define MEMORY(section_, key_, field, ...)                                                          \
+    {                                                                                               \
+        .section = section_, .key = key_, .kind = KEY_MEMORY, FIELD(field), .min = MIB, __VA_ARGS__ \
+    }
+#define BOOLEAN(section_, key_, field, ...)                                              \
+    {                                                                                    \
+        .section = section_, .key = key_, .kind = KEY_BOOLEAN, FIELD(field), __VA_ARGS__ \
+    }
+#define WORD(section_, key_, field, list, ...)                                                       \
     {                                                                                                \
-        .section = section_, .key = key_, .kind = KEY_DURATION, FIELD(field), .min = from, .max = to \
+        .section = section_, .key = key_, .kind = KEY_WORD, FIELD(field), .words = list, __VA_ARGS__ \
     }
-#define NUMBER(section_, key_, field, from, to)                                                    \
-    {                                                                                              \
-        .section = section_, .key = key_, .kind = KEY_NUMBER, FIELD(field), .min = from, .max = to \
-    }
-#define BOUND(section_, key_, field, from, to)                                                    \
-    {                                                                                             \
-        .section = section_, .key = key_, .kind = KEY_BOUND, FIELD(field), .min = from, .max = to \
-    }
-#define HOOK(section_, key_)                                      \
-    {                                                             \
-        .section = section_, .key = key_, .set_any = app_key_hook \
-    }
-#define MEMORY(section_, key_, field)                                                  \
-    {                                                                                  \
-        .section = section_, .key = key_, .kind = KEY_MEMORY, FIELD(field), .min = MIB \
-    }
-#define BOOLEAN(section_, key_, field)                                      \
-    {                                                                       \
-        .section = section_, .key = key_, .kind = KEY_BOOLEAN, FIELD(field) \
-    }
-#define WORD(section_, key_, field, list)                                               \
-    {                                                                                   \
-        .section = section_, .key = key_, .kind = KEY_WORD, FIELD(field), .words = list \
-    }
-#define FLAG(section_, key_, field, list)                                               \
-    {                                                                                   \
-        .section = section_, .key = key_, .kind = KEY_FLAG, FIELD(field), .words = list \
+#define FLAG(section_, key_, field, list, ...)                                                       \
+    {                                                                                                \
+        .section = section_, .key = key_, .kind = KEY_FLAG, FIELD(field), .words = list, __VA_ARGS__ \
     }
 
 /* In the order of their enums. */
@@ -62,10 +63,24 @@ _Static_assert(sizeof(enum drain_then) == sizeof(unsigned) && sizeof(enum syscal
                    sizeof(enum restart_policy) == sizeof(unsigned),
                "KEY_WORD stores unsigned");
 
+bool app_key_now(const void *kept, const void *fresh)
+{
+    (void)kept;
+    (void)fresh;
+    return true;
+}
+
+bool app_key_now_same_check(const void *kept, const void *fresh)
+{
+    const struct health *a = &((const struct service *)kept)->health, *b = &((const struct service *)fresh)->health;
+    return a->kind == b->kind && a->port == b->port;
+}
+
 const struct key_rule app_rules[] = {
     CALL("app", "name", app_key_name),
     CALL("app", "user", app_key_user),
     CALL("app", "group", app_key_group),
+    CALL("app", "group_name", app_key_group_name),
     CALL("app", "run", app_key_run),
     CALL("app", "workdir", app_key_workdir),
     CALL("app", "environment", app_key_environment),
@@ -99,23 +114,24 @@ const struct key_rule app_rules[] = {
     DURATION("restart", "max_delay", restart.delay_max_ms, 100, HOUR),
     NUMBER("restart", "limit", restart.limit, 1, 1000),
     DURATION("restart", "window", restart.window_ms, 1000, DAY),
-    CALL("health", "http", app_key_http),
+    CALL("health", "http", app_key_http, .now = app_key_now_same_check),
     CALL("health", "tcp", app_key_tcp),
     CALL("health", "exec", app_key_exec),
     BOOLEAN("health", "notify", health.notify),
     DURATION("health", "watchdog", health.watchdog_ms, 1000, HOUR),
-    DURATION("health", "interval", health.interval_ms, 50, HOUR),
-    DURATION("health", "timeout", health.timeout_ms, 10, 10 * MINUTE),
-    NUMBER("health", "passes", health.passes, 1, 100),
-    NUMBER("health", "failures", health.failures, 1, 100),
-    DURATION("health", "start_timeout", health.start_timeout_ms, 100, HOUR),
-    DURATION("health", "grace", health.grace_ms, 0, HOUR),
-    CALL("health", "host", app_key_host),
-    CALL("health", "status", app_key_status),
-    BOOLEAN("health", "follow_redirects", health.follow_redirects),
-    DURATION("drain", "timeout", drain_timeout_ms, 0, DAY),
-    WORD("drain", "then", drain_then, drain_words),
-    BOOLEAN("standby", "freeze", freeze),
+    DURATION("health", "interval", health.interval_ms, 50, HOUR, NOW),
+    DURATION("health", "timeout", health.timeout_ms, 10, 10 * MINUTE, NOW),
+    NUMBER("health", "passes", health.passes, 1, 100, NOW),
+    NUMBER("health", "failures", health.failures, 1, 100, NOW),
+    DURATION("health", "start_timeout", health.start_timeout_ms, 100, HOUR, NOW),
+    DURATION("health", "grace", health.grace_ms, 0, HOUR, NOW),
+    CALL("health", "host", app_key_host, .now = app_key_now_same_check),
+    CALL("health", "status", app_key_status, .now = app_key_now_same_check),
+    BOOLEAN("health", "follow_redirects", health.follow_redirects, .now = app_key_now_same_check),
+    DURATION("drain", "timeout", drain_timeout_ms, 0, DAY, NOW),
+    WORD("drain", "then", drain_then, drain_words, NOW),
+    BOOLEAN("standby", "freeze", freeze, NOW),
+    CALL("standby", "keep", app_key_keep, NOW),
     HOOK("hooks", "pre_start"),
     HOOK("hooks", "test"),
     HOOK("hooks", "pre_switch"),
@@ -125,16 +141,27 @@ const struct key_rule app_rules[] = {
     HOOK("hooks", "on_failure"),
     HOOK("hooks", "on_rollback"),
     HOOK("hooks", "on_failover"),
-    DURATION("hooks", "timeout", hook_timeout_ms, 1000, HOUR),
-    CALL("test", "http", app_key_pages),
-    DURATION("bake", "time", bake.time_ms, 0, 7 * DAY),
+    DURATION("hooks", "timeout", hook_timeout_ms, 1000, HOUR, NOW),
+    NUMBER("schema", "needs", schema_needs, 0, INT32_MAX),
+    HOOK("schema", "expand"),
+    HOOK("schema", "check"),
+    HOOK("schema", "contract"),
+    HOOK("schema", "revert"),
+    DURATION("schema", "timeout", schema_timeout_ms, 1000, DAY, NOW),
+    CALL("releases", "dir", app_key_releases_dir, NOW),
+    NUMBER("releases", "keep", releases_keep, 1, 1000, NOW),
+    CALL("releases", "fetch", app_key_releases_fetch, NOW),
+    DURATION("releases", "timeout", releases_timeout_ms, 1000, DAY, NOW),
+    CALL("test", "http", app_key_pages, NOW),
+    DURATION("bake", "time", bake.time_ms, 0, 7 * DAY, NOW),
     HOOK("bake", "guard"),
-    DURATION("bake", "interval", bake.guard_interval_ms, 1000, HOUR),
-    BOUND("bake", "restarts", bake.restarts, 0, MANY),
-    BOUND("bake", "resets", bake.resets, 0, MANY),
-    BOUND("bake", "overflows", bake.overflows, 0, MANY),
-    CALL("bake", "errors", app_key_errors),
-    BOOLEAN("failover", "auto", failover),
+    DURATION("bake", "interval", bake.guard_interval_ms, 1000, HOUR, NOW),
+    BOUND("bake", "restarts", bake.restarts, 0, MANY, NOW),
+    BOUND("bake", "resets", bake.resets, 0, MANY, NOW),
+    BOUND("bake", "overflows", bake.overflows, 0, MANY, NOW),
+    CALL("bake", "errors", app_key_errors, NOW),
+    BOOLEAN("failover", "auto", failover, NOW),
+    BOOLEAN("parity", "strict", parity_strict, NOW),
 };
 
 const size_t app_rule_count = sizeof app_rules / sizeof *app_rules;

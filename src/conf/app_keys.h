@@ -12,14 +12,21 @@ extern const size_t app_rule_count;
 int app_process_open(struct service *service, const char *name, struct error *err);
 
 /* Keys whose values have a language of their own. */
-key_setter app_key_name, app_key_user, app_key_group, app_key_run, app_key_workdir, app_key_environment,
-    app_key_env_file, app_key_stop_signal;
+key_setter app_key_name, app_key_user, app_key_group, app_key_group_name, app_key_run, app_key_workdir,
+    app_key_environment, app_key_env_file, app_key_stop_signal;
 key_setter_of app_key_process_run, app_key_process_when, app_key_port;
 key_setter app_key_http, app_key_tcp, app_key_exec, app_key_host, app_key_status;
 key_setter app_key_file_read, app_key_file_write, app_key_file_state, app_key_file_hide, app_key_devices;
 key_setter app_key_swap, app_key_cpu, app_key_required;
 key_setter_of app_key_hook; /* [hooks], and [bake] guard */
-key_setter app_key_pages, app_key_errors;
+key_setter app_key_releases_dir, app_key_releases_fetch;
+key_setter app_key_pages, app_key_errors, app_key_keep;
+
+/* Always; and of an http check where port and kind stay as they are: the others belong to the release. */
+key_takes_effect app_key_now, app_key_now_same_check;
+
+/* The entries as a service, without its source. 0 or -EINVAL with problems, and *service empty. */
+int app_from_scan(struct scan *scan, struct service *service, struct problems *problems);
 
 /* What stands in [hooks] and [bake] and would never have an effect, because what it belongs to does not stand there. */
 void app_check_release(const struct scan *scan, struct problems *problems);

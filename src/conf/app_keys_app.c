@@ -9,16 +9,27 @@
 
 /* --- [app] ------------------------------------------------------------------------------------ */
 
+static int set_name(const char *value, const char *whose, char name[APP_NAME_MAX + 1], struct error *err)
+{
+    if (!app_name_valid(value))
+        return error_set(err, EINVAL,
+                         "\"%.60s\" is not %s's name: a small letter, then small letters, digits "
+                         "and '-', at most %d",
+                         value, whose, APP_NAME_MAX);
+    text_copy(name, APP_NAME_MAX + 1, value);
+    return 0;
+}
+
 int app_key_name(void *target, const char *value, struct error *err)
 {
     struct service *service = target;
-    if (!app_name_valid(value))
-        return error_set(err, EINVAL,
-                         "\"%.60s\" is not an app's name: a small letter, then small letters, digits "
-                         "and '-', at most %d",
-                         value, APP_NAME_MAX);
-    text_copy(service->name, sizeof service->name, value);
-    return 0;
+    return set_name(value, "an app", service->name, err);
+}
+
+int app_key_group_name(void *target, const char *value, struct error *err)
+{
+    struct service *service = target;
+    return set_name(value, "a group", service->group_name, err);
 }
 
 int app_key_user(void *target, const char *value, struct error *err)

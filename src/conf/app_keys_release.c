@@ -31,6 +31,36 @@ int app_key_errors(void *target, const char *value, struct error *err)
     return grammar_percent(value, &service->bake.errors_percent, err);
 }
 
+int app_key_keep(void *target, const char *value, struct error *err)
+{
+    static const uint64_t least_ms = 1000, most_ms = 365ull * 24 * 3600 * 1000;
+    struct service *service = target;
+    uint64_t keep_ms = 0;
+    if (strcmp(value, "until-next") == 0) {
+        service->keep_ms = KEEP_UNTIL_NEXT;
+        return 0;
+    }
+    int result = strcmp(value, "no") == 0 ? 0 : grammar_duration(value, &keep_ms, err);
+    if (result < 0)
+        return error_suffix(err, "; or write until-next, or no");
+    if (strcmp(value, "no") != 0 && (keep_ms < least_ms || keep_ms > most_ms))
+        return error_set(err, ERANGE, "%.60s is out of range; it is 1s to 365d, or until-next, or no", value);
+    service->keep_ms = keep_ms;
+    return 0;
+}
+
+int app_key_releases_dir(void *target, const char *value, struct error *err)
+{
+    struct service *service = target;
+    return key_string(value, &service->releases_dir, err);
+}
+
+int app_key_releases_fetch(void *target, const char *value, struct error *err)
+{
+    struct service *service = target;
+    return grammar_command(value, &service->releases_fetch, err);
+}
+
 /* --- keys that need each other -------------------------------------------------------------------- */
 
 /* A value of "time = 0" or "auto = no" is a decision, and what depends on it may stay for later. Without one, somebody
@@ -46,6 +76,16 @@ static const struct {
      "it counts while a release is watched; write \"time = 10m\" too, or time = 0"},
     {"bake", "errors", "bake", "time", "it counts while a release is watched; write \"time = 10m\" too, or time = 0"},
     {"bake", "interval", "bake", "guard", "it is how often guard runs, and there is none; add one, or remove this"},
+    {"schema", "expand", "schema", "needs",
+     "it brings about what a release needs; write \"needs = 1\" too, or needs = 0"},
+    {"schema", "check", "schema", "needs", "it checks what a release needs; write \"needs = 1\" too, or needs = 0"},
+    {"schema", "contract", "schema", "needs",
+     "it takes away what older releases need; write \"needs = 1\" too, or needs = 0"},
+    {"schema", "revert", "schema", "needs", "it undoes expand; write \"needs = 1\" too, or needs = 0"},
+    {"schema", "timeout", "schema", "needs", "there is nothing to wait for; write \"needs = 1\" too, or needs = 0"},
+    {"releases", "fetch", "releases", "dir", "it brings releases to a directory; write \"dir = /srv/...\" too"},
+    {"releases", "keep", "releases", "dir", "it is how many stay in a directory; write \"dir = /srv/...\" too"},
+    {"releases", "timeout", "releases", "fetch", "it is how long fetch may take, and there is none; add one"},
     {"hooks", "on_failover", "failover", "auto",
      "it runs when the agent fails over, which it does not; write \"auto = yes\" in [failover], or auto = no"},
 };

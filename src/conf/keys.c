@@ -109,7 +109,7 @@ static void unknown_key(const struct key_rule rules[], size_t count, const struc
 
 /* --- applying --------------------------------------------------------------------------------- */
 
-static const struct key_rule *find_rule(const struct key_rule rules[], size_t count, const struct scan_entry *entry)
+const struct key_rule *keys_rule(const struct key_rule rules[], size_t count, const struct scan_entry *entry)
 {
     for (size_t i = 0; i < count; i++) {
         if (in_section(&rules[i], entry->section) && (!rules[i].key || strcmp(rules[i].key, entry->key) == 0))
@@ -149,7 +149,7 @@ static void apply_entry(const struct key_rule rules[], size_t count, struct scan
                         struct problems *problems)
 {
     struct error err = {0};
-    const struct key_rule *rule = find_rule(rules, count, entry);
+    const struct key_rule *rule = keys_rule(rules, count, entry);
     if (!rule) {
         entry->refused = true;
         unknown_key(rules, count, entry, problems);
@@ -177,17 +177,16 @@ void keys_apply(const struct key_rule rules[], size_t count, struct scan *scan, 
 
 /* --- values ----------------------------------------------------------------------------------- */
 
-/* As somebody would write it: the largest unit that leaves no rest. */
-static const char *show_duration(uint32_t ms, char text[16])
+const char *key_show_duration(uint64_t ms, char text[KEY_DURATION_TEXT_MAX])
 {
     static const struct {
         const char *unit;
-        uint32_t ms;
+        uint64_t ms;
     } units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}};
-    snprintf(text, 16, ms ? "%" PRIu32 "ms" : "0", ms);
+    snprintf(text, KEY_DURATION_TEXT_MAX, ms ? "%" PRIu64 "ms" : "0", ms);
     for (size_t i = 0; ms && i < sizeof units / sizeof *units; i++) {
         if (ms % units[i].ms == 0) {
-            snprintf(text, 16, "%" PRIu32 "%s", ms / units[i].ms, units[i].unit);
+            snprintf(text, KEY_DURATION_TEXT_MAX, "%" PRIu64 "%s", ms / units[i].ms, units[i].unit);
             break;
         }
     }
@@ -197,13 +196,13 @@ static const char *show_duration(uint32_t ms, char text[16])
 int key_duration(const char *value, uint32_t min_ms, uint32_t max_ms, uint32_t *ms, struct error *err)
 {
     uint64_t parsed;
-    char least[16], most[16];
+    char least[KEY_DURATION_TEXT_MAX], most[KEY_DURATION_TEXT_MAX];
     int result = grammar_duration(value, &parsed, err);
     if (result < 0)
         return result;
     if (parsed < min_ms || parsed > max_ms)
         return error_set(err, ERANGE, "%.*s is out of range; it is %s to %s", SHOWN_MAX, value,
-                         show_duration(min_ms, least), show_duration(max_ms, most));
+                         key_show_duration(min_ms, least), key_show_duration(max_ms, most));
     *ms = (uint32_t)parsed;
     return 0;
 }
@@ -282,4 +281,52 @@ int key_string(const char *value, char **string, struct error *err)
     free(*string);
     *string = copy;
     return 0;
+}
+
+/* --- the other way ------------------------------------------------------------------------------ */
+
+static void show_memory(uint64_t bytes, struct text *text)
+{
+    static const char units[] = "KMGT";
+    size_t unit = 0;
+    uint64_t amount = bytes >> 10; /* whole pages */
+    while (amount && amount % 1024 == 0 && unit + 2 < sizeof units) {
+        amount /= 1024;
+        unit++;
+    }
+    text_addf(text, "%" PRIu64 "%c", amount, units[unit]);
+}
+
+static void show_number(const struct key_rule *rule, uint32_t number, struct text *text)
+{
+    char duration[KEY_DURATION_TEXT_MAX];
+    if (rule->kind == KEY_BOUND && number == UINT32_MAX)
+        text_add(text, "unlimited");
+    else if (number == 0 && rule->min > 0)
+        text_add(text, "none");
+    else if (rule->kind == KEY_DURATION)
+        text_add(text, key_show_duration(number, duration));
+    else
+        text_addf(text, "%" PRIu32, number);
+}
+
+void key_show(const struct key_rule *rule, const void *target, struct text *text)
+{
+    const void *field = (const char *)target + rule->offset;
+    const bool *flag = field;
+    switch (rule->kind) {
+    case KEY_CALL: break;
+    case KEY_DURATION:
+    case KEY_NUMBER:
+    case KEY_BOUND: show_number(rule, *(const uint32_t *)field, text); break;
+    case KEY_MEMORY:
+        if (*(const uint64_t *)field)
+            show_memory(*(const uint64_t *)field, text);
+        else
+            text_add(text, "none");
+        break;
+    case KEY_BOOLEAN: text_add(text, *flag ? "yes" : "no"); break;
+    case KEY_WORD: text_add(text, rule->words[*(const unsigned *)field]); break;
+    case KEY_FLAG: text_add(text, rule->words[*flag ? 1 : 0]); break;
+    }
 }

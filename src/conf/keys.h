@@ -3,12 +3,16 @@
 #pragma once
 
 #include "base/error.h"
+#include "base/text.h"
 #include "conf/scan.h"
 
 /* Puts value where it belongs in target. The error is without file, section and key. */
 typedef int key_setter(void *target, const char *value, struct error *err);
 /* The same for one that wants to know its key, or what stands behind the section's name: [process NAME]. */
 typedef int key_setter_of(void *target, const char *name, const char *value, struct error *err);
+
+/* Does a changed value take effect on what was staged with `kept` already? */
+typedef bool key_takes_effect(const void *kept, const void *fresh);
 
 /* Plain values go straight into a field of target. */
 enum key_kind {
@@ -30,6 +34,7 @@ struct key_rule {
     size_t offset;
     uint32_t min, max;
     const char *const *words; /* NULL-terminated */
+    key_takes_effect *now;    /* NULL: a change waits for the next release */
 };
 
 /* Gives every entry that the scan let through to its rule; unknown sections and keys are problems with a
@@ -37,10 +42,19 @@ struct key_rule {
 void keys_apply(const struct key_rule rules[], size_t count, struct scan *scan, void *target,
                 struct problems *problems);
 
+/* Whose value this is, NULL if nobody's. */
+const struct key_rule *keys_rule(const struct key_rule rules[], size_t count, const struct scan_entry *entry);
+/* Appends the value that stands in target, as somebody would write it; nothing for KEY_CALL. */
+void key_show(const struct key_rule *rule, const void *target, struct text *text);
+
 /* What stands behind the section's name in "[section NAME]", NULL if it is another section or has no name. */
 const char *keys_section_name(const char *section, const char *word);
 
 const struct scan_entry *keys_find(const struct scan *scan, const char *section, const char *key);
+
+/* As somebody would write it: the largest unit that leaves no rest. */
+#define KEY_DURATION_TEXT_MAX 24
+const char *key_show_duration(uint64_t ms, char text[KEY_DURATION_TEXT_MAX]);
 
 /* Setters' helpers. A range is part of the message. */
 int key_duration(const char *value, uint32_t min_ms, uint32_t max_ms, uint32_t *ms, struct error *err);

@@ -36,6 +36,9 @@ int host_path_refuse_links(const char *path, struct error *err);
 int host_path_follow(const struct account *account, const char *path, char **real, struct error *err);
 
 int resolve_environment(const struct resolution *resolution, const struct account *account, struct error *err);
+/* Of a command that runs on the host before there is a zone, in this directory. */
+int resolve_environment_outside(const struct resolution *resolution, const struct account *account,
+                                const char *directory, struct error *err);
 /* Reads [app] env_file; nothing of it is kept. */
 int resolve_environment_file(const struct resolution *resolution, struct error *err);
 
@@ -43,3 +46,6 @@ int resolve_environment_file(const struct resolution *resolution, struct error *
 int resolve_files(struct resolution *resolution, struct error *err);
 /* Is path, as the app would call it, there, of this kind, and seen by the app? After resolve_files. */
 int resolve_seen(const struct resolution *resolution, const char *path, mode_t kind, struct error *err);
+/* Of "/srv/%r/bin/server" the directory that is the release: "/srv/%r". The caller's; NULL if there is no %r, or no
+ * memory. */
+char *resolve_release_part(const char *executable);

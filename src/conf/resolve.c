@@ -193,6 +193,29 @@ int service_resolve(const struct service *service, const char *release, enum col
     return 0;
 }
 
+int releases_resolve(const struct service *service, const char *release, const char *directory,
+                     struct resolved *resolved, struct error *err)
+{
+    CLEANUP_ACCOUNT struct account account = {0};
+    struct resolution resolution = {.service = service, .release = release, .resolved = resolved, .account = &account};
+    resolved_clear(resolved);
+    int result = account_find(service, &account, err);
+    if (result == 0 && release)
+        result =
+            resolve_command_of(&resolution, "[releases] fetch", &service->releases_fetch, false, &resolved->argv, err);
+    if (result == 0 && release)
+        result = resolve_environment_outside(&resolution, &account, directory, err);
+    if (result < 0) {
+        resolved_clear(resolved);
+        return result;
+    }
+    resolved->uid = account.uid;
+    resolved->gid = account.gid;
+    resolved->groups = steal_ptr(&account.groups);
+    resolved->group_count = account.group_count;
+    return 0;
+}
+
 /* --- before there is a release ---------------------------------------------------------------- */
 
 static void check_zone(struct resolution *resolution)
@@ -203,6 +226,20 @@ static void check_zone(struct resolution *resolution)
     resolve_paths(resolution, &err); /* collects */
     resolution_failed(resolution, resolve_environment_file(resolution, &err), &err);
     resolution->resolved = NULL;
+}
+
+static void check_releases(struct resolution *resolution)
+{
+    CLEANUP_WORDS struct words unused = {0};
+    const struct service *service = resolution->service;
+    struct error err = {0};
+    int result = service->releases_dir ? host_path_check(service->releases_dir, NULL, S_IFDIR, false, &err) : 0;
+    if (result < 0)
+        result = error_prefix(&err, "[releases] dir");
+    resolution_failed(resolution, result, &err);
+    resolution_failed(
+        resolution, resolve_command_of(resolution, "[releases] fetch", &service->releases_fetch, false, &unused, &err),
+        &err);
 }
 
 int conf_check_host(const char *file, const struct service *service, struct words *list)
@@ -217,5 +254,6 @@ int conf_check_host(const char *file, const struct service *service, struct word
         resolution.zone = (enum colour)zone;
         check_zone(&resolution);
     }
+    check_releases(&resolution);
     return resolution.problem_count > 0 ? -EINVAL : 0;
 }

@@ -44,6 +44,13 @@ void resolved_clear(struct resolved *resolved);
 int service_resolve(const struct service *service, const char *release, enum colour zone, struct resolved *resolved,
                     struct error *err);
 
+/*
+ * What brings the release to `directory`, as [releases] fetch has it: the ids, argv and environment of *resolved, which
+ * is cleared first. With release NULL the ids only, for what else the app's user has to do there.
+ */
+int releases_resolve(const struct service *service, const char *release, const char *directory,
+                     struct resolved *resolved, struct error *err);
+
 /* What can be checked before there is a release: accounts, and every path without %r. Adds "FILE: [section] key: ..."
  * to problems. 0 or -EINVAL. */
 int conf_check_host(const char *file, const struct service *service, struct words *problems);

@@ -117,6 +117,39 @@ static int add_own(const struct resolution *resolution, struct words *environmen
     return result == 0 ? set_named(environment, "BLUEGREEN_RELEASE", resolution->release) : result;
 }
 
+/* What is not about a zone: who writes %z into a value means the app, in its zone. */
+static int add_configured_outside(const struct resolution *resolution, struct words *environment, struct error *err)
+{
+    const struct words *configured = &resolution->service->environment;
+    for (size_t i = 0; i < configured->count; i++) {
+        CLEANUP_FREE char *blue = NULL, *green = NULL;
+        int result = service_substitute(configured->items[i], resolution->release, BLUE, &blue, err);
+        if (result == 0)
+            result = service_substitute(configured->items[i], resolution->release, GREEN, &green, err);
+        if (result < 0)
+            return error_prefix(err, "[app] environment");
+        if (strcmp(blue, green) == 0 && set_variable(environment, blue) < 0)
+            return error_errno(err, ENOMEM, "build the environment");
+    }
+    return 0;
+}
+
+int resolve_environment_outside(const struct resolution *resolution, const struct account *account,
+                                const char *directory, struct error *err)
+{
+    struct words *environment = &resolution->resolved->environment;
+    if (add_defaults(resolution->service, account, environment) < 0)
+        return error_errno(err, ENOMEM, "build the environment");
+    int result = add_configured_outside(resolution, environment, err);
+    if (result < 0)
+        return result;
+    if (set_named(environment, "BLUEGREEN_APP", resolution->service->name) < 0 ||
+        set_named(environment, "BLUEGREEN_RELEASE", resolution->release) < 0 ||
+        set_named(environment, "BLUEGREEN_DIRECTORY", directory) < 0)
+        return error_errno(err, ENOMEM, "build the environment");
+    return 0;
+}
+
 int resolve_environment(const struct resolution *resolution, const struct account *account, struct error *err)
 {
     struct words *environment = &resolution->resolved->environment;

@@ -192,8 +192,7 @@ static int show(struct resolution *resolution, const char *path, struct error *e
     return add_file(resolved, FILE_READ, &source, &target, true, err);
 }
 
-/* Of "/srv/%r/bin/server" the directory that is the release: "/srv/%r". NULL if there is no %r, or no memory. */
-static char *release_part(const char *executable)
+char *resolve_release_part(const char *executable)
 {
     const char *c = strchr(executable, '%');
     while (c && c[1] && c[1] != 'r')
@@ -203,7 +202,7 @@ static char *release_part(const char *executable)
 
 static int show_release(struct resolution *resolution, const struct words *command, struct error *err)
 {
-    CLEANUP_FREE char *part = command->count ? release_part(command->items[0]) : NULL, *path = NULL;
+    CLEANUP_FREE char *part = command->count ? resolve_release_part(command->items[0]) : NULL, *path = NULL;
     if (!part || !resolution->release)
         return 0;
     int result = resolve_path(resolution, part, &path, err);

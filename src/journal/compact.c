@@ -10,14 +10,30 @@
 
 struct compaction {
     struct compacted *compacted;
-    size_t found[RECORD_KINDS], skip[RECORD_KINDS]; /* of the history: in the file; of them, too old to keep */
+    size_t found[RECORD_KINDS]; /* of the history, from where it is read on */
     uint64_t unix_ms;
 };
+
+/* How many of each kind stay. What belongs to an entry may be older than the oldest entry; it is passed over then. */
+static const size_t kept[RECORD_KINDS] = {
+    [RECORD_END] = JOURNAL_HISTORY_KEPT,   [RECORD_INCIDENT] = JOURNAL_INCIDENTS_KEPT,
+    [RECORD_DRAINED] = JOURNAL_PARTS_KEPT, [RECORD_SERVED] = JOURNAL_PARTS_KEPT,
+    [RECORD_HOOK] = JOURNAL_HOOKS_KEPT,
+};
+
+enum { HOOK_LINE = 256 }; /* of a hook's line without its output, more or less */
+
+/* Hooks are counted by what they take. */
+static size_t weight(const struct record *record)
+{
+    return record->kind == RECORD_HOOK ? HOOK_LINE + record->output_length : 1;
+}
 
 static int count_history(void *context, const struct record *record, struct error *err)
 {
     struct compaction *compaction = context;
-    compaction->found[record->kind] += record_is_history(record);
+    if (record_is_history(record))
+        compaction->found[record->kind] += weight(record);
     return 0;
 }
 
@@ -26,16 +42,11 @@ static int keep_history(void *context, const struct record *record, struct error
     struct compaction *compaction = context;
     if (!record_is_history(record))
         return 0;
-    if (compaction->skip[record->kind] > 0)
-        compaction->skip[record->kind]--;
+    if (compaction->found[record->kind] > kept[record->kind])
+        compaction->found[record->kind] -= weight(record);
     else
         record_format(record, &compaction->compacted->text);
     return 0;
-}
-
-static size_t beyond(size_t count, size_t kept)
-{
-    return count > kept ? count - kept : 0;
 }
 
 static int keep_state(void *context, struct record *record)
@@ -55,8 +66,6 @@ int compact_records(const char *path, size_t size, const struct fold *fold, stru
     int result = records_visit_file(path, size, count_history, &compaction, err);
     if (result < 0)
         return result;
-    compaction.skip[RECORD_END] = beyond(compaction.found[RECORD_END], JOURNAL_HISTORY_KEPT);
-    compaction.skip[RECORD_INCIDENT] = beyond(compaction.found[RECORD_INCIDENT], JOURNAL_INCIDENTS_KEPT);
     result = records_visit_file(path, size, keep_history, &compaction, err);
     if (result < 0)
         return result;

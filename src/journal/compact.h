@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a compacted journal holds: the newest finished operations and incidents as they were, then the state as new
+/* What a compacted journal holds: the newest of the history as it was, then the state as new
  * records. */
 #pragma once
 

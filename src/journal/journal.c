@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "journal/compact.h"
+#include "journal/history.h"
 #include "journal/records.h"
 #include "os/files.h"
 #include "os/log.h"
@@ -72,12 +73,6 @@ static int open_file(struct journal *journal, bool create, struct error *err)
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
-
-/* Visits the good records of the file. */
-static int visit_file(struct journal *journal, record_visitor *visit, void *context, struct error *err)
-{
-    return records_visit_file(journal->path, (size_t)journal->good_size, visit, context, err);
-}
 
 static int fold_record(void *context, const struct record *record, struct error *err)
 {
@@ -272,54 +267,18 @@ int journal_append(struct journal *journal, struct record *record, struct error 
     return result;
 }
 
-struct selection {
-    const char *app; /* NULL = all */
-    size_t matching, skip, count;
-    struct record *records;
-};
-
-static bool selects(const struct selection *selection, const struct record *record)
+const struct fold *journal_fold(const struct journal *journal)
 {
-    return record_is_history(record) && (!selection->app || strcmp(selection->app, record->app) == 0);
+    return &journal->fold;
 }
 
-static int count_matching(void *context, const struct record *record, struct error *err)
-{
-    struct selection *selection = context;
-    selection->matching += selects(selection, record);
-    return 0;
-}
-
-static int copy_matching(void *context, const struct record *record, struct error *err)
-{
-    struct selection *selection = context;
-    if (!selects(selection, record))
-        return 0;
-    if (selection->skip > 0)
-        selection->skip--;
-    else
-        selection->records[selection->count++] = *record;
-    return 0;
-}
-
-int journal_history(struct journal *journal, const char *app, size_t limit, struct record **records, size_t *count,
+int journal_history(struct journal *journal, const struct history_filter *filter, record_visitor *visit, void *context,
                     struct error *err)
 {
-    struct selection selection = {.app = app && *app ? app : NULL};
-    int result = visit_file(journal, count_matching, &selection, err);
-    if (result < 0)
-        return result;
-    size_t kept = selection.matching < limit ? selection.matching : limit;
-    selection.skip = selection.matching - kept;
-    selection.records = reallocarray(NULL, kept + 1, sizeof *selection.records);
-    if (!selection.records)
-        return error_errno(err, ENOMEM, "read %s", journal->path);
-    result = visit_file(journal, copy_matching, &selection, err);
-    if (result < 0) {
-        free(selection.records);
-        return result;
-    }
-    *records = selection.records;
-    *count = selection.count;
-    return 0;
+    CLEANUP_FREE char *content = NULL;
+    size_t length, good = (size_t)journal->good_size;
+    int result = file_read(journal->path, JOURNAL_READ_MAX, &content, &length, err);
+    if (result == 0) /* what is longer is of a write that failed */
+        result = history_visit(content, length < good ? length : good, filter, visit, context, err);
+    return result < 0 ? error_prefix(err, "%s", journal->path) : 0;
 }

@@ -9,7 +9,6 @@
 enum {
     MINUTE_MS = 60000,
     SAMPLE_MS = MINUTE_MS / BAKE_SAMPLES,
-    PROBES_MIN = 5, /* one failure among fewer is no share to speak of */
 };
 
 /* --- readings ---------------------------------------------------------------------------------- */
@@ -136,7 +135,7 @@ static bool network_breached(const struct bake_watch *watch, const struct bake *
 
 static bool probes_breached(const struct bake_watch *watch, const struct bake *limits, char *why, size_t size)
 {
-    if (watch->probes < PROBES_MIN ||
+    if (watch->probes < BAKE_PROBES_LEAST ||
         (uint64_t)watch->probes_failed * 100 <= (uint64_t)watch->probes * limits->errors_percent)
         return false;
     snprintf(why, size,

@@ -16,8 +16,9 @@ struct bake_figures {
     uint64_t overflows; /* connections that found the queue of a listening socket full */
 };
 
-#define BAKE_SAMPLES  12 /* of resets, in the minute that counts */
-#define BAKE_TEXT_MAX 255
+#define BAKE_PROBES_LEAST 5  /* one failure among fewer is no share to speak of */
+#define BAKE_SAMPLES      12 /* of resets, in the minute that counts */
+#define BAKE_TEXT_MAX     255
 
 struct bake_watch {
     struct bake_figures base, now;

@@ -10,6 +10,7 @@
 void fold_clear(struct fold *fold)
 {
     free(fold->apps);
+    group_moves_clear(&fold->groups);
     *fold = (struct fold){0};
 }
 
@@ -36,14 +37,23 @@ static int add_app(struct fold *fold, const struct record *record, struct error 
 
 static void remove_app(struct fold *fold, struct folded_app *app)
 {
+    group_moves_strike(&fold->groups, app->name);
     size_t behind = fold->count - (size_t)(app - fold->apps) - 1;
     memmove(app, app + 1, behind * sizeof *app);
     fold->count--;
 }
 
-static void set_zone(struct folded_app *app, const struct record *record)
+static bool rests(enum zone_state state)
+{
+    return state == ZONE_STANDBY || state == ZONE_FROZEN;
+}
+
+static void set_zone(struct fold *fold, struct folded_app *app, const struct record *record)
 {
     struct folded_zone *zone = &app->zones[record->zone];
+    bool same = zone->state == record->state || (rests(zone->state) && rests(record->state));
+    if (!same || zone->since_unix_ms == 0)
+        zone->since_unix_ms = record->unix_ms;
     zone->state = record->state;
     memcpy(zone->release, record->release, sizeof zone->release);
     memcpy(zone->reason, record->reason, sizeof zone->reason);
@@ -51,6 +61,7 @@ static void set_zone(struct folded_app *app, const struct record *record)
     if (other_content) {
         zone->mark = MARK_NONE;
         memset(zone->mark_reason, 0, sizeof zone->mark_reason);
+        group_moves_strike(&fold->groups, app->name);
     }
 }
 
@@ -74,22 +85,81 @@ static void set_bake(struct folded_app *app, const struct record *record)
     memcpy(app->bake.reason, record->reason, sizeof app->bake.reason);
 }
 
-static void set_live(struct folded_app *app, const struct record *record)
+static void set_lock(struct folded_app *app, const struct record *record)
 {
-    app->live = record->zone;
-    if (record->zone >= 0 && app->state == APP_EMPTY)
+    memset(&app->lock, 0, sizeof app->lock);
+    if (record->begun_unix_ms == 0)
+        return;
+    app->lock.since_unix_ms = record->begun_unix_ms;
+    memcpy(app->lock.who, record->who, sizeof app->lock.who);
+    memcpy(app->lock.reason, record->reason, sizeof app->lock.reason);
+}
+
+static void set_schema(struct folded_app *app, const struct record *record)
+{
+    struct schema *schema = &app->schema;
+    *schema = record->schema;
+    schema->changed_unix_ms = record->begun_unix_ms;
+    memcpy(schema->release, record->release, sizeof schema->release);
+    memcpy(schema->who, record->who, sizeof schema->who);
+    memcpy(schema->reason, record->reason, sizeof schema->reason);
+}
+
+static void set_releases(struct folded_app *app, const struct record *record)
+{
+    app->releases.since_unix_ms = record->begun_unix_ms;
+    memcpy(app->releases.release, record->release, sizeof app->releases.release);
+    memcpy(app->releases.who, record->who, sizeof app->releases.who);
+}
+
+/* After SERVED nothing is: what that record has for others is its own. */
+static void set_serving(struct folded_app *app, const struct record *record)
+{
+    bool serves = record->kind == RECORD_SERVING && record->begun_unix_ms;
+    memset(&app->serving, 0, sizeof app->serving);
+    if (!serves)
+        return;
+    app->serving.since_unix_ms = record->begun_unix_ms;
+    app->serving.zone = (enum colour)record->zone;
+    app->serving.connections = record->connections;
+    app->serving.datagrams = record->datagrams;
+}
+
+static void set_live(struct folded_app *app, int8_t zone)
+{
+    app->live = zone;
+    if (zone >= 0 && app->state == APP_EMPTY)
         app->state = APP_RUNNING;
 }
 
 /* An END whose BEGIN is not the open one belongs to an operation that the open one interrupted. */
-static void end_operation(struct folded_app *app, const struct record *record)
+static void end_operation(struct fold *fold, struct folded_app *app, const struct record *record)
 {
+    if (record->verb == VERB_RELEASE) { /* beside the operations */
+        memset(&app->releases, 0, sizeof app->releases);
+        return;
+    }
+    group_moves_ended(&fold->groups, app->name);
     if (record->verb == app->operation.verb && record->to == app->operation.to)
         app->interrupted = false;
 }
 
+/* One of a group may be gone since the move that is remembered. */
+static int check_group(const struct fold *fold, const struct record *record, struct error *err)
+{
+    for (size_t i = 0; i < record->group.count; i++) {
+        const struct group_member *member = &record->group.members[i];
+        bool struck = member->zone < 0;
+        if (struck ? record->group.phase != GROUP_KEPT : !fold_find(fold, member->app))
+            return error_set(err, EPROTO, "group %s: app %s is unknown here", record->group.name, member->app);
+    }
+    return 0;
+}
+
 static int check_app(const struct fold *fold, const struct record *record, struct error *err)
 {
+    if (record->kind == RECORD_GROUP)
+        return check_group(fold, record, err);
     bool known = fold_find(fold, record->app) != NULL;
     if (record_is_history(record)) /* maybe of an app that was removed */
         return 0;
@@ -118,21 +188,41 @@ int fold_check(const struct fold *fold, const struct record *record, struct erro
 static void apply(struct fold *fold, struct folded_app *app, const struct record *record)
 {
     switch (record->kind) {
-    case RECORD_ZONE: set_zone(app, record); break;
-    case RECORD_LIVE: set_live(app, record); break;
+    case RECORD_ZONE: set_zone(fold, app, record); break;
+    case RECORD_LIVE: set_live(app, record->zone); break;
     case RECORD_BEGIN:
         app->interrupted = true;
         app->operation = *record;
+        if (record->operation == 0)
+            app->operation.operation = record->sequence;
         break;
-    case RECORD_END: end_operation(app, record); break;
+    case RECORD_END: end_operation(fold, app, record); break;
     case RECORD_APP_STATE: app->state = record->app_state; break;
     case RECORD_REMOVED: remove_app(fold, app); break;
     case RECORD_BAKE: set_bake(app, record); break;
     case RECORD_MARK: set_mark(app, record); break;
+    case RECORD_SCHEMA: set_schema(app, record); break;
+    case RECORD_LOCK: set_lock(app, record); break;
+    case RECORD_RELEASES: set_releases(app, record); break;
+    case RECORD_SERVING:
+    case RECORD_SERVED: set_serving(app, record); break;
     case RECORD_APP:
+    case RECORD_GROUP:
     case RECORD_INCIDENT:
+    case RECORD_DRAINED:
+    case RECORD_HOOK:
     case RECORD_KINDS: break;
     }
+}
+
+static int move_group(struct fold *fold, const struct record *record, struct error *err)
+{
+    const struct group_move *move = &record->group;
+    if (group_moves_add(&fold->groups, move) < 0)
+        return error_errno(err, ENOMEM, "fold the journal");
+    for (size_t i = 0; move->phase == GROUP_MOVED && i < move->count; i++)
+        set_live(fold_find(fold, move->members[i].app), move->members[i].zone);
+    return 0;
 }
 
 int fold_add(struct fold *fold, const struct record *record, struct error *err)
@@ -141,6 +231,8 @@ int fold_add(struct fold *fold, const struct record *record, struct error *err)
     if (result == 0 && record->kind == RECORD_APP)
         result = add_app(fold, record, err);
     if (result < 0)
+        return result;
+    if (record->kind == RECORD_GROUP && (result = move_group(fold, record, err)) < 0)
         return result;
     struct folded_app *app = fold_find(fold, record->app);
     if (app)
@@ -154,10 +246,14 @@ int fold_copy(struct fold *to, const struct fold *from)
 {
     struct fold copy = *from;
     copy.apps = NULL;
+    if (group_moves_copy(&copy.groups, &from->groups) < 0)
+        return -ENOMEM;
     if (from->count > 0) {
         copy.apps = reallocarray(NULL, from->count, sizeof *copy.apps);
-        if (!copy.apps)
+        if (!copy.apps) {
+            group_moves_clear(&copy.groups);
             return -ENOMEM;
+        }
         memcpy(copy.apps, from->apps, from->count * sizeof *copy.apps);
     }
     fold_clear(to);
@@ -177,6 +273,7 @@ static int emit_zone(const struct folded_app *app, enum colour colour, emit_call
     struct record record;
     record_init(&record, RECORD_ZONE, app->name);
     record.zone = (int8_t)colour;
+    record.unix_ms = zone->since_unix_ms;
     record.state = zone->state;
     memcpy(record.release, zone->release, sizeof record.release);
     memcpy(record.reason, zone->reason, sizeof record.reason);
@@ -203,6 +300,53 @@ static int emit_bake(const struct folded_app *app, emit_callback *emit, void *co
     record.oom_kills = bake->oom_kills;
     record.overflows = bake->overflows;
     memcpy(record.reason, bake->reason, sizeof record.reason);
+    return emit(context, &record);
+}
+
+static int emit_lock(const struct folded_app *app, emit_callback *emit, void *context)
+{
+    struct record record;
+    if (app->lock.since_unix_ms == 0)
+        return 0;
+    record_init(&record, RECORD_LOCK, app->name);
+    record.begun_unix_ms = app->lock.since_unix_ms;
+    memcpy(record.who, app->lock.who, sizeof record.who);
+    memcpy(record.reason, app->lock.reason, sizeof record.reason);
+    return emit(context, &record);
+}
+
+static int emit_releases(const struct folded_app *app, emit_callback *emit, void *context)
+{
+    struct record record;
+    if (app->releases.since_unix_ms == 0)
+        return 0;
+    record_init(&record, RECORD_RELEASES, app->name);
+    record.begun_unix_ms = app->releases.since_unix_ms;
+    memcpy(record.release, app->releases.release, sizeof record.release);
+    memcpy(record.who, app->releases.who, sizeof record.who);
+    return emit(context, &record);
+}
+
+static int emit_schema(const struct folded_app *app, emit_callback *emit, void *context)
+{
+    struct record record;
+    if (!schema_known(&app->schema))
+        return 0;
+    record_of_schema(&record, app->name, &app->schema);
+    return emit(context, &record);
+}
+
+static int emit_serving(const struct folded_app *app, emit_callback *emit, void *context)
+{
+    const struct folded_serving *serving = &app->serving;
+    struct record record;
+    if (serving->since_unix_ms == 0)
+        return 0;
+    record_init(&record, RECORD_SERVING, app->name);
+    record.zone = (int8_t)serving->zone;
+    record.begun_unix_ms = serving->since_unix_ms;
+    record.connections = serving->connections;
+    record.datagrams = serving->datagrams;
     return emit(context, &record);
 }
 
@@ -237,6 +381,14 @@ static int emit_app(const struct folded_app *app, emit_callback *emit, void *con
         result = emit_zone(app, (enum colour)colour, emit, context);
     if (result == 0)
         result = emit_state(app, emit, context);
+    if (result == 0)
+        result = emit_lock(app, emit, context);
+    if (result == 0)
+        result = emit_serving(app, emit, context);
+    if (result == 0)
+        result = emit_schema(app, emit, context);
+    if (result == 0)
+        result = emit_releases(app, emit, context);
     return result == 0 ? emit_bake(app, emit, context) : result;
 }
 
@@ -245,5 +397,11 @@ int fold_snapshot(const struct fold *fold, emit_callback *emit, void *context)
     int result = 0;
     for (size_t i = 0; result == 0 && i < fold->count; i++)
         result = emit_app(&fold->apps[i], emit, context);
+    for (size_t i = 0; result == 0 && i < fold->groups.count; i++) { /* behind all apps: it names them */
+        struct record record;
+        record_init(&record, RECORD_GROUP, "");
+        record.group = fold->groups.items[i];
+        result = emit(context, &record);
+    }
     return result;
 }

@@ -107,8 +107,14 @@ static const enum move step_table[STEPS][STEP_EVENTS] = {
     /*                      DONE         FAILED       GOOD         BAD          EXPIRED      LOST         ABORT */
     [STEP_IDLE]          = {MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_REFUSE },
     [STEP_MEMORY]        = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_STAY,   MOVE_FAIL   },
+    [STEP_PARITY]        = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_STAY,   MOVE_FAIL   },
     [STEP_CLEAR]         = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_STAY,   MOVE_FAIL   },
     [STEP_BUILD]         = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_EXPAND]        = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_VERIFY]        = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_RETIRE]        = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_STAY,   MOVE_FAIL   },
+    [STEP_CONTRACT]      = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_REVERT]        = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
     [STEP_PRE_START]     = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
     [STEP_START]         = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
     [STEP_HEALTH]        = {MOVE_NEXT,   MOVE_FAIL,   MOVE_NEXT,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
@@ -117,6 +123,7 @@ static const enum move step_table[STEPS][STEP_EVENTS] = {
     [STEP_FIREWALL]      = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
     [STEP_PRE_SWITCH]    = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
     [STEP_PRE_ROLLBACK]  = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_MEET]          = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
     [STEP_SWITCH]        = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_REFUSE },
     [STEP_POST_SWITCH]   = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
     [STEP_POST_ROLLBACK] = {MOVE_NEXT,   MOVE_NEXT,   MOVE_STAY,   MOVE_STAY,   MOVE_NEXT,   MOVE_NEXT,   MOVE_NEXT   },
@@ -129,15 +136,18 @@ static const enum move step_table[STEPS][STEP_EVENTS] = {
     [STEP_ON_FAILURE]    = {MOVE_FAIL,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
 };
 
-enum { PLAN_MAX = 12 };
+enum { PLAN_MAX = 16 };
 
 static const enum step plans[VERBS][PLAN_MAX] = {
-    [VERB_DEPLOY]   = { STEP_FIREWALL, STEP_MEMORY, STEP_CLEAR, STEP_BUILD, STEP_PRE_START, STEP_START, STEP_HEALTH,
-                        STEP_TEST, STEP_PRE_SWITCH, STEP_SWITCH, STEP_POST_SWITCH, STEP_IDLE },
-    [VERB_STAGE]    = { STEP_MEMORY, STEP_CLEAR, STEP_BUILD, STEP_PRE_START, STEP_START, STEP_HEALTH, STEP_IDLE },
+    [VERB_DEPLOY]   = { STEP_FIREWALL, STEP_MEMORY, STEP_PARITY, STEP_CLEAR, STEP_BUILD, STEP_EXPAND, STEP_VERIFY,
+                        STEP_PRE_START, STEP_START, STEP_HEALTH, STEP_TEST, STEP_PRE_SWITCH, STEP_SWITCH,
+                        STEP_POST_SWITCH, STEP_IDLE },
+    [VERB_STAGE]    = { STEP_MEMORY, STEP_PARITY, STEP_CLEAR, STEP_BUILD, STEP_EXPAND, STEP_VERIFY, STEP_PRE_START,
+                        STEP_START, STEP_HEALTH, STEP_IDLE },
     [VERB_TEST]     = { STEP_GATE, STEP_TEST, STEP_IDLE },
-    [VERB_SWITCH]   = { STEP_GATE, STEP_FIREWALL, STEP_PRE_SWITCH, STEP_SWITCH, STEP_POST_SWITCH, STEP_IDLE },
-    [VERB_ROLLBACK] = { STEP_GATE, STEP_PRE_ROLLBACK, STEP_SWITCH, STEP_POST_ROLLBACK, STEP_IDLE },
+    [VERB_SWITCH]   = { STEP_GATE, STEP_FIREWALL, STEP_PRE_SWITCH, STEP_MEET, STEP_SWITCH, STEP_POST_SWITCH,
+                        STEP_IDLE },
+    [VERB_ROLLBACK] = { STEP_GATE, STEP_PRE_ROLLBACK, STEP_MEET, STEP_SWITCH, STEP_POST_ROLLBACK, STEP_IDLE },
     [VERB_FAILOVER] = { STEP_SWITCH, STEP_POST_ROLLBACK, STEP_IDLE },
     [VERB_REHEARSE] = { STEP_GATE, STEP_SWITCH, STEP_REHEARSE, STEP_SWITCH_BACK, STEP_IDLE },
     [VERB_STOP]     = { STEP_UNPUBLISH, STEP_HALT, STEP_IDLE },
@@ -145,13 +155,22 @@ static const enum step plans[VERBS][PLAN_MAX] = {
     [VERB_REMOVE]   = { STEP_UNPUBLISH, STEP_HALT, STEP_FORGET, STEP_IDLE },
 };
 
+static const enum step schema_plans[WIRE_ACTIONS][PLAN_MAX] = {
+    [WIRE_SCHEMA_EXPAND]   = { STEP_MEMORY, STEP_CLEAR, STEP_BUILD, STEP_EXPAND, STEP_VERIFY, STEP_IDLE },
+    [WIRE_SCHEMA_CHECK]    = { STEP_CLEAR, STEP_BUILD, STEP_VERIFY, STEP_IDLE },
+    [WIRE_SCHEMA_CONTRACT] = { STEP_RETIRE, STEP_CONTRACT, STEP_IDLE },
+    [WIRE_SCHEMA_REVERT]   = { STEP_CLEAR, STEP_BUILD, STEP_REVERT, STEP_IDLE },
+};
+
 static const char *const change_names[ZONE_CHANGES] = {
     "stage", "started", "pass", "fail", "break", "gain", "lose", "drained", "halt", "restore", "remove", "lost",
     "freeze", "thaw",
 };
 static const char *const step_names[STEPS] = {
-    "idle", "memory", "clear", "build", "pre-start", "start", "health", "test", "gate", "firewall", "pre-switch",
-    "pre-rollback", "switch", "post-switch", "post-rollback", "rehearse", "switch-back", "unpublish", "halt", "restore",
+    "idle", "memory", "parity", "clear", "build", "expand", "verify", "retire", "contract", "revert", "pre-start",
+    "start", "health", "test", "gate", "firewall", "pre-switch",
+    "pre-rollback", "meet", "switch", "post-switch", "post-rollback", "rehearse", "switch-back", "unpublish", "halt",
+    "restore",
     "forget", "on-failure",
 };
 static const char *const event_names[STEP_EVENTS] = { "done", "failed", "good", "bad", "expired", "lost", "abort" };
@@ -189,6 +208,11 @@ enum move step_transition(enum step step, enum step_event event)
     return step_table[step][event];
 }
 
+const enum step *plan_of_schema(enum wire_action action)
+{
+    return schema_plans[action][0] == STEP_IDLE ? NULL : schema_plans[action];
+}
+
 const enum step *plan_of(enum wire_verb verb)
 {
     return plans[verb][0] == STEP_IDLE ? NULL : plans[verb];
@@ -201,19 +225,19 @@ size_t plan_next(const enum step *plan, size_t at, const struct plan_choice *cho
         at++;
         while (enough && plan[at] != STEP_IDLE)
             at++;
-    } while (plan[at] == STEP_TEST && choice->no_test);
+    } while ((plan[at] == STEP_TEST && choice->no_test) || (plan[at] == STEP_MEET && !choice->group));
     return at;
 }
 
 bool plan_undoes_staging(enum wire_verb verb)
 {
-    return verb == VERB_DEPLOY || verb == VERB_STAGE;
+    return verb == VERB_DEPLOY || verb == VERB_STAGE || verb == VERB_SCHEMA;
 }
 
 bool plan_only_looked(const enum step *plan, size_t at)
 {
     for (size_t i = 0; i <= at; i++) {
-        if (plan[i] != STEP_FIREWALL && plan[i] != STEP_MEMORY && plan[i] != STEP_GATE)
+        if (plan[i] != STEP_FIREWALL && plan[i] != STEP_MEMORY && plan[i] != STEP_PARITY && plan[i] != STEP_GATE)
             return false;
     }
     return true;
@@ -254,6 +278,14 @@ static void describe_zones(struct text *text)
     text_add(text, "\n\n");
 }
 
+static void describe_plan(struct text *text, const char *name, const char *action, const enum step *plan)
+{
+    text_addf(text, "\n| **%s%s%s** |", name, action[0] ? " " : "", action);
+    for (size_t i = 0; plan[i] != STEP_IDLE; i++)
+        text_addf(text, "%s %s", i == 0 ? "" : " →", step_names[plan[i]]);
+    text_add(text, " |");
+}
+
 static void describe_steps(struct text *text)
 {
     text_add(text, "| step |");
@@ -277,12 +309,13 @@ void machine_describe(struct text *text)
     text_add(text, "| verb | plan |\n|---|---|");
     for (int verb = 0; verb < VERBS; verb++) {
         const enum step *plan = plan_of((enum wire_verb)verb);
-        if (!plan)
-            continue;
-        text_addf(text, "\n| **%s** |", verb_name((enum wire_verb)verb));
-        for (; *plan != STEP_IDLE; plan++)
-            text_addf(text, "%s %s", plan == plan_of((enum wire_verb)verb) ? "" : " →", step_names[*plan]);
-        text_add(text, " |");
+        if (plan)
+            describe_plan(text, verb_name((enum wire_verb)verb), "", plan);
+    }
+    for (int action = 0; action < WIRE_ACTIONS; action++) {
+        const enum step *plan = plan_of_schema((enum wire_action)action);
+        if (plan)
+            describe_plan(text, verb_name(VERB_SCHEMA), wire_action_name((enum wire_action)action), plan);
     }
     text_add(text, "\n");
 }

@@ -58,8 +58,14 @@ const char *zone_change_name(enum zone_change change);
 enum step {
     STEP_IDLE,          /* no operation */
     STEP_MEMORY,        /* looking whether the host has the memory for one more release */
+    STEP_PARITY,        /* looking what would differ from the live zone beside the release */
     STEP_CLEAR,         /* waiting for the target zone's former content to be gone */
     STEP_BUILD,         /* namespaces, links, cgroup, shim */
+    STEP_EXPAND,        /* [schema] expand, where the release needs more than there is */
+    STEP_VERIFY,        /* the schema's check, and whether the live release is well on it: the way back */
+    STEP_RETIRE,        /* waiting for the standby to be gone, which a contract leaves behind */
+    STEP_CONTRACT,      /* [schema] contract: no way back from here on */
+    STEP_REVERT,        /* [schema] revert */
     STEP_PRE_START,     /* the hook of that name, as in the other steps called PRE and POST */
     STEP_START,         /* executing the app */
     STEP_HEALTH,        /* waiting for the staged app's first healthy verdict */
@@ -68,6 +74,7 @@ enum step {
     STEP_FIREWALL,      /* looking for what would drop the packets of clients */
     STEP_PRE_SWITCH,    /* the last chance to say no */
     STEP_PRE_ROLLBACK,  /* the same, before an operator's rollback */
+    STEP_MEET,          /* of a group only: waiting until all its apps have come so far */
     STEP_SWITCH,        /* the transaction */
     STEP_POST_SWITCH,   /* failing switches back */
     STEP_POST_ROLLBACK, /* decides nothing */
@@ -107,11 +114,14 @@ const char *step_event_name(enum step_event event);
 
 /* Steps of a verb, ended by STEP_IDLE; NULL for verbs that are no operation. */
 const enum step *plan_of(enum wire_verb verb);
+/* The same of what VERB_SCHEMA does; NULL: that is no operation. */
+const enum step *plan_of_schema(enum wire_action action);
 
 /* How much of a plan somebody wants. */
 struct plan_choice {
     bool no_test;         /* without STEP_TEST */
     enum step stop_after; /* done behind this one; STEP_IDLE = go on to the end */
+    bool group;           /* with STEP_MEET: it moves together with others */
 };
 
 /* Where the plan goes on behind `at`: an index into it, of STEP_IDLE if that was all. */

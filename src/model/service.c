@@ -54,11 +54,20 @@ const char *file_access_name(enum file_access access)
 }
 
 static const char *const hook_places[] = {
-    [HOOK_PRE_START] = "[hooks] pre_start",       [HOOK_TEST] = "[hooks] test",
-    [HOOK_PRE_SWITCH] = "[hooks] pre_switch",     [HOOK_POST_SWITCH] = "[hooks] post_switch",
-    [HOOK_PRE_ROLLBACK] = "[hooks] pre_rollback", [HOOK_POST_ROLLBACK] = "[hooks] post_rollback",
-    [HOOK_ON_FAILURE] = "[hooks] on_failure",     [HOOK_ON_ROLLBACK] = "[hooks] on_rollback",
-    [HOOK_ON_FAILOVER] = "[hooks] on_failover",   [HOOK_GUARD] = "[bake] guard",
+    [HOOK_PRE_START] = "[hooks] pre_start",
+    [HOOK_TEST] = "[hooks] test",
+    [HOOK_PRE_SWITCH] = "[hooks] pre_switch",
+    [HOOK_POST_SWITCH] = "[hooks] post_switch",
+    [HOOK_PRE_ROLLBACK] = "[hooks] pre_rollback",
+    [HOOK_POST_ROLLBACK] = "[hooks] post_rollback",
+    [HOOK_ON_FAILURE] = "[hooks] on_failure",
+    [HOOK_ON_ROLLBACK] = "[hooks] on_rollback",
+    [HOOK_ON_FAILOVER] = "[hooks] on_failover",
+    [HOOK_GUARD] = "[bake] guard",
+    [HOOK_EXPAND] = "[schema] expand",
+    [HOOK_CHECK] = "[schema] check",
+    [HOOK_CONTRACT] = "[schema] contract",
+    [HOOK_REVERT] = "[schema] revert",
 };
 
 const char *hook_place(enum hook hook)
@@ -91,9 +100,12 @@ void service_clear(struct service *service)
         free(service->files[i].source);
         free(service->files[i].target);
     }
+    words_clear(&service->releases_fetch);
+    free(service->releases_dir);
     free(service->workdir);
     free(service->env_file);
     free(service->source);
+    words_clear(&service->laid);
     memset(service, 0, sizeof *service);
 }
 

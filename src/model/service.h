@@ -82,6 +82,10 @@ enum hook {
     HOOK_ON_ROLLBACK,   /* the agent switched back by itself; decides nothing */
     HOOK_ON_FAILOVER,   /* the agent failed over; decides nothing */
     HOOK_GUARD,         /* every now and then in the bake: failing is a breach */
+    HOOK_EXPAND,        /* [schema]: see model/schema.h */
+    HOOK_CHECK,
+    HOOK_CONTRACT,
+    HOOK_REVERT,
     HOOKS
 };
 
@@ -115,6 +119,8 @@ struct bake {
     uint32_t overflows;         /* of listening sockets since the switch, default 0; BAKE_UNLIMITED */
     uint32_t errors_percent;    /* of the bake's probes that may fail, default 10, 0..100; counts from 5 probes on */
 };
+
+#define KEEP_UNTIL_NEXT UINT64_MAX /* a standby stays until its place is needed */
 
 enum drain_then { DRAIN_CUT, DRAIN_LEAVE };
 
@@ -189,13 +195,14 @@ struct process_rule {
 struct service {
     char name[APP_NAME_MAX + 1];
     char user[USER_NAME_MAX + 1];
-    char group[USER_NAME_MAX + 1]; /* "" = the user's primary group */
-    struct words run;              /* words before substitution; run.items[0] is the executable */
-    char *workdir;                 /* before substitution; NULL = "/" */
-    struct words environment;      /* NAME=VALUE, before substitution */
-    char *env_file;                /* before substitution; NULL = none; a leading '-' = may be missing */
-    uint32_t stop_timeout_ms;      /* default 10000, 0..3600000 */
-    int stop_signal;               /* default SIGTERM */
+    char group[USER_NAME_MAX + 1];     /* "" = the user's primary group */
+    char group_name[APP_NAME_MAX + 1]; /* of apps that are switched together; "" = none */
+    struct words run;                  /* words before substitution; run.items[0] is the executable */
+    char *workdir;                     /* before substitution; NULL = "/" */
+    struct words environment;          /* NAME=VALUE, before substitution */
+    char *env_file;                    /* before substitution; NULL = none; a leading '-' = may be missing */
+    uint32_t stop_timeout_ms;          /* default 10000, 0..3600000 */
+    int stop_signal;                   /* default SIGTERM */
     struct process_rule processes[PROCESSES_MAX];
     size_t process_count;
     struct file_rule files[FILE_RULES_MAX]; /* in the order in which the keys stand in the file */
@@ -204,12 +211,20 @@ struct service {
     struct limits limits;
     struct restart restart;
     struct hook_rule hooks[HOOKS];
-    uint32_t hook_timeout_ms; /* default 60000, 1000..3600000 */
+    uint32_t hook_timeout_ms;   /* default 60000, 1000..3600000 */
+    uint32_t schema_needs;      /* [schema] needs: the version that this release needs; 0 = as before all versions */
+    uint32_t schema_timeout_ms; /* of each of its commands, default 600000, 1000..86400000 */
     struct test_page tests[TEST_PAGES_MAX];
     size_t test_count;
     struct bake bake;
-    bool failover; /* [failover] auto, default no */
-    bool freeze;   /* [standby] freeze: a standby that is drained and healthy gets no CPU */
+    bool parity_strict;           /* [parity] strict: differences beyond the release are refused */
+    bool failover;                /* [failover] auto, default no */
+    bool freeze;                  /* [standby] freeze: a standby that is drained and healthy gets no CPU */
+    uint64_t keep_ms;             /* [standby] keep, 1000..365 days; 0 = no, KEEP_UNTIL_NEXT is the default */
+    char *releases_dir;           /* [releases] dir: absolute, as it stands; NULL = nobody looks after releases */
+    struct words releases_fetch;  /* before substitution; none = not configured */
+    uint32_t releases_keep;       /* the newest that prune leaves, default 5, 1..1000 */
+    uint32_t releases_timeout_ms; /* of fetch, default 600000, 1000..86400000 */
     struct port ports[SERVICE_PORTS_MAX];
     size_t port_count;
     struct health health;
@@ -217,6 +232,8 @@ struct service {
     enum drain_then drain_then;
     char *source; /* the file's text as it was read: kept with the zone as its effective configuration */
     size_t source_length;
+    /* section, key, value of each key that holds, where a changed file was laid over source; none: as source has it */
+    struct words laid;
 };
 
 void service_clear(struct service *service); /* frees what it holds and zeroes it */

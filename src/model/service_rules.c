@@ -57,10 +57,12 @@ static void check_command(struct findings *findings, const char *place, const st
 
 static bool is_reserved(const char *assignment)
 {
-    static const char *const reserved[] = {"BLUEGREEN_APP=",          "BLUEGREEN_ZONE=",    "BLUEGREEN_RELEASE=",
-                                           "BLUEGREEN_HOOK=",         "BLUEGREEN_REASON=",  "BLUEGREEN_RELEASE_FROM=",
-                                           "BLUEGREEN_RELEASE_TO=",   "BLUEGREEN_ADDRESS=", "BLUEGREEN_ADDRESS6=",
-                                           "BLUEGREEN_LIVE_ADDRESS=", "BLUEGREEN_URL=",     "BLUEGREEN_PREVIEW_URL="};
+    static const char *const reserved[] = {
+        "BLUEGREEN_DIRECTORY=", "BLUEGREEN_APP=",      "BLUEGREEN_ZONE=",         "BLUEGREEN_RELEASE=",
+        "BLUEGREEN_HOOK=",      "BLUEGREEN_REASON=",   "BLUEGREEN_RELEASE_FROM=", "BLUEGREEN_RELEASE_TO=",
+        "BLUEGREEN_ADDRESS=",   "BLUEGREEN_ADDRESS6=", "BLUEGREEN_LIVE_ADDRESS=", "BLUEGREEN_SCHEMA_FROM=",
+        "BLUEGREEN_SCHEMA_TO=", "BLUEGREEN_URL=",      "BLUEGREEN_PREVIEW_URL=",
+    };
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++) {
         if (text_starts_with(assignment, reserved[i]))
             return true;
@@ -212,6 +214,12 @@ static void check_standby(const struct service *service, struct findings *findin
     if (service->freeze && service->drain_then == DRAIN_LEAVE)
         found(findings, "[standby] freeze: [drain] then = leave may leave connections open, which would hang in a "
                         "frozen zone; write then = cut, or freeze = no");
+    if (service->keep_ms == 0 && service->failover)
+        found(findings, "[standby] keep: without a standby there is nothing to fail over to; write how long it is "
+                        "kept, as in \"keep = 1h\", or [failover] auto = no");
+    if (service->keep_ms == 0 && service->drain_then == DRAIN_LEAVE)
+        found(findings, "[standby] keep: [drain] then = leave may leave connections open, which would end with the "
+                        "zone; write then = cut, or how long it is kept, as in \"keep = 1h\"");
 }
 
 /* --- the life of a release ---------------------------------------------------------------------- */
@@ -244,12 +252,43 @@ static void check_bake(const struct service *service, struct findings *findings)
               bake->time_ms, service->health.interval_ms);
 }
 
+/* A release that is being brought is in no zone yet. */
+static bool mentions_zone(const char *text)
+{
+    for (const char *c = strchr(text, '%'); c && c[1]; c = strchr(c + 2, '%')) {
+        if (c[1] == 'z')
+            return true;
+    }
+    return false;
+}
+
+static void check_releases(const struct service *service, struct findings *findings)
+{
+    const struct words *fetch = &service->releases_fetch;
+    if (service->releases_dir && strchr(service->releases_dir, '%'))
+        found(findings,
+              "[releases] dir: \"%s\" has a '%%'; it is one directory for all releases, in which each has one "
+              "of its own",
+              service->releases_dir);
+    else if (service->releases_dir && found_in_path(findings, "[releases] dir", service->releases_dir) &&
+             service->releases_dir[strspn(service->releases_dir, "/.")] == '\0')
+        found(findings, "[releases] dir: \"/\" is the whole system; name a directory that holds releases only");
+    if (fetch->count > 0)
+        check_command(findings, "[releases] fetch", fetch);
+    for (size_t i = 0; i < fetch->count; i++) {
+        if (mentions_zone(fetch->items[i]))
+            found(findings, "[releases] fetch: \"%s\" has a %%z, but what is fetched is in no zone yet; leave it out",
+                  fetch->items[i]);
+    }
+}
+
 static void check_release(const struct service *service, struct findings *findings)
 {
     for (unsigned i = 0; i < HOOKS; i++) {
         if (service->hooks[i].run.count > 0)
             check_command(findings, hook_place((enum hook)i), &service->hooks[i].run);
     }
+    check_releases(service, findings);
     check_pages(service, findings);
     check_bake(service, findings);
 }

@@ -52,6 +52,7 @@ bool zone_state_parse(const char *name, enum zone_state *state)
 static const char *const incident_names[INCIDENTS] = {
     [INCIDENT_NONE] = "none",         [INCIDENT_MEMORY] = "out-of-memory", [INCIDENT_CRASHES] = "crash-loop",
     [INCIDENT_WATCHDOG] = "watchdog", [INCIDENT_BREACH] = "bake-breach",   [INCIDENT_HOOK] = "hook",
+    [INCIDENT_REMOVED] = "removed",
 };
 
 const char *incident_name(enum incident incident)

@@ -51,6 +51,7 @@ enum incident {
     INCIDENT_WATCHDOG, /* "watchdog": it did not say WATCHDOG=1 in time and was ended */
     INCIDENT_BREACH,   /* "bake-breach": what [bake] guards got worse while it was watched */
     INCIDENT_HOOK,     /* "hook": one that decides nothing has failed */
+    INCIDENT_REMOVED,  /* "removed": a standby whose time was over, as [standby] keep says */
     INCIDENTS
 };
 

@@ -3,6 +3,7 @@
 #include "model/wire.h"
 
 #include "base/text.h"
+#include "model/history.h"
 #include "model/machine.h"
 
 #include <errno.h>
@@ -19,11 +20,12 @@ static const struct {
     uint32_t flags; /* that it may have */
 } verbs[VERBS] = {
     [VERB_STATUS] = {"status", OPTIONAL, NONE, NONE, false, false, 0},
-    [VERB_HISTORY] = {"history", OPTIONAL, NONE, NONE, false, true, 0},
+    [VERB_HISTORY] = {"history", OPTIONAL, OPTIONAL, NONE, false, true, 0},
     [VERB_VERSION] = {"version", NONE, NONE, NONE, false, false, 0},
     [VERB_RELOAD] = {"reload", NONE, NONE, NONE, true, false, 0},
-    [VERB_DEPLOY] = {"deploy", REQUIRED, REQUIRED, NONE, true, false, FORCE | WIRE_NO_TEST | QUEUE},
-    [VERB_STAGE] = {"stage", REQUIRED, REQUIRED, NONE, true, false, FORCE | QUEUE},
+    [VERB_DEPLOY] = {"deploy", REQUIRED, REQUIRED, NONE, true, false,
+                     FORCE | WIRE_NO_TEST | QUEUE | WIRE_PAST_CONTRACT},
+    [VERB_STAGE] = {"stage", REQUIRED, REQUIRED, NONE, true, false, FORCE | QUEUE | WIRE_PAST_CONTRACT},
     [VERB_SWITCH] = {"switch", REQUIRED, NONE, NONE, true, false, FORCE | QUEUE | WIRE_PAST_CONTRACT | WIRE_GROUP},
     [VERB_ROLLBACK] = {"rollback", REQUIRED, NONE, NONE, true, false, FORCE | QUEUE | WIRE_PAST_CONTRACT | WIRE_GROUP},
     [VERB_ABORT] = {"abort", REQUIRED, NONE, NONE, true, false, FORCE},
@@ -38,7 +40,7 @@ static const struct {
     [VERB_REHEARSE] = {"rehearse", REQUIRED, NONE, NONE, true, false, QUEUE},
     [VERB_FAILOVER] = {"failover", REQUIRED, NONE, NONE, true, false, 0},
     [VERB_LOGS] = {"logs", REQUIRED, NONE, NONE, true, false, 0},
-    [VERB_SCHEMA] = {"schema", REQUIRED, NONE, NONE, true, false, FORCE | QUEUE},
+    [VERB_SCHEMA] = {"schema", REQUIRED, OPTIONAL, NONE, true, false, FORCE | QUEUE},
     [VERB_RELEASE] = {"release", REQUIRED, OPTIONAL, NONE, true, false, 0},
     [VERB_DIFF] = {"diff", REQUIRED, NONE, NONE, true, false, 0},
     [VERB_LOCK] = {"lock", REQUIRED, NONE, REQUIRED, true, false, 0},
@@ -182,10 +184,36 @@ static int check_action(const struct wire_request *request, struct error *err)
     if (actions[request->action].verb != (has ? (enum wire_verb)request->verb : VERBS))
         return error_set(err, EINVAL, has ? "%s: what of it? bluegreen(1) lists the actions" : "%s has no actions",
                          name);
+    if (request->verb == VERB_SCHEMA && request->action != WIRE_SCHEMA_EXPAND && request->release[0])
+        return error_set(err, EINVAL, "schema %s takes no release; only expand does", actions[request->action].name);
     bool fetches = request->action == WIRE_RELEASE_FETCH;
     if (request->verb == VERB_RELEASE && fetches != (request->release[0] != '\0'))
         return error_set(err, EINVAL, fetches ? "release fetch needs a release" : "release %s takes no release",
                          actions[request->action].name);
+    return 0;
+}
+
+/* Which entries of the history. */
+static int check_filter(const struct wire_request *request, struct error *err)
+{
+    const struct wire_filter *filter = &request->filter;
+    const char *name = verbs[request->verb].name;
+    if (request->limit > WIRE_HISTORY_MAX)
+        return error_set(err, EINVAL, "limit: at most %d entries", WIRE_HISTORY_MAX);
+    if (request->verb != VERB_HISTORY)
+        return request->limit != 0 || !all_zero((const uint8_t *)filter, sizeof *filter)
+                   ? error_set(err, EINVAL, "%s takes no limit and no filter", name)
+                   : 0;
+    if (filter->hooks == 1 && request->limit > WIRE_WHOLE_MAX)
+        return error_set(err, EINVAL, "history: at most %d entries with what their hooks wrote", WIRE_WHOLE_MAX);
+    bool known = filter->verb <= VERBS || filter->verb == WIRE_VERB_SERVED;
+    if (!known || filter->failed > 1 || filter->hooks > 1 || filter->incidents > HISTORY_NO_INCIDENTS ||
+        !all_zero(filter->reserved, sizeof filter->reserved))
+        return error_set(err, EBADMSG, "malformed request");
+    if (filter->until_unix_ms && filter->until_unix_ms <= filter->since_unix_ms)
+        return error_set(err, EINVAL, "history: until must be later than since");
+    if (filter->incidents == HISTORY_INCIDENTS && filter->verb != WIRE_ANY_VERB)
+        return error_set(err, EINVAL, "history: incidents have no verb; ask for one or the other");
     return 0;
 }
 
@@ -227,16 +255,8 @@ bool wire_request_valid(const struct wire_request *request, size_t length, struc
         return false;
     }
     if (check_flags(request, err) < 0 || check_steps(request, err) < 0 || check_action(request, err) < 0 ||
-        check_text(request, err) < 0)
+        check_text(request, err) < 0 || check_filter(request, err) < 0)
         return false;
-    if (request->limit != 0 && !verbs[verb].limit) {
-        error_set(err, EINVAL, "%s takes no limit", name);
-        return false;
-    }
-    if (request->limit > WIRE_HISTORY_MAX) {
-        error_set(err, EINVAL, "limit: at most %d entries", WIRE_HISTORY_MAX);
-        return false;
-    }
     return true;
 }
 
@@ -300,6 +320,7 @@ static size_t message_size(uint16_t type)
     case WIRE_EXIT: return sizeof(struct wire_exited);
     case WIRE_STDIO: return sizeof(struct wire_stdio);
     case WIRE_ITEM: return sizeof(struct wire_item);
+    case WIRE_HOOK: return sizeof(struct wire_hook);
     case WIRE_REQUEST: return sizeof(struct wire_request);
     case WIRE_COMMAND: return sizeof(struct wire_command);
     case WIRE_PING:

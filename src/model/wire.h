@@ -75,6 +75,7 @@ enum wire_type {
     WIRE_STDIO,      /* struct wire_stdio with as many descriptors: the client's ends of a command's input and output */
     WIRE_PING,       /* struct wire_header only: the role says WIRE_PONG, or it hangs */
     WIRE_ITEM,       /* struct wire_item: a row of an answer; more may follow */
+    WIRE_HOOK,       /* struct wire_hook: belongs to the WIRE_HISTORY that follows */
     /* api to monitor */
     WIRE_REQUEST = 64, /* struct wire_request */
     WIRE_GONE,         /* struct wire_header only: the client closed; its running operation goes on */
@@ -110,6 +111,21 @@ struct wire_client {
 #define WIRE_PAST_CONTRACT 0x8u  /* to a release that needs the schema from before a contract */
 #define WIRE_GROUP         0x10u /* `app` is the name of a group: all its apps or none */
 
+#define WIRE_WHOLE_MAX   50 /* entries with what hooks wrote: more would not go through the channel at once */
+#define WIRE_ANY_VERB    0
+#define WIRE_VERB_SERVED 255 /* what releases served */
+
+/* Of history, whose `release` belongs to it, too. All zero is everything; model/history.h says what is meant. */
+struct wire_filter {
+    uint64_t since_unix_ms, until_unix_ms;
+    uint64_t sequence;
+    uint8_t verb; /* enum wire_verb + 1, or one of the above */
+    uint8_t failed;
+    uint8_t incidents; /* enum history_incidents */
+    uint8_t hooks;     /* 1: with what hooks wrote */
+    uint8_t reserved[4];
+};
+
 struct wire_request {
     struct wire_header header;
     uint32_t verb;
@@ -120,8 +136,9 @@ struct wire_request {
     uint8_t reserved[6];
     uint32_t zone; /* logs: enum colour + 1; 0 = the live one, or else the one that is there. 0 for other verbs */
     char app[APP_NAME_MAX + 1];         /* "" = all, where the verb allows it */
-    char release[RELEASE_NAME_MAX + 8]; /* deploy, stage and release fetch only */
+    char release[RELEASE_NAME_MAX + 8]; /* deploy, stage, release fetch, history */
     char text[WIRE_TEXT_MAX + 1];       /* lock: the reason; wait: the state; clean UTF-8 without newlines */
+    struct wire_filter filter;
 };
 
 /* Everything in bounds, terminated, names valid for the verb. The reason is for the client. VERB_EXEC never is one. */
@@ -169,8 +186,9 @@ struct wire_zone {
     uint8_t crash_loop; /* 1: a process of it exits again and again */
     uint8_t process_count;
     uint32_t restarts;
-    int32_t pid, shim_pid; /* as the host sees them; 0 = none */
-    uint32_t tcp, udp;     /* connections */
+    int32_t pid, shim_pid;       /* as the host sees them; 0 = none */
+    uint32_t tcp, udp;           /* connections */
+    uint64_t kept_until_unix_ms; /* a standby whose time ends: when; else 0 */
     char release[RELEASE_NAME_MAX + 8];
     struct address ipv4, ipv6; /* service addresses */
     struct wire_exit last_exit;
@@ -208,6 +226,35 @@ struct wire_bake {
     char verdict[WIRE_TEXT_MAX + 1]; /* how it stands: "3 of 41 probes failed, 0 restarts" */
 };
 
+/* Somebody keeps others from changing the app. */
+struct wire_lock {
+    uint8_t locked;
+    uint8_t reserved[7];
+    uint64_t since_unix_ms;
+    char who[WIRE_WHO_MAX + 1];
+    char reason[WIRE_TEXT_MAX + 1];
+};
+
+/* What the app's database has come to. */
+struct wire_schema {
+    uint8_t present;
+    uint8_t state; /* enum schema_state */
+    uint8_t reserved[6];
+    uint32_t expanded, contracted;
+    char text[WIRE_TEXT_MAX + 1];
+};
+
+/* A release is live, or has been. */
+struct wire_served {
+    uint8_t known;
+    int8_t zone;
+    uint8_t requests_known;
+    uint8_t reserved[5];
+    uint64_t since_unix_ms, until_unix_ms; /* until 0: it is live still */
+    uint64_t connections, datagrams, requests;
+    char release[RELEASE_NAME_MAX + 8];
+};
+
 struct wire_status {
     struct wire_header header;
     char name[APP_NAME_MAX + 1];
@@ -218,6 +265,12 @@ struct wire_status {
     struct wire_zone zones[COLOURS];
     struct wire_operation operation;
     struct wire_bake bake;
+    struct wire_served served; /* by the live release, since it became that */
+    struct wire_lock lock;
+    struct wire_schema schema;
+    uint32_t queued; /* requests that wait for their turn */
+    uint32_t reserved2;
+    char group[APP_NAME_MAX + 1]; /* of apps that are switched together; "" = none */
     struct wire_port ports[SERVICE_PORTS_MAX];
 };
 
@@ -248,6 +301,11 @@ struct wire_receipt {
     char who[WIRE_WHO_MAX + 1];
 };
 
+#define WIRE_STEPS_MAX 319
+
+/* Of one entry. A rehearsal has two zones be live, one after the other. */
+#define WIRE_SERVED_MAX 2
+
 struct wire_history {
     struct wire_header header;
     uint64_t sequence;
@@ -255,13 +313,35 @@ struct wire_history {
     uint64_t duration_ms;
     uint8_t verb; /* enum wire_verb */
     int8_t from, to;
-    uint8_t done;     /* 1 done, 0 failed or undone */
-    uint8_t incident; /* enum incident: nobody asked for it; verb and who mean nothing, `to` is the zone */
-    uint8_t reserved[3];
+    uint8_t done;      /* 1 done, 0 failed or undone */
+    uint8_t incident;  /* enum incident: nobody asked for it; verb and who mean nothing, `to` is the zone */
+    uint8_t is_served; /* 1: it is served[0] and nothing else */
+    uint8_t switched;  /* 1: the receipt's figures mean something */
+    uint8_t has_drain; /* 1: the drain's do */
+    uint32_t transaction_us, generation_before, generation_after;
+    uint32_t drained, cut, left;
+    uint64_t drain_ms;
+    struct wire_served served[WIRE_SERVED_MAX];
+    char steps[WIRE_STEPS_MAX + 1]; /* "build:12,start:3": milliseconds */
     char app[APP_NAME_MAX + 1];
     char release[RELEASE_NAME_MAX + 8];
     char who[WIRE_WHO_MAX + 1];
     char reason[WIRE_TEXT_MAX + 1]; /* "" when done */
+};
+
+#define WIRE_OUTPUT_MAX 4096
+
+/* A hook has run for the entry that follows. */
+struct wire_hook {
+    struct wire_header header;
+    uint64_t ended_unix_ms, duration_ms;
+    uint8_t zone;
+    uint8_t ok;
+    uint8_t reserved[6];
+    char name[24];
+    char reason[WIRE_TEXT_MAX + 1];   /* "" if it passed */
+    char output[WIRE_OUTPUT_MAX + 1]; /* the last of it; lines separated by \n */
+    uint8_t reserved2[7];
 };
 
 #define WIRE_KIND_MAX 15

@@ -100,6 +100,8 @@ static _Noreturn void execute(const struct command_spec *spec)
         leave(STATUS_FD, SESSION, errno);
     if (chdir(spec->workdir) < 0)
         leave(STATUS_FD, WORKDIR, errno);
+    if (spec->work)
+        _exit(spec->work(spec->context));
     execve(spec->argv[0], spec->argv, spec->environment);
     leave(STATUS_FD, EXEC, errno);
 }
@@ -148,12 +150,13 @@ static _Noreturn void be_first(const struct command_spec *spec, int status)
 int command_start(const struct command_spec *spec, struct host_command *command, struct error *err)
 {
     int ends[2], pidfd = -1;
+    const char *name = spec->work ? "a process with the app's user's rights" : spec->argv[0];
     if (pipe2(ends, O_CLOEXEC) < 0)
-        return error_errno(err, errno, "start %s", spec->argv[0]);
+        return error_errno(err, errno, "start %s", name);
     CLEANUP_FD int read_end = ends[0];
     CLEANUP_FD int write_end = ends[1];
     if (fcntl(read_end, F_SETFL, O_NONBLOCK) < 0)
-        return error_errno(err, errno, "start %s", spec->argv[0]);
+        return error_errno(err, errno, "start %s", name);
     struct clone_args arguments = {
         .flags = CLONE_PIDFD | CLONE_NEWPID | CLONE_NEWNS | CLONE_CLEAR_SIGHAND,
         .pidfd = (uint64_t)(uintptr_t)&pidfd,
@@ -161,7 +164,7 @@ int command_start(const struct command_spec *spec, struct host_command *command,
     };
     pid_t first = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
     if (first < 0)
-        return error_errno(err, errno, "start %s in a pid namespace of its own", spec->argv[0]);
+        return error_errno(err, errno, "start %s in a pid namespace of its own", name);
     if (first == 0) {
         close(read_end); /* or nobody would notice that the agent has died */
         be_first(spec, write_end);

@@ -15,7 +15,11 @@
 #include <sys/types.h>
 
 struct command_spec {
-    char *const *argv; /* argv[0] is an absolute path */
+    char *const *argv; /* argv[0] is an absolute path; NULL with work */
+    /* NULL, or what the process does instead of executing argv: code of ours that touches the user's files and so must
+     * not have more than the user's rights. Returns the exit status; writes to stdout as it is, without stdio. */
+    int (*work)(const void *context);
+    const void *context;
     char *const *environment;
     const char *workdir;
     uid_t uid;

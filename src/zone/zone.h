@@ -127,14 +127,18 @@ struct zone_usage {
 /* Some 50 us. */
 void zone_usage(struct zone *zone, struct zone_usage *usage);
 
-/* Of TCP, since the zone was made. */
+/* Of TCP, and datagrams of UDP, since the zone was made. */
 struct zone_counters {
+    uint64_t connections; /* that were accepted, but for those that the agent says are its own */
+    uint64_t datagrams;   /* that came for a socket */
     uint64_t resets_sent;
     uint64_t listen_overflows; /* connections that found the queue of a listening socket full */
 };
 
-/* Some 30 us, the first time a thread more. Opens two files that it keeps. */
+/* Some 40 us, the first time a thread more. Opens three files that it keeps. */
 int zone_counters(struct zone *zone, struct zone_counters *counters, struct error *err);
+/* The agent has made so many connections to the app. Remembered as long as the zone is there. */
+void zone_count_own(const struct zone *zone, uint32_t connections);
 /* What could be given to a new zone now without taking it from anybody: the host's MemAvailable, or less where a cgroup
  * above the zones is limited. 0 if nobody can tell. */
 uint64_t zone_host_memory_available(const struct zone_host *host);

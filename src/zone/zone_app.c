@@ -11,6 +11,7 @@
 #include "zone/usage.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -93,9 +94,25 @@ void zone_usage(struct zone *zone, struct zone_usage *usage)
     usage_read(zone->payload, zone->channel.shim_pid, usage);
 }
 
+/* In its run directory. */
+static const char own_file[] = "own-connections";
+
 int zone_counters(struct zone *zone, struct zone_counters *counters, struct error *err)
 {
-    return counters_read(&zone->counters, zone->network.netns, counters, err);
+    char path[PATH_MAX];
+    int result = counters_read(&zone->counters, zone->network.netns, counters, err);
+    if (result < 0 || !zone_run_path(zone->host, &zone->id, own_file, path))
+        return result;
+    uint64_t own = counters_own(path, 0);
+    counters->connections = counters->connections > own ? counters->connections - own : 0;
+    return 0;
+}
+
+void zone_count_own(const struct zone *zone, uint32_t connections)
+{
+    char path[PATH_MAX];
+    if (zone_run_path(zone->host, &zone->id, own_file, path))
+        counters_own(path, connections);
 }
 
 /* --- listening ------------------------------------------------------------------------------------- */

@@ -73,6 +73,27 @@ test_commands_in_a_zone() {
     "$bluegreen" logs web -n 1 >/dev/null
 }
 
+# The agent becomes the app's user for it, with the capabilities that the unit leaves it.
+test_a_hook_on_the_host() {
+    install -d -o web /srv/web/notes
+    # shellcheck disable=SC2016 # for the program
+    printf '#!/bin/bash\n{ id -u; grep -E "^(CapEff|NoNewPrivs)" /proc/self/status; echo "$BLUEGREEN_HOOK $BLUEGREEN_RELEASE"; } >>/srv/web/notes/hook\n' \
+        >/srv/web/hook
+    chmod 755 /srv/web/hook
+    web_conf web 80 '[hooks]' 'test = host: /srv/web/hook' 'timeout = 10s'
+    "$bluegreen" deploy web v2
+    expect_eq "$(id -u web) CapEff: 0000000000000000 NoNewPrivs: 1 test v2" "$(xargs </srv/web/notes/hook)" "what it was"
+    # One that fails keeps the release from going live.
+    printf '#!/bin/bash\necho refused; exit 3\n' >/srv/web/hook
+    expect_status 1 "$bluegreen" deploy web v1
+    expect_match 'hook test failed: exit status 3: refused' "$OUTPUT" "the reason"
+    expect_eq v2 "$(answer)" "answer after the refusal"
+    web_conf web 80
+    "$bluegreen" reload
+    "$bluegreen" deploy web v1
+    expect_eq v1 "$(answer)" "answer without the hook"
+}
+
 test_upgrade_and_rollback_under_load() {
     load_start "${load[@]}"
     "$bluegreen" deploy web v2
@@ -88,6 +109,22 @@ test_upgrade_and_rollback_under_load() {
 
 cgroup_of() {
     sed -n 's/^0:://p' "/proc/$1/cgroup"
+}
+
+# One of the history's entries in the system's journal is so.
+told() {
+    journalctl --quiet --identifier=bluegreen-history --boot --output=json | jq -es "any(.[]; $1)" >/dev/null
+}
+
+test_history_in_the_systems_journal() {
+    wait_for 10 told '.BLUEGREEN_VERB == "rollback" and .BLUEGREEN_RESULT == "done"'
+    told '.BLUEGREEN_VERB == "deploy" and .BLUEGREEN_APP == "web" and .BLUEGREEN_RELEASE == "v2" and
+        .BLUEGREEN_RESULT == "done" and .PRIORITY == "5" and (.BLUEGREEN_DURATION_MS | tonumber) > 0 and
+        (.BLUEGREEN_STEPS | test("switch:")) and (.BLUEGREEN_TRANSACTION_US | tonumber) > 0 and
+        (.MESSAGE_ID | length) == 32 and ._SYSTEMD_UNIT == "bluegreend.service"' || fail "no end of a deploy"
+    told '.BLUEGREEN_VERB == "deploy" and .BLUEGREEN_RELEASE == "v2" and .BLUEGREEN_RESULT == null and .PRIORITY == "6" and
+        (.BLUEGREEN_WHO | test("root"))' || fail "no beginning of a deploy"
+    told '.BLUEGREEN_RELEASE == "v2" and (.BLUEGREEN_CONNECTIONS | tonumber) > 0' || fail "not what v2 served"
 }
 
 test_each_zone_has_its_scope() {
@@ -348,7 +385,9 @@ test_uninstall() {
     expect_match "could not be found|not-found" "$(systemctl status bluegreend 2>&1 || :)" "the unit"
 }
 
-run_tests install users_and_directories enable deploy commands_in_a_zone upgrade_and_rollback_under_load \
+run_tests install users_and_directories enable deploy commands_in_a_zone a_hook_on_the_host \
+    upgrade_and_rollback_under_load \
+    history_in_the_systems_journal \
     each_zone_has_its_scope roles_have_no_rights the_unit_hides_nothing_from_the_host \
     the_unit_has_the_agents_capabilities exposure_is_no_worse_than_recorded \
     restart_under_load kill9_under_load stop_and_start_under_load app_dies_while_the_agent_is_away \

@@ -108,7 +108,7 @@ test_memory_that_runs_out_takes_the_whole_app_and_it_comes_back() {
     expect_eq 9 "$(field limited .zones.blue.last_exit.signal)" "signal that ended the app"
     expect_limits
     "$bluegreen" history limited
-    expect_match 'out-of-memory: .*memory = 64' "$("$bluegreen" history limited)" "the history"
+    expect_match 'out-of-memory.*memory = 64' "$("$bluegreen" history limited)" "the history"
     expect_match 'memory = 64' "$(journalctl --quiet --unit=bluegreend --output=cat --since=-60s)" "the log"
 }
 

@@ -205,6 +205,8 @@ static const struct bad_file bad[] = {
     {APP "stop_signal = TERMINATE\n", "[app] stop_signal: ", "it is SIGTERM, SIGINT"},
     {APP "stop_signal = 15\n", "[app] stop_signal: ", "is not a signal to end a program with"},
     {APP "stop_signal = SIGKILL\n", "[app] stop_signal: ", "write stop_timeout = 0"},
+    {APP "group_name = The-Shop\n", "[app] group_name: ", "is not a group's name"},
+    {APP "[health]\ngroup_name = shop\n", "[health] group_name: ", "unknown key; group_name belongs in [app]"},
     /* [process NAME] */
     {APP "[process]\nrun = /bin/a\n", "[process]: ", "which one? Write [process NAME]"},
     {APP "[proces worker]\nrun = /bin/a\n", "[proces worker]: ", "unknown section; did you mean process?"},

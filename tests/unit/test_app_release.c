@@ -130,6 +130,40 @@ static void test_bake(void **state)
     assert_int_equal(service.hook_timeout_ms, 1000);
 }
 
+static void test_schema(void **state)
+{
+    CLEANUP_SERVICE struct service service;
+    parse_good(APP, &service);
+    assert_int_equal(service.schema_needs, 0);
+    assert_int_equal(service.schema_timeout_ms, 600000);
+    service_clear(&service);
+    parse_good(APP "[schema]\nneeds = 2147483647\nexpand = /srv/web/%r/bin/migrate up\ncheck = host: /bin/check\n"
+                   "contract = /bin/drop\nrevert = /bin/back\ntimeout = 24h\n",
+               &service);
+    assert_int_equal(service.schema_needs, 2147483647);
+    assert_int_equal(service.schema_timeout_ms, 86400000);
+    expect_hook(&service, HOOK_EXPAND, "/srv/web/%r/bin/migrate", false);
+    expect_hook(&service, HOOK_CHECK, "/bin/check", true);
+    expect_hook(&service, HOOK_CONTRACT, "/bin/drop", false);
+    expect_hook(&service, HOOK_REVERT, "/bin/back", false);
+}
+
+static void test_keep(void **state)
+{
+    CLEANUP_SERVICE struct service service;
+    parse_good(APP, &service);
+    assert_true(service.keep_ms == KEEP_UNTIL_NEXT);
+    service_clear(&service);
+    parse_good(APP "[standby]\nkeep = until-next\n", &service);
+    assert_true(service.keep_ms == KEEP_UNTIL_NEXT);
+    service_clear(&service);
+    parse_good(APP "[standby]\nkeep = no\nfreeze = yes\n", &service);
+    assert_true(service.keep_ms == 0);
+    service_clear(&service);
+    parse_good(APP "[standby]\nkeep = 90d\n[failover]\nauto = yes\n", &service);
+    assert_true(service.keep_ms == 90ull * 86400000);
+}
+
 /* "Not now" is an answer: what belongs to it may stay in the file. */
 static void test_switched_off(void **state)
 {
@@ -175,7 +209,57 @@ static void test_longest_text(void **state)
 
 /* --- bad files ---------------------------------------------------------------------------------- */
 
+static void test_releases(void **state)
+{
+    CLEANUP_SERVICE struct service none, plain, all;
+    parse_good(APP, &none);
+    assert_null(none.releases_dir);
+    assert_int_equal(none.releases_fetch.count, 0);
+    parse_good(APP "[releases]\ndir = /srv/web/releases\n", &plain);
+    assert_string_equal(plain.releases_dir, "/srv/web/releases");
+    assert_int_equal(plain.releases_keep, 5);
+    assert_int_equal(plain.releases_timeout_ms, 600000);
+    parse_good(APP "[releases]\ndir = /srv/web\nkeep = 1000\nfetch = /bin/get %r '%%z'\ntimeout = 24h\n", &all);
+    assert_int_equal(all.releases_keep, 1000);
+    assert_int_equal(all.releases_timeout_ms, 86400000);
+    assert_int_equal(all.releases_fetch.count, 3);
+    assert_string_equal(all.releases_fetch.items[1], "%r");
+}
+
 static const struct bad_file bad[] = {
+    /* [standby] keep */
+    {APP "[standby]\nkeep = 999ms\n", "[standby] keep: ", "is out of range; it is 1s to 365d, or until-next, or no"},
+    {APP "[standby]\nkeep = 366d\n", "[standby] keep: ", "366d is out of range"},
+    {APP "[standby]\nkeep = 0\n", "[standby] keep: ", ""},
+    {APP "[standby]\nkeep = yes\n", "[standby] keep: ", "or write until-next, or no"},
+    {APP "[standby]\nkeep = no\n[failover]\nauto = yes\n", "[standby] keep: ", "nothing to fail over to"},
+    {APP "[standby]\nkeep = no\n[drain]\nthen = leave\n", "[standby] keep: ", "which would end with the zone"},
+    /* [releases] */
+    {APP "[releases]\ndir = srv/releases\n", "[releases] dir: ", "not an absolute path"},
+    {APP "[releases]\ndir = /srv/../etc\n", "[releases] dir: ", "has a \"..\""},
+    {APP "[releases]\ndir = /srv/%r\n", "[releases] dir: ", "one directory for all releases"},
+    {APP "[releases]\ndir = //\n", "[releases] dir: ", "the whole system"},
+    {APP "[releases]\ndir = /srv/web\nkeep = 0\n", "[releases] keep: ", "1 to 1000"},
+    {APP "[releases]\ndir = /srv/web\nkeep = 1001\n", "[releases] keep: ", "1 to 1000"},
+    {APP "[releases]\ndir = /srv/web\nfetch = get %r\n", "[releases] fetch: ", "not an absolute path"},
+    {APP "[releases]\ndir = /srv/web\nfetch = /bin/get %q\n", "[releases] fetch: ", "unknown '%q'"},
+    {APP "[releases]\ndir = /srv/web\nfetch = /bin/get %%z %z\n", "[releases] fetch: ", "in no zone yet"},
+    {APP "[releases]\ndir = /srv/web\nfetch = /bin/get\ntimeout = 999ms\n", "[releases] timeout: ", ""},
+    {APP "[releases]\ndir = /srv/web\nfetch = /bin/get\ntimeout = 25h\n", "[releases] timeout: ", ""},
+    {APP "[releases]\ndir = /srv/web\ntimeout = 1m\n", "[releases] timeout: ", "there is none"},
+    {APP "[releases]\nfetch = /bin/get\n", "[releases] fetch: ", "write \"dir = "},
+    {APP "[releases]\nkeep = 3\n", "[releases] keep: ", "write \"dir = "},
+    /* [schema] */
+    {APP "[schema]\nneeds = 2147483648\n", "[schema] needs: ", "2147483647"},
+    {APP "[schema]\nneeds = one\n", "[schema] needs: ", ""},
+    {APP "[schema]\nneeds = 1\nexpand = up\n", "[schema] expand: ", "not an absolute path"},
+    {APP "[schema]\nexpand = /bin/up\n", "[schema] expand: ", "write \"needs = 1\" too"},
+    {APP "[schema]\ncheck = /bin/up\n", "[schema] check: ", "write \"needs = 1\" too"},
+    {APP "[schema]\ncontract = /bin/up\n", "[schema] contract: ", "write \"needs = 1\" too"},
+    {APP "[schema]\nrevert = /bin/up\n", "[schema] revert: ", "write \"needs = 1\" too"},
+    {APP "[schema]\ntimeout = 1m\n", "[schema] timeout: ", "write \"needs = 1\" too"},
+    {APP "[schema]\nneeds = 1\ntimeout = 25h\n", "[schema] timeout: ", "out of range; it is 1s to 1d"},
+    {APP "[schema]\nguard = /bin/a\n", "[schema] guard: ", "guard belongs in [bake]"},
     /* [hooks] */
     {APP "[hooks]\npre_start = warm\n", "[hooks] pre_start: ", "\"warm\" is not an absolute path"},
     {APP "[hooks]\ntest = host: check\n", "[hooks] test: ", "\"check\" is not an absolute path"},
@@ -278,17 +362,13 @@ static void test_refused_values_change_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_hooks),
-        cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_bake),
-        cmocka_unit_test(test_switched_off),
-        cmocka_unit_test(test_most_pages),
-        cmocka_unit_test(test_longest_text),
-        cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_all_at_once),
-        cmocka_unit_test(test_refused_values_change_nothing),
+        cmocka_unit_test(test_names),        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_hooks),        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_bake),         cmocka_unit_test(test_schema),
+        cmocka_unit_test(test_keep),         cmocka_unit_test(test_releases),
+        cmocka_unit_test(test_switched_off), cmocka_unit_test(test_most_pages),
+        cmocka_unit_test(test_longest_text), cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_all_at_once),  cmocka_unit_test(test_refused_values_change_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -263,6 +263,14 @@ static void test_wrong_parameters(void **state)
         {AGENT "History\",\"parameters\":{\"limit\":1001}}", WRONG("limit")},
         {AGENT "History\",\"parameters\":{\"limit\":4294967297}}", WRONG("limit")},
         {AGENT "History\",\"parameters\":{\"limit\":1.5}}", WRONG("limit")},
+        {AGENT "History\",\"parameters\":{\"verb\":\"explode\"}}", WRONG("verb")},
+        {AGENT "History\",\"parameters\":{\"since\":-1}}", WRONG("since")},
+        {AGENT "History\",\"parameters\":{\"until\":\"today\"}}", WRONG("until")},
+        {AGENT "History\",\"parameters\":{\"sequence\":1.5}}", WRONG("sequence")},
+        {AGENT "History\",\"parameters\":{\"failed\":1}}", WRONG("failed")},
+        {AGENT "History\",\"parameters\":{\"hooks\":\"yes\"}}", WRONG("hooks")},
+        {AGENT "History\",\"parameters\":{\"incidents\":0}}", WRONG("incidents")},
+        {AGENT "Status\",\"parameters\":{\"failed\":true}}", WRONG("failed")},
         {AGENT "Status\",\"upgrade\":true}", WRONG("upgrade")},
     };
     struct stage stage;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -39,6 +40,38 @@ static void test_what_is_not_there(void **state)
     assert_false(counters_find("Tcp: OutRsts\nTcp: 12x\n", "Tcp", "OutRsts", &number));
 }
 
+static void test_lines(void **state)
+{
+    static const char lines[] = "Udp6InDatagramsX 5\nUdp6InDatagrams                 \t12\nUdp6NoPorts \tx\nLast 7";
+    uint64_t number = 0;
+    assert_true(counters_find_line(lines, "Udp6InDatagrams", &number));
+    assert_int_equal(number, 12);
+    assert_true(counters_find_line(lines, "Last", &number));
+    assert_int_equal(number, 7);
+    assert_false(counters_find_line(lines, "Udp6NoPorts", &number));
+    assert_false(counters_find_line(lines, "Udp6", &number));
+    assert_false(counters_find_line("", "Last", &number));
+}
+
+/* They outlive whoever counted them. */
+static void test_own_connections(void **state)
+{
+    char path[] = "/tmp/bluegreen-own-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    assert_int_equal(counters_own(path, 0), 0);
+    assert_int_equal(counters_own(path, 2), 2);
+    assert_int_equal(counters_own(path, 3), 5);
+    assert_int_equal(counters_own(path, 0), 5);
+    unlink(path);
+    assert_int_equal(counters_own(path, 0), 0);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(counters_own(path, 1), 1);
+    assert_int_equal(counters_own(path, 0), 1);
+    unlink(path);
+}
+
 static void test_files_are_opened_once(void **state)
 {
     struct zone_counters counters;
@@ -52,6 +85,7 @@ static void test_files_are_opened_once(void **state)
     counters_close(&files);
     assert_int_equal(files.snmp, -1);
     assert_int_equal(files.netstat, -1);
+    assert_int_equal(files.snmp6, -1);
 }
 
 int main(void)
@@ -59,6 +93,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_columns),
         cmocka_unit_test(test_what_is_not_there),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_own_connections),
         cmocka_unit_test(test_files_are_opened_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,6 +116,28 @@ static int add_bake(const char *name, enum colour zone, uint64_t until, const ch
     return add(&record);
 }
 
+static int add_schema(const char *name, enum schema_state schema_state, const char *reason)
+{
+    struct record record;
+    struct schema schema = {.state = schema_state, .version = 2, .expanded = 2, .changed_unix_ms = 5000};
+    strcpy(schema.release, "v2");
+    strcpy(schema.verified, "v1");
+    strcpy(schema.who, "root");
+    strcpy(schema.reason, reason);
+    record_of_schema(&record, name, &schema);
+    return add(&record);
+}
+
+static int add_releases(const char *name, const char *release)
+{
+    struct record record;
+    record_init(&record, RECORD_RELEASES, name);
+    record.begun_unix_ms = 5000;
+    strcpy(record.release, release);
+    strcpy(record.who, "root");
+    return add(&record);
+}
+
 static int add_removed(const char *name)
 {
     struct record record;
@@ -192,6 +214,55 @@ static void test_removal_frees_the_index(void **state)
     assert_int_equal(fold.count, 4);
 }
 
+static int add_serving(const char *name, enum colour zone, uint64_t begun, int64_t connections)
+{
+    struct record record;
+    record_init(&record, RECORD_SERVING, name);
+    record.zone = (int8_t)zone;
+    record.begun_unix_ms = begun;
+    record.connections = connections;
+    record.datagrams = -connections;
+    return add(&record);
+}
+
+/* From when a release is live until it is said what it served. */
+static void test_serving(void **state)
+{
+    struct record served;
+    add_app("web", 0);
+    const struct folded_serving *serving = &fold_find(&fold, "web")->serving;
+    assert_int_equal(serving->since_unix_ms, 0);
+    assert_int_equal(add_serving("web", GREEN, 5000, -17), 0);
+    assert_int_equal(serving->since_unix_ms, 5000);
+    assert_int_equal(serving->zone, GREEN);
+    assert_int_equal(serving->connections, -17);
+    assert_int_equal(serving->datagrams, 17);
+    record_init(&served, RECORD_SERVED, "web");
+    served.zone = GREEN;
+    assert_int_equal(add(&served), 0);
+    assert_int_equal(serving->since_unix_ms, 0);
+    add_serving("web", BLUE, 6000, 1);
+    assert_int_equal(add_serving("web", BLUE, 0, 0), 0);
+    assert_int_equal(serving->since_unix_ms, 0);
+    strcpy(served.app, "gone"); /* history of an app that was removed */
+    assert_int_equal(add(&served), 0);
+}
+
+/* What belongs to an operation names it by its number, also when its BEGIN was written anew. */
+static void test_operation_keeps_its_number(void **state)
+{
+    struct record begin;
+    add_app("web", 0);
+    add_operation(RECORD_BEGIN, "web", VERB_DEPLOY, BLUE);
+    assert_int_equal(fold_find(&fold, "web")->operation.operation, 2);
+    record_init(&begin, RECORD_BEGIN, "web");
+    begin.verb = VERB_DEPLOY;
+    begin.to = BLUE;
+    begin.operation = 2;
+    assert_int_equal(add(&begin), 0);
+    assert_int_equal(fold_find(&fold, "web")->operation.operation, 2);
+}
+
 static void test_contradictions(void **state)
 {
     add_app("web", 0);
@@ -259,6 +330,73 @@ static void test_marks_go_with_their_release(void **state)
     assert_int_equal(zone->mark, MARK_NONE);
 }
 
+static int add_lock(const char *name, uint64_t since, const char *who, const char *reason)
+{
+    struct record record;
+    record_init(&record, RECORD_LOCK, name);
+    record.begun_unix_ms = since;
+    strcpy(record.who, who);
+    strcpy(record.reason, reason);
+    return add(&record);
+}
+
+/* It is the app's, whatever becomes of its zones and operations, and goes with it. */
+static void test_locks(void **state)
+{
+    assert_int_equal(add_lock("web", 5, "alice", "why"), -EPROTO);
+    add_app("web", 0);
+    const struct folded_app *app = fold_find(&fold, "web");
+    assert_int_equal(app->lock.since_unix_ms, 0);
+    assert_int_equal(add_lock("web", 5, "alice", "why"), 0);
+    add_operation(RECORD_BEGIN, "web", VERB_ROLLBACK, BLUE);
+    add_operation(RECORD_END, "web", VERB_ROLLBACK, BLUE);
+    add_zone("web", GREEN, ZONE_STAGING, "v3", "");
+    assert_int_equal(app->lock.since_unix_ms, 5);
+    assert_string_equal(app->lock.who, "alice");
+    assert_string_equal(app->lock.reason, "why");
+    assert_int_equal(add_lock("web", 0, "", ""), 0);
+    assert_int_equal(app->lock.since_unix_ms, 0);
+    assert_string_equal(app->lock.who, "");
+}
+
+static int add_zone_at(enum zone_state zone_state, uint64_t unix_ms)
+{
+    struct record record;
+    record_init(&record, RECORD_ZONE, "web");
+    record.zone = BLUE;
+    record.state = zone_state;
+    record.unix_ms = unix_ms;
+    return add(&record);
+}
+
+static int keep_zone(void *context, struct record *record)
+{
+    if (record->kind == RECORD_ZONE)
+        *(uint64_t *)context = record->unix_ms;
+    return 0;
+}
+
+/* How long a standby is there: frozen or not, told once more or not, and in a compacted journal, too. */
+static void test_since_when_a_zone_is_what_it_is(void **state)
+{
+    uint64_t since = 0;
+    add_app("web", 0);
+    const struct folded_zone *zone = &fold_find(&fold, "web")->zones[BLUE];
+    add_zone_at(ZONE_LIVE, 100);
+    add_zone_at(ZONE_DRAINING, 200);
+    add_zone_at(ZONE_STANDBY, 300);
+    assert_int_equal(zone->since_unix_ms, 300);
+    add_zone_at(ZONE_FROZEN, 400);
+    add_zone_at(ZONE_STANDBY, 500);
+    add_zone_at(ZONE_STANDBY, 600);
+    assert_int_equal(zone->since_unix_ms, 300);
+    assert_int_equal(fold_snapshot(&fold, keep_zone, &since), 0);
+    assert_int_equal(since, 300);
+    add_zone_at(ZONE_STOPPED, 700);
+    add_zone_at(ZONE_STANDBY, 800);
+    assert_int_equal(zone->since_unix_ms, 800);
+}
+
 static void test_a_bake_begins_and_ends(void **state)
 {
     add_app("web", 0);
@@ -276,6 +414,27 @@ static void test_a_bake_begins_and_ends(void **state)
     add_bake("web", GREEN, 0, "");
     struct folded_bake none = {0};
     assert_memory_equal(bake, &none, sizeof none);
+}
+
+static void test_the_schema_is_as_it_was_last(void **state)
+{
+    add_app("web", 0);
+    assert_false(schema_known(&fold_find(&fold, "web")->schema));
+    assert_int_equal(add_schema("none", SCHEMA_EXPANDED, ""), -EPROTO);
+    assert_int_equal(add_schema("web", SCHEMA_EXPANDED, ""), 0);
+    const struct schema *schema = &fold_find(&fold, "web")->schema;
+    assert_int_equal(schema->state, SCHEMA_EXPANDED);
+    assert_int_equal(schema->expanded, 2);
+    assert_int_equal(schema->changed_unix_ms, 5000);
+    assert_string_equal(schema->release, "v2");
+    assert_string_equal(schema->verified, "v1");
+    assert_string_equal(schema->who, "root");
+    add_schema("web", SCHEMA_BROKEN, "it failed");
+    assert_int_equal(schema->state, SCHEMA_BROKEN);
+    assert_string_equal(schema->reason, "it failed");
+    add_removed("web");
+    add_app("web", 0);
+    assert_false(schema_known(&fold_find(&fold, "web")->schema));
 }
 
 static void test_a_missing_record_is_noticed(void **state)
@@ -314,6 +473,9 @@ static void build_state(void)
     add_live("web", GREEN);
     add_operation(RECORD_BEGIN, "web", VERB_SWITCH, BLUE);
     add_bake("web", GREEN, 7000, "slow");
+    add_schema("web", SCHEMA_BROKEN, "it failed");
+    add_lock("web", 9000, "alice (uid 1000)", "moving the host");
+    add_serving("web", GREEN, 8000, -12);
     add_app("empty", 1);
     add_app("api", 7);
     add_zone("api", BLUE, ZONE_FAILED, "v9", "exit 1");
@@ -333,7 +495,7 @@ static void check_same(const struct fold *a, const struct fold *b)
     for (size_t i = 0; i < a->count; i++) {
         struct folded_app x = a->apps[i], y = b->apps[i];
         assert_int_equal(x.operation.unix_ms, y.operation.unix_ms);
-        x.operation.sequence = y.operation.sequence = 0; /* the one thing that changes */
+        x.operation.sequence = y.operation.sequence = 0; /* the one thing that changes: its number stays */
         assert_string_equal(x.name, y.name);
         assert_memory_equal(&x, &y, sizeof x);
     }
@@ -345,7 +507,7 @@ static void test_snapshot_gives_the_state_again(void **state)
     build_state();
     assert_int_equal(fold_snapshot(&fold, refold, &copy), 0);
     check_same(&fold, &copy);
-    assert_int_equal(copy.last_sequence, 8 + 1 + 3);
+    assert_int_equal(copy.last_sequence, 11 + 1 + 3);
     fold_clear(&copy);
 }
 
@@ -360,6 +522,39 @@ static void test_snapshot_stops_at_an_error(void **state)
     build_state();
     assert_int_equal(fold_snapshot(&fold, fail_at_third, &count), -ENOSPC);
     assert_int_equal(count, 3);
+}
+
+static int emit_again(void *context, struct record *record)
+{
+    struct fold *again = context;
+    record->sequence = again->last_sequence + 1;
+    return fold_add(again, record, NULL);
+}
+
+/* Beside an operation: neither ends the other. */
+static void test_releases_are_changed(void **state)
+{
+    struct fold again = {0};
+    assert_int_equal(add_releases("web", "v1"), -EPROTO);
+    add_app("web", 1);
+    add_releases("web", "v3");
+    add_operation(RECORD_BEGIN, "web", VERB_DEPLOY, GREEN);
+    const struct folded_app *app = fold_find(&fold, "web");
+    assert_int_equal(app->releases.since_unix_ms, 5000);
+    assert_string_equal(app->releases.release, "v3");
+    assert_string_equal(app->releases.who, "root");
+    assert_int_equal(fold_snapshot(&fold, emit_again, &again), 0);
+    assert_int_equal(again.apps[0].releases.since_unix_ms, 5000);
+    assert_string_equal(again.apps[0].releases.release, "v3");
+    assert_string_equal(again.apps[0].releases.who, "root");
+    fold_clear(&again);
+    add_operation(RECORD_END, "web", VERB_DEPLOY, GREEN);
+    assert_int_equal(app->releases.since_unix_ms, 5000);
+    add_operation(RECORD_BEGIN, "web", VERB_SWITCH, -1);
+    add_operation(RECORD_END, "web", VERB_RELEASE, -1);
+    assert_int_equal(app->releases.since_unix_ms, 0);
+    assert_string_equal(app->releases.release, "");
+    assert_true(app->interrupted);
 }
 
 static void test_copy_is_independent(void **state)
@@ -383,14 +578,20 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_stopped_stays_stopped, setup, teardown),
         cmocka_unit_test_setup_teardown(test_operations_overlap, setup, teardown),
         cmocka_unit_test_setup_teardown(test_removal_frees_the_index, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_serving, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_operation_keeps_its_number, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contradictions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_incidents_change_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_locks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_marks_go_with_their_release, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_since_when_a_zone_is_what_it_is, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_bake_begins_and_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_missing_record_is_noticed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gaps_after_a_compaction, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_schema_is_as_it_was_last, setup, teardown),
         cmocka_unit_test_setup_teardown(test_snapshot_gives_the_state_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_snapshot_stops_at_an_error, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_releases_are_changed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_copy_is_independent, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -308,11 +308,37 @@ static void test_full_disk(void **state)
 
 /* --- history ---------------------------------------------------------------------------------- */
 
+struct taken {
+    struct record records[5000];
+    size_t count;
+};
+
+static struct taken taken;
+
+static int take(void *context, const struct record *record, struct error *err)
+{
+    taken.records[taken.count++] = *record;
+    return 0;
+}
+
+static size_t read_history(const struct history_filter *filter)
+{
+    taken.count = 0;
+    assert_int_equal(journal_history(journal, filter, take, NULL, NULL), 0);
+    return taken.count;
+}
+
+static size_t read_all(const char *app)
+{
+    const struct history_filter filter = {.app = app, .verb = HISTORY_ANY_VERB, .limit = 5000};
+    return read_history(&filter);
+}
+
 static void check_history(const char *app, size_t limit, size_t expected, int first)
 {
-    struct record *records = NULL;
-    size_t count = 99;
-    assert_int_equal(journal_history(journal, app, limit, &records, &count, NULL), 0);
+    const struct history_filter filter = {.app = app, .verb = HISTORY_ANY_VERB, .limit = limit};
+    const struct record *records = taken.records;
+    size_t count = read_history(&filter);
     assert_int_equal(count, expected);
     for (size_t i = 0; i < count; i++) {
         char number[16];
@@ -322,7 +348,6 @@ static void check_history(const char *app, size_t limit, size_t expected, int fi
         assert_int_equal(records[i].kind, RECORD_END);
         assert_true(i == 0 || records[i].sequence > records[i - 1].sequence);
     }
-    free(records);
 }
 
 static void test_history(void **state)
@@ -375,10 +400,9 @@ static void fill(size_t bytes)
 /* The newest operations, and that the state is what it was. Returns the number of the newest. */
 static int check_compacted(void)
 {
-    struct record *records = NULL;
-    size_t count;
+    const struct record *records = taken.records;
+    size_t count = read_all("web");
     int newest, number;
-    assert_int_equal(journal_history(journal, "web", 5000, &records, &count, NULL), 0);
     assert_int_equal(count, JOURNAL_HISTORY_KEPT);
     newest = number = atoi(records[count - 1].reason);
     for (size_t i = count; i-- > 0; number -= 2) {
@@ -386,8 +410,126 @@ static int check_compacted(void)
         assert_int_equal(records[i].unix_ms, 1000 + records[i].sequence); /* as it was written */
         assert_int_equal(records[i].sequence, number + 2);
     }
-    free(records);
     return newest;
+}
+
+/* --- what belongs to an entry --------------------------------------------------------------------- */
+
+static uint64_t append_operation(const char *app, int number)
+{
+    struct record begin, end;
+    record_init(&begin, RECORD_BEGIN, app);
+    assert_int_equal(journal_append(journal, &begin, NULL), 0);
+    record_init(&end, RECORD_END, app);
+    end.operation = begin.sequence;
+    end.done = number % 2;
+    end.verb = number < 2 ? VERB_DEPLOY : VERB_ROLLBACK;
+    snprintf(end.release, sizeof end.release, "v%d", number);
+    assert_int_equal(journal_append(journal, &end, NULL), 0);
+    return begin.sequence;
+}
+
+static void append_part(enum record_kind kind, const char *app, uint64_t operation)
+{
+    struct record record;
+    record_init(&record, kind, app);
+    record.zone = BLUE;
+    record.operation = operation;
+    record.incident = INCIDENT_MEMORY;
+    record.cut = (uint32_t)operation;
+    assert_int_equal(journal_append(journal, &record, NULL), 0);
+}
+
+static void test_parts_follow_their_entries(void **state)
+{
+    struct history_filter filter = {.verb = HISTORY_ANY_VERB, .hooks = true, .limit = 4};
+    open_again();
+    append(RECORD_APP, "web", 1);
+    append(RECORD_APP, "api", 2);
+    append_part(RECORD_DRAINED, "web", append_operation("web", 0)); /* too old */
+    uint64_t first = append_operation("web", 1), second = append_operation("api", 2);
+    append_part(RECORD_INCIDENT, "web", 0);
+    append_part(RECORD_HOOK, "web", first);
+    append_part(RECORD_SERVED, "api", second);
+    uint64_t third = append_operation("web", 3);
+    append_part(RECORD_DRAINED, "api", second);
+    append_part(RECORD_DRAINED, "web", first);
+    append_part(RECORD_HOOK, "web", 0); /* nobody's */
+    assert_int_equal(read_history(&filter), 8);
+    assert_int_equal(taken.records[0].operation, first);
+    assert_int_equal(taken.records[1].kind, RECORD_HOOK);
+    assert_int_equal(taken.records[2].cut, first);
+    assert_int_equal(taken.records[3].operation, second);
+    assert_int_equal(taken.records[4].kind, RECORD_SERVED);
+    assert_int_equal(taken.records[5].cut, second);
+    assert_int_equal(taken.records[6].kind, RECORD_INCIDENT);
+    assert_int_equal(taken.records[7].operation, third);
+    filter.hooks = false;
+    filter.limit = 1;
+    filter.app = "api";
+    assert_int_equal(read_history(&filter), 3);
+    filter.app = NULL;
+    filter.verb = HISTORY_SERVED;
+    assert_int_equal(read_history(&filter), 1);
+    assert_int_equal(taken.records[0].kind, RECORD_SERVED);
+}
+
+/* The limit is one of those that are wanted. */
+static void test_filters_come_before_the_limit(void **state)
+{
+    struct history_filter filter = {.verb = VERB_DEPLOY, .limit = 1};
+    open_again();
+    append(RECORD_APP, "web", 1);
+    for (int i = 0; i < 6; i++)
+        append_operation("web", i);
+    assert_int_equal(read_history(&filter), 1);
+    assert_string_equal(taken.records[0].release, "v1");
+    filter = (struct history_filter){.verb = HISTORY_ANY_VERB, .failed = true, .limit = 2};
+    assert_int_equal(read_history(&filter), 2);
+    assert_string_equal(taken.records[0].release, "v2");
+    assert_string_equal(taken.records[1].release, "v4");
+}
+
+static size_t count_kind(enum record_kind kind)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < taken.count; i++)
+        found += taken.records[i].kind == kind;
+    return found;
+}
+
+/* Hooks that write much do not make the journal grow: the newest stay. */
+static void test_compaction_bounds_hooks(void **state)
+{
+    CLEANUP_TEXT struct text text = {0}, output = {0};
+    char longest[RECORD_OUTPUT_MAX + 1];
+    struct record record;
+    uint64_t sequence = 0;
+    memset(longest, ' ', RECORD_OUTPUT_MAX);
+    longest[RECORD_OUTPUT_MAX] = '\0';
+    record_encode_output(longest, &output);
+    record_init(&record, RECORD_END, "web");
+    record.operation = 1;
+    record.sequence = ++sequence;
+    record_format(&record, &text);
+    record_init(&record, RECORD_HOOK, "web");
+    record.zone = BLUE;
+    record.operation = 1;
+    record.output = output.data;
+    record.output_length = output.length;
+    while (text.length < JOURNAL_COMPACT_BYTES) {
+        record.sequence = ++sequence;
+        record.ms = sequence;
+        record_format(&record, &text);
+    }
+    assert_int_equal(file_write_atomic(path, 0600, text.data, text.length, NULL), 0);
+    open_again();
+    assert_true(file_size() < JOURNAL_HOOKS_KEPT + 4096);
+    const struct history_filter filter = {.verb = HISTORY_ANY_VERB, .hooks = true, .limit = 10};
+    read_history(&filter);
+    assert_int_equal(count_kind(RECORD_END), 1);
+    assert_in_range(count_kind(RECORD_HOOK), JOURNAL_HOOKS_KEPT / 16384, JOURNAL_HOOKS_KEPT / 12288);
+    assert_int_equal(taken.records[taken.count - 1].ms, sequence);
 }
 
 static void test_compaction_at_start(void **state)
@@ -426,7 +568,8 @@ static void add_incident(struct text *text, uint64_t sequence)
 static void test_compaction_keeps_operations_beside_incidents(void **state)
 {
     CLEANUP_TEXT struct text text = {0};
-    struct record record, *records = NULL;
+    const struct record *records = taken.records;
+    struct record record;
     uint64_t sequence = 0;
     size_t count, incidents = 0;
     record_init(&record, RECORD_END, "web");
@@ -440,14 +583,13 @@ static void test_compaction_keeps_operations_beside_incidents(void **state)
     assert_int_equal(file_write_atomic(path, 0600, text.data, text.length, NULL), 0);
     open_again();
     assert_true(file_size() < JOURNAL_COMPACT_BYTES / 2);
-    assert_int_equal(journal_history(journal, "web", 5000, &records, &count, NULL), 0);
+    count = read_all("web");
     for (size_t i = 0; i < count; i++)
         incidents += records[i].kind == RECORD_INCIDENT;
     assert_int_equal(count - incidents, 10);
     assert_int_equal(incidents, JOURNAL_INCIDENTS_KEPT);
     assert_int_equal(records[count - 1].sequence, sequence);
     assert_int_equal(records[count - 1].incident, INCIDENT_WATCHDOG);
-    free(records);
 }
 
 static void test_compaction_while_running(void **state)
@@ -528,6 +670,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bad_records_do_not_get_in, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_history, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_parts_follow_their_entries, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_filters_come_before_the_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_compaction_bounds_hooks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_compaction_at_start, setup, teardown),
         cmocka_unit_test_setup_teardown(test_compaction_keeps_operations_beside_incidents, setup, teardown),
         cmocka_unit_test_setup_teardown(test_compaction_while_running, setup, teardown),

@@ -3,6 +3,7 @@
 #include "client/bluegreen.c"
 #include "client/connection.c"
 #include "client/decode.c"
+#include "client/decode_history.c"
 #include "client/decode_zone.c"
 #include "client/descriptors.c"
 
@@ -84,7 +85,9 @@ static void test_status(void **state)
         "\"blue\":" ZONE
         ",\"green\":{}},\"ports\":[{\"name\":\"http\",\"listen\":\"80\",\"target\":8080,\"protocol\":\"tcp\"}],"
         "\"operation\":{\"verb\":\"deploy\",\"step\":\"health\",\"since\":\"S\",\"who\":\"W\"},\"future\":[1]},"
-        "{\"name\":\"api\",\"live\":null,\"bake\":{\"until\":\"U\",\"verdict\":\"V\"}}]}}";
+        "{\"name\":\"api\",\"live\":null,"
+        "\"schema\":{\"state\":\"expanded\",\"expanded\":3,\"contracted\":2,\"text\":\"T\"},"
+        "\"bake\":{\"until\":\"U\",\"verdict\":\"V\"}}]}}";
     struct agent agent;
     struct bluegreen *connection = OPEN(&agent, reply);
     struct bluegreen_status *status;
@@ -133,6 +136,11 @@ static void test_status(void **state)
     assert_int_equal(api->live, BLUEGREEN_NONE);
     assert_null(api->operation);
     assert_null(web->bake);
+    assert_null(web->schema);
+    assert_string_equal(api->schema->state, "expanded");
+    assert_int_equal(api->schema->expanded, 3);
+    assert_int_equal(api->schema->contracted, 2);
+    assert_string_equal(api->schema->text, "T");
     assert_string_equal(api->bake->until, "U");
     assert_string_equal(api->bake->verdict, "V");
     assert_null(api->zones[BLUEGREEN_GREEN].release);

@@ -62,6 +62,25 @@ static void test_since(void **state)
     }
 }
 
+static void test_durations(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t milliseconds; /* 0: none */
+    } cases[] = {
+        {"1s", 1000}, {"90s", 90000}, {"1h30m", 5400000}, {"1d", 86400000}, {"2w1s", 1209601000},
+        {"0s", 0},    {"", 0},        {"10", 0},          {"s", 0},         {"1s ", 0},
+        {"-1s", 0},   {"1.5s", 0},    {"5x", 0},          {"1s2", 0},       {"99999999999999s", 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint64_t read = 0;
+        bool valid = duration_parse(cases[i].text, &read);
+        if (valid != (cases[i].milliseconds != 0) || (valid && read != cases[i].milliseconds))
+            fail_msg("\"%s\" is %s, %llu", cases[i].text, valid ? "a time" : "none", (unsigned long long)read);
+    }
+}
+
 static void test_since_is_local(void **state)
 {
     uint64_t read;
@@ -217,8 +236,9 @@ static void test_no_index(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_since),         cmocka_unit_test(test_since_is_local), cmocka_unit_test(test_last_lines),
-        cmocka_unit_test(test_since_in_logs), cmocka_unit_test(test_times),          cmocka_unit_test(test_no_index),
+        cmocka_unit_test(test_since),      cmocka_unit_test(test_durations),     cmocka_unit_test(test_since_is_local),
+        cmocka_unit_test(test_last_lines), cmocka_unit_test(test_since_in_logs), cmocka_unit_test(test_times),
+        cmocka_unit_test(test_no_index),
     };
     setenv("TZ", "UTC", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -163,14 +163,16 @@ static void a_live_zone_is_never_given_up_by_a_failure(void **state)
 
 /* s stay, n next, f fail, r refuse; events in the order done failed good bad expired lost abort. */
 static const char *const expected_steps[STEPS] = {
-    [STEP_IDLE] = "ssssssr",       [STEP_MEMORY] = "nfssfsf",      [STEP_CLEAR] = "nfssfsf",
-    [STEP_BUILD] = "nfssfff",      [STEP_PRE_START] = "nfssfff",   [STEP_START] = "nfssfff",
-    [STEP_HEALTH] = "nfnsfff",     [STEP_TEST] = "nfsffff",        [STEP_GATE] = "nfnffff",
-    [STEP_FIREWALL] = "nfssfff",   [STEP_PRE_SWITCH] = "nfsffff",  [STEP_PRE_ROLLBACK] = "nfsffff",
-    [STEP_SWITCH] = "nfssssr",     [STEP_POST_SWITCH] = "nfssfff", [STEP_POST_ROLLBACK] = "nnssnnn",
-    [STEP_REHEARSE] = "nnsnnnn",   [STEP_SWITCH_BACK] = "nfssssr", [STEP_UNPUBLISH] = "nfssssr",
-    [STEP_HALT] = "nfssssr",       [STEP_RESTORE] = "nfnsfff",     [STEP_FORGET] = "nfssssr",
-    [STEP_ON_FAILURE] = "ffssfff",
+    [STEP_IDLE] = "ssssssr",          [STEP_PARITY] = "nfssfsf",     [STEP_MEMORY] = "nfssfsf",
+    [STEP_CLEAR] = "nfssfsf",         [STEP_EXPAND] = "nfssfff",     [STEP_VERIFY] = "nfssfff",
+    [STEP_RETIRE] = "nfssfsf",        [STEP_CONTRACT] = "nfssfff",   [STEP_REVERT] = "nfssfff",
+    [STEP_BUILD] = "nfssfff",         [STEP_PRE_START] = "nfssfff",  [STEP_START] = "nfssfff",
+    [STEP_HEALTH] = "nfnsfff",        [STEP_TEST] = "nfsffff",       [STEP_GATE] = "nfnffff",
+    [STEP_FIREWALL] = "nfssfff",      [STEP_PRE_SWITCH] = "nfsffff", [STEP_PRE_ROLLBACK] = "nfsffff",
+    [STEP_MEET] = "nfsffff",          [STEP_SWITCH] = "nfssssr",     [STEP_POST_SWITCH] = "nfssfff",
+    [STEP_POST_ROLLBACK] = "nnssnnn", [STEP_REHEARSE] = "nnsnnnn",   [STEP_SWITCH_BACK] = "nfssssr",
+    [STEP_UNPUBLISH] = "nfssssr",     [STEP_HALT] = "nfssssr",       [STEP_RESTORE] = "nfnsfff",
+    [STEP_FORGET] = "nfssssr",        [STEP_ON_FAILURE] = "ffssfff",
 };
 
 static void step_table_is_as_written(void **state)
@@ -198,7 +200,7 @@ static void every_plan_ends_and_gates_its_switch(void **state)
             continue;
         assert_true(verb == VERB_FAILOVER || verb_changes((enum wire_verb)verb));
         for (size_t i = 0; plan[i] != STEP_IDLE; i++) {
-            assert_true(i < 11);
+            assert_true(i < 15);
             assert_int_not_equal(plan[i], STEP_ON_FAILURE);
             gated = gated || plan[i] == STEP_GATE || plan[i] == STEP_HEALTH || plan[i] == STEP_RESTORE;
             if (plan[i] == STEP_SWITCH)
@@ -220,6 +222,21 @@ static void expect_next(const struct plan_choice *choice, enum step at, enum ste
 {
     const enum step *plan = plan_of(VERB_DEPLOY);
     assert_int_equal(plan[plan_next(plan, index_of(plan, at), choice)], next);
+}
+
+/* Only a group's apps wait for each other, and then right before the switch. */
+static void only_a_group_meets(void **state)
+{
+    static const enum wire_verb verbs[] = {VERB_SWITCH, VERB_ROLLBACK};
+    const struct plan_choice alone = {0}, group = {.group = true};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        const enum step *plan = plan_of(verbs[i]);
+        size_t meet = index_of(plan, STEP_MEET);
+        assert_int_equal(plan[plan_next(plan, meet - 1, &alone)], STEP_SWITCH);
+        assert_int_equal(plan[plan_next(plan, meet - 1, &group)], STEP_MEET);
+        assert_int_equal(plan[plan_next(plan, meet, &group)], STEP_SWITCH);
+    }
 }
 
 static void a_plan_may_be_cut_short(void **state)
@@ -282,6 +299,39 @@ static void what_is_frozen_is_thawed_before_anything_else(void **state)
 }
 
 /* A refusal must not have cost the standby its place. */
+static void expect_verified(const enum step *plan)
+{
+    bool built = false;
+    for (size_t i = 0; plan[i] != STEP_IDLE; i++) {
+        built = built || plan[i] == STEP_BUILD;
+        if (plan[i] == STEP_EXPAND)
+            assert_true(built && plan[i + 1] == STEP_VERIFY);
+    }
+}
+
+/* An expand is followed by a look at what is live, before anything of the new release runs; a contract by nothing. */
+static void schema_plans(void **state)
+{
+    const enum step *deploy = plan_of(VERB_DEPLOY), *contract = plan_of_schema(WIRE_SCHEMA_CONTRACT);
+    assert_null(plan_of(VERB_SCHEMA));
+    for (unsigned action = 0; action < WIRE_ACTIONS; action++) {
+        const enum step *plan = plan_of_schema((enum wire_action)action);
+        bool runs = action == WIRE_SCHEMA_EXPAND || action == WIRE_SCHEMA_CHECK || action == WIRE_SCHEMA_CONTRACT ||
+                    action == WIRE_SCHEMA_REVERT;
+        assert_true((plan != NULL) == runs);
+        if (plan)
+            expect_verified(plan);
+    }
+    expect_verified(deploy);
+    expect_verified(plan_of(VERB_STAGE));
+    assert_true(index_of(deploy, STEP_VERIFY) < index_of(deploy, STEP_PRE_START));
+    assert_int_equal(contract[0], STEP_RETIRE); /* its target is live: nothing is cleared, nothing built */
+    assert_int_equal(contract[1], STEP_CONTRACT);
+    assert_int_equal(contract[2], STEP_IDLE);
+    assert_true(plan_undoes_staging(VERB_SCHEMA));
+    assert_true(plan_needs_journal(VERB_SCHEMA));
+}
+
 static void looking_comes_before_changing(void **state)
 {
     (void)state;
@@ -289,12 +339,15 @@ static void looking_comes_before_changing(void **state)
     assert_true(plan_only_looked(deploy, 0));
     assert_int_equal(deploy[1], STEP_MEMORY);
     assert_true(plan_only_looked(deploy, 1));
-    assert_int_equal(deploy[2], STEP_CLEAR);
-    assert_false(plan_only_looked(deploy, 2));
+    assert_int_equal(deploy[2], STEP_PARITY);
+    assert_true(plan_only_looked(deploy, 2));
+    assert_int_equal(deploy[3], STEP_CLEAR);
+    assert_false(plan_only_looked(deploy, 3));
     assert_false(plan_only_looked(deploy, 5));
     assert_int_equal(stage[0], STEP_MEMORY);
-    assert_true(plan_only_looked(stage, 0));
-    assert_false(plan_only_looked(stage, 1));
+    assert_int_equal(stage[1], STEP_PARITY);
+    assert_true(plan_only_looked(stage, 1));
+    assert_false(plan_only_looked(stage, 2));
     assert_true(plan_only_looked(plan_of(VERB_ROLLBACK), 0));
     assert_false(plan_only_looked(plan_of(VERB_ROLLBACK), 1));
 }
@@ -338,8 +391,10 @@ int main(void)
         cmocka_unit_test(step_table_is_as_written),
         cmocka_unit_test(every_plan_ends_and_gates_its_switch),
         cmocka_unit_test(a_plan_may_be_cut_short),
+        cmocka_unit_test(only_a_group_meets),
         cmocka_unit_test(hooks_come_where_they_decide),
         cmocka_unit_test(what_is_frozen_is_thawed_before_anything_else),
+        cmocka_unit_test(schema_plans),
         cmocka_unit_test(looking_comes_before_changing),
         cmocka_unit_test(plans_are_for_operations_only),
         cmocka_unit_test(description_has_every_state_and_plan),

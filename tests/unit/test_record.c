@@ -55,12 +55,21 @@ static void test_every_kind(void **state)
     strcpy(record.release, "v2");
     strcpy(record.who, "alice (uid 1000)");
     check_line(&record,
-               "7 1700000000123 begin app=web verb=deploy from=none to=blue release=v2 who=alice%20(uid%201000)");
+               "7 1700000000123 begin app=web verb=deploy from=none to=blue release=v2 who=alice%20(uid%201000) "
+               "operation=0");
     record.kind = RECORD_END;
     record.begun_unix_ms = 1699999999999;
     record.done = true;
     check_line(&record, "7 1700000000123 end app=web verb=deploy from=none to=blue release=v2 who=alice%20(uid%201000) "
-                        "begun=1699999999999 done=1 reason=");
+                        "begun=1699999999999 done=1 reason= operation=0 steps= transaction=0 before=0 after=0");
+    record.operation = 5;
+    strcpy(record.steps, "build:12,start:3");
+    record.transaction_us = 340;
+    record.generation_before = 8;
+    record.generation_after = 9;
+    check_line(&record, "7 1700000000123 end app=web verb=deploy from=none to=blue release=v2 who=alice%20(uid%201000) "
+                        "begun=1699999999999 done=1 reason= operation=5 steps=build:12,start:3 transaction=340 "
+                        "before=8 after=9");
     record = make(RECORD_APP_STATE);
     record.app_state = APP_STOPPED;
     check_line(&record, "7 1700000000123 state app=web state=stopped");
@@ -99,6 +108,133 @@ static void test_bakes_and_marks(void **state)
     check_line(&record, "7 1700000000123 mark app=web zone=blue mark=none reason=");
 }
 
+static void test_locks(void **state)
+{
+    struct record record = make(RECORD_LOCK);
+    record.begun_unix_ms = 1700000000000;
+    strcpy(record.who, "alice (uid 1000)");
+    strcpy(record.reason, "moving the host");
+    check_line(&record, "7 1700000000123 lock app=web who=alice%20(uid%201000) begun=1700000000000 "
+                        "reason=moving%20the%20host");
+    record = make(RECORD_LOCK);
+    check_line(&record, "7 1700000000123 lock app=web who= begun=0 reason=");
+    assert_false(record_is_history(&record));
+}
+
+static void test_schemas(void **state)
+{
+    struct record record = make(RECORD_SCHEMA);
+    record.schema = (struct schema){.state = SCHEMA_EXPANDED,
+                                    .command = SCHEMA_VERIFY,
+                                    .version = 2,
+                                    .base = 1,
+                                    .expanded = 2,
+                                    .contracted = 1,
+                                    .verified_unix_ms = 1700000300123,
+                                    .contracted_unix_ms = 1600000000000};
+    record.begun_unix_ms = 1700000300000;
+    strcpy(record.release, "v2");
+    strcpy(record.schema.verified, "v1");
+    strcpy(record.who, "root");
+    check_line(&record, "7 1700000000123 schema app=web release=v2 who=root "
+                        "schema=expanded/verify/2/1/2/1/1700000300123/1600000000000 verified=v1 begun=1700000300000 "
+                        "reason=");
+}
+
+static void test_releases(void **state)
+{
+    struct record record = make(RECORD_RELEASES);
+    record.begun_unix_ms = 1700000300000;
+    strcpy(record.release, "v2");
+    strcpy(record.who, "root");
+    check_line(&record, "7 1700000000123 releases app=web release=v2 who=root begun=1700000300000");
+    memset(record.release, 0, sizeof record.release);
+    check_line(&record, "7 1700000000123 releases app=web release= who=root begun=1700000300000");
+}
+
+static void test_what_belongs_to_an_operation(void **state)
+{
+    struct record record = make(RECORD_DRAINED);
+    record.zone = BLUE;
+    record.operation = 5;
+    record.drained = 12;
+    record.cut = 3;
+    record.left = 1;
+    record.ms = 30000;
+    check_line(&record, "7 1700000000123 drained app=web zone=blue operation=5 drained=12 cut=3 left=1 ms=30000");
+    record = make(RECORD_SERVING);
+    record.zone = GREEN;
+    record.begun_unix_ms = 1700000000000;
+    record.connections = -17;
+    record.datagrams = 4;
+    check_line(&record, "7 1700000000123 serving app=web zone=green begun=1700000000000 connections=-17 datagrams=4");
+    record = make(RECORD_SERVED);
+    record.zone = GREEN;
+    strcpy(record.release, "v2");
+    record.begun_unix_ms = 1700000000000;
+    record.operation = 9;
+    record.connections = 1204;
+    check_line(&record, "7 1700000000123 served app=web zone=green release=v2 begun=1700000000000 operation=9 "
+                        "connections=1204 datagrams=0 requests=unknown");
+    record.requests_known = true;
+    record.requests = 5000000000;
+    check_line(&record, "7 1700000000123 served app=web zone=green release=v2 begun=1700000000000 operation=9 "
+                        "connections=1204 datagrams=0 requests=5000000000");
+}
+
+/* The output is wherever the line is, and comes out as it went in. */
+static void check_hook(const char *output)
+{
+    CLEANUP_TEXT struct text encoded = {0}, line = {0}, again = {0};
+    char decoded[RECORD_OUTPUT_MAX + 1];
+    struct record record = make(RECORD_HOOK), back;
+    record.zone = BLUE;
+    record.hook = HOOK_PRE_SWITCH;
+    record.operation = 5;
+    record.ms = 20;
+    strcpy(record.reason, "exit status 3");
+    record_encode_output(output, &encoded);
+    record.output = encoded.data;
+    record.output_length = encoded.length;
+    record_format(&record, &line);
+    assert_true(line.length < RECORD_LINE_MAX);
+    assert_int_equal(record_parse(line.data, line.length - 1, &back, NULL), 0);
+    assert_true(back.output >= line.data && back.output + back.output_length <= line.data + line.length);
+    record_decode_output(&back, decoded);
+    assert_string_equal(decoded, output);
+    record_format(&back, &again); /* as compacting does */
+    assert_string_equal(again.data, line.data);
+}
+
+static void test_hooks(void **state)
+{
+    char longest[RECORD_OUTPUT_MAX + 1];
+    check_hook("");
+    check_hook("one line");
+    check_hook("a=b 100%\nsecond line\n");
+    memset(longest, '\n', RECORD_OUTPUT_MAX);
+    longest[RECORD_OUTPUT_MAX] = '\0';
+    check_hook(longest);
+}
+
+/* As the first version wrote them. */
+static void test_older_records(void **state)
+{
+    static const char *const bodies[] = {
+        "7 1 begin app=web verb=deploy from=none to=blue release=v1 who=root",
+        "7 1 end app=web verb=deploy from=none to=blue release=v1 who=root begun=1 done=1 reason=",
+    };
+    for (size_t i = 0; i < COUNT(bodies); i++) {
+        CLEANUP_TEXT struct text line = {0};
+        struct record record;
+        text_addf(&line, "%08" PRIx32 " %s", crc32c(bodies[i], strlen(bodies[i])), bodies[i]);
+        assert_int_equal(record_parse(line.data, line.length, &record, NULL), 0);
+        assert_int_equal(record.operation, 0);
+        assert_string_equal(record.steps, "");
+        assert_int_equal(record.transaction_us, 0);
+    }
+}
+
 static void test_values_are_encoded(void **state)
 {
     struct record record = make(RECORD_ZONE);
@@ -119,8 +255,11 @@ static void test_longest_record_fits(void **state)
     record.sequence = record.unix_ms = record.begun_unix_ms = UINT64_MAX;
     record.verb = VERB_ROLLBACK;
     record.from = record.to = GREEN;
+    memset(record.steps, '%', RECORD_STEPS_MAX);
+    record.operation = UINT64_MAX;
+    record.transaction_us = record.generation_before = record.generation_after = UINT32_MAX;
     record_format(&record, &line);
-    assert_true(line.length < 1500);
+    assert_true(line.length < 3000);
     assert_true(line.length < RECORD_LINE_MAX);
     assert_int_equal(record_parse(line.data, line.length - 1, &back, NULL), 0);
     assert_memory_equal(&back, &record, sizeof back);
@@ -197,6 +336,21 @@ static void test_whole_but_wrong(void **state)
         "7 1 end app=web verb=deploy from=none to=blue release= who= begun=1 done=10 reason=",
         "7 1 end app=web verb=deploy from=none to=blue release= who= begun= done=1 reason=",
         "7 1 removed app=web why=because",
+        "7 1 begin app=web verb=deploy from=none to=blue release= who= operation=",
+        "7 1 begin app=web verb=deploy from=none to=blue release= who= steps=",
+        "7 1 end app=web verb=deploy from=none to=blue release= who= begun=1 done=1 reason= steps=a%",
+        "7 1 end app=web verb=deploy from=none to=blue release= who= begun=1 done=1 reason= steps= operation=1",
+        "7 1 end app=web verb=deploy from=none to=blue release= who= begun=1 done=1 reason= after=4294967296",
+        "7 1 drained app=web zone=none operation=1 drained=0 cut=0 left=0 ms=0",
+        "7 1 drained app=web zone=blue drained=0 cut=0 left=0 ms=0",
+        "7 1 hook app=web zone=blue release=v1 done=1 reason= operation=1 hook=nap ms=0 output=",
+        "7 1 hook app=web zone=blue release=v1 done=1 reason= operation=1 hook=test ms=0 output=%",
+        "7 1 hook app=web zone=blue release=v1 done=1 reason= operation=1 hook=test ms=0",
+        "7 1 served app=web zone=blue release=v1 begun=1 operation=0 connections=-1 datagrams=0 requests=unknown",
+        "7 1 served app=web zone=blue release=v1 begun=1 operation=0 connections=1 datagrams=0 requests=",
+        "7 1 serving app=web zone=blue begun=1 connections=- datagrams=0",
+        "7 1 serving app=web zone=blue begun=1 connections=-0 datagrams=0",
+        "7 1 serving app=web zone=blue begun=1 connections=9223372036854775808 datagrams=0",
     };
     for (size_t i = 0; i < COUNT(bodies); i++) {
         CLEANUP_TEXT struct text line = {0};
@@ -272,7 +426,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_kind),
+        cmocka_unit_test(test_schemas),
         cmocka_unit_test(test_bakes_and_marks),
+        cmocka_unit_test(test_locks),
+        cmocka_unit_test(test_releases),
+        cmocka_unit_test(test_what_belongs_to_an_operation),
+        cmocka_unit_test(test_hooks),
+        cmocka_unit_test(test_older_records),
         cmocka_unit_test(test_values_are_encoded),
         cmocka_unit_test(test_longest_record_fits),
         cmocka_unit_test(test_every_byte_is_checked),

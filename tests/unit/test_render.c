@@ -25,7 +25,7 @@ static void assert_json(struct json_object *object, const char *expected)
 #define ZONE_ABSENT_JSON                                                                                              \
     "{\"state\":\"absent\",\"release\":null,\"addresses\":[],\"pid\":null,\"shim_pid\":null,"                         \
     "\"connections\":{\"tcp\":0,\"udp\":0},\"restarts\":0,\"last_exit\":null,\"verdict\":\"unknown\",\"detail\":null" \
-    ",\"crash_loop\":false,\"usage\":null,\"processes\":[]}"
+    ",\"crash_loop\":false,\"kept_until\":null,\"usage\":null,\"processes\":[]}"
 
 static void test_empty_app(void **state)
 {
@@ -33,7 +33,9 @@ static void test_empty_app(void **state)
     struct wire_status status = {.live = -1, .name = "web"};
     assert_json(render_status(&status),
                 "{\"name\":\"web\",\"state\":\"empty\",\"live\":null,\"zones\":{\"blue\":" ZONE_ABSENT_JSON
-                ",\"green\":" ZONE_ABSENT_JSON "},\"ports\":[],\"operation\":null,\"bake\":null}");
+                ",\"green\":" ZONE_ABSENT_JSON
+                "},\"ports\":[],\"operation\":null,\"bake\":null,\"served\":null,\"lock\":null,"
+                "\"schema\":null,\"queued\":0,\"group\":null}");
 }
 
 static void fill_blue(struct wire_zone *zone)
@@ -59,6 +61,7 @@ static void test_full_app(void **state)
     (void)state;
     struct wire_status status = {.name = "web", .state = APP_RUNNING, .live = BLUE, .port_count = 2};
     fill_blue(&status.zones[BLUE]);
+    status.zones[GREEN].kept_until_unix_ms = 1500;
     status.zones[BLUE].crash_loop = 1;
     status.zones[BLUE].usage = (struct wire_usage){.known = 1,
                                                    .limits = 1,
@@ -83,27 +86,35 @@ static void test_full_app(void **state)
     status.operation = (struct wire_operation){
         .present = 1, .verb = VERB_DEPLOY, .since_unix_ms = SOME_TIME, .step = "health", .who = "alice (uid 1000)"};
     status.bake = (struct wire_bake){.baking = 1, .until_unix_ms = SOME_TIME, .verdict = "3 of 41 probes failed"};
-    assert_json(render_status(&status),
-                "{\"name\":\"web\",\"state\":\"running\",\"live\":\"blue\",\"zones\":{\"blue\":{\"state\":\"live\","
-                "\"release\":\"v1.4.2+b\",\"addresses\":[\"10.201.0.2\",\"fd00:b9::2\"],\"pid\":4711,\"shim_pid\":4710,"
-                "\"connections\":{\"tcp\":4000000000,\"udp\":2},\"restarts\":3,\"last_exit\":{\"code\":null,"
-                "\"signal\":9,\"time\":\"2025-11-23T03:38:00.123Z\"},\"verdict\":\"healthy\","
-                "\"detail\":\"HTTP 200 OK\",\"crash_loop\":true,\"usage\":{\"measured\":true,\"limited\":true,"
-                "\"memory\":5000000000,\"memory_peak\":null,\"memory_limit\":null,\"cpu_permille\":37,"
-                "\"cpu_limit_permille\":1500,\"cpu_us\":7,\"throttled_us\":8,\"tasks\":9,\"tasks_limit\":10,"
-                "\"oom_kills\":11},\"processes\":[{\"name\":\"worker\",\"when\":\"live\",\"state\":\"back-off\","
-                "\"pid\":null,\"restarts\":3,\"last_exit\":{\"code\":7,\"signal\":null,"
-                "\"time\":\"1970-01-01T00:00:00.000Z\"}},{\"name\":\"\",\"when\":\"always\",\"state\":\"unknown\","
-                "\"pid\":12,\"restarts\":0,\"last_exit\":null}]},\"green\":{\"state\":\"absent\",\"release\":null,"
-                "\"addresses\":[],"
-                "\"pid\":null,\"shim_pid\":null,\"connections\":{\"tcp\":0,\"udp\":0},\"restarts\":0,\"last_exit\":{"
-                "\"code\":0,\"signal\":null,\"time\":\"1970-01-01T00:00:00.000Z\"},\"verdict\":\"unknown\","
-                "\"detail\":null,\"crash_loop\":false,\"usage\":null,\"processes\":[]}},\"ports\":[{\"name\":\"http\","
-                "\"listen\":\"80\",\"target\":8080,"
-                "\"protocol\":\"tcp\"},{\"name\":\"dns\",\"listen\":\"[::1]:53\",\"target\":53,\"protocol\":\"udp\"}],"
-                "\"operation\":{\"verb\":\"deploy\",\"step\":\"health\",\"since\":\"2025-11-23T03:38:00.123Z\","
-                "\"who\":\"alice (uid 1000)\"},\"bake\":{\"until\":\"2025-11-23T03:38:00.123Z\","
-                "\"verdict\":\"3 of 41 probes failed\"}}");
+    status.lock = (struct wire_lock){
+        .locked = 1, .since_unix_ms = SOME_TIME, .who = "bob (uid 1001)", .reason = "moving the host"};
+    status.queued = 3;
+    assert_json(
+        render_status(&status),
+        "{\"name\":\"web\",\"state\":\"running\",\"live\":\"blue\",\"zones\":{\"blue\":{\"state\":\"live\","
+        "\"release\":\"v1.4.2+b\",\"addresses\":[\"10.201.0.2\",\"fd00:b9::2\"],\"pid\":4711,\"shim_pid\":4710,"
+        "\"connections\":{\"tcp\":4000000000,\"udp\":2},\"restarts\":3,\"last_exit\":{\"code\":null,"
+        "\"signal\":9,\"time\":\"2025-11-23T03:38:00.123Z\"},\"verdict\":\"healthy\","
+        "\"detail\":\"HTTP 200 OK\",\"crash_loop\":true,\"kept_until\":null,"
+        "\"usage\":{\"measured\":true,\"limited\":true,\"memory\":5000000000,\"memory_peak\":null,\"memory_"
+        "limit\":null,\"cpu_permille\":37,"
+        "\"cpu_limit_permille\":1500,\"cpu_us\":7,\"throttled_us\":8,\"tasks\":9,\"tasks_limit\":10,"
+        "\"oom_kills\":11},\"processes\":[{\"name\":\"worker\",\"when\":\"live\",\"state\":\"back-off\","
+        "\"pid\":null,\"restarts\":3,\"last_exit\":{\"code\":7,\"signal\":null,"
+        "\"time\":\"1970-01-01T00:00:00.000Z\"}},{\"name\":\"\",\"when\":\"always\",\"state\":\"unknown\","
+        "\"pid\":12,\"restarts\":0,\"last_exit\":null}]},\"green\":{\"state\":\"absent\",\"release\":null,"
+        "\"addresses\":[],"
+        "\"pid\":null,\"shim_pid\":null,\"connections\":{\"tcp\":0,\"udp\":0},\"restarts\":0,\"last_exit\":{"
+        "\"code\":0,\"signal\":null,\"time\":\"1970-01-01T00:00:00.000Z\"},\"verdict\":\"unknown\","
+        "\"detail\":null,\"crash_loop\":false,\"kept_until\":\"1970-01-01T00:00:01.500Z\",\"usage\":null,"
+        "\"processes\":[]}},\"ports\":[{\"name\":\"http\","
+        "\"listen\":\"80\",\"target\":8080,"
+        "\"protocol\":\"tcp\"},{\"name\":\"dns\",\"listen\":\"[::1]:53\",\"target\":53,\"protocol\":\"udp\"}],"
+        "\"operation\":{\"verb\":\"deploy\",\"step\":\"health\",\"since\":\"2025-11-23T03:38:00.123Z\","
+        "\"who\":\"alice (uid 1000)\"},\"bake\":{\"until\":\"2025-11-23T03:38:00.123Z\","
+        "\"verdict\":\"3 of 41 probes failed\"},\"served\":null,\"lock\":{\"since\":\"2025-11-23T03:38:00.123Z\","
+        "\"who\":\"bob (uid 1001)\",\"reason\":\"moving the host\"},\"schema\":null,\"queued\":3,"
+        "\"group\":null}");
 }
 
 static void test_every_state_has_its_word(void **state)
@@ -175,14 +186,14 @@ static void test_history(void **state)
                                  .app = "web",
                                  .release = "v1",
                                  .who = "alice (uid 1000)"};
-    assert_json(render_history(&entry),
+    assert_json(render_history(&entry, NULL),
                 "{\"sequence\":1099511627776,\"time\":\"2025-11-23T03:38:00.123Z\",\"app\":\"web\","
                 "\"verb\":\"rollback\",\"from\":\"green\",\"to\":\"blue\",\"release\":\"v1\","
                 "\"who\":\"alice (uid 1000)\",\"duration_ms\":90000,\"done\":true,\"reason\":null,"
-                "\"incident\":null}");
+                "\"incident\":null,\"steps\":[],\"receipt\":null,\"served\":[],\"hooks\":null}");
     entry.done = 0;
     text_copy(entry.reason, sizeof entry.reason, "no");
-    struct json_object *object = render_history(&entry), *done;
+    struct json_object *object = render_history(&entry, NULL), *done;
     assert_true(json_object_object_get_ex(object, "done", &done));
     assert_true(json_object_is_type(done, json_type_boolean));
     assert_false(json_object_get_boolean(done));
@@ -190,11 +201,58 @@ static void test_history(void **state)
     entry.incident = INCIDENT_MEMORY;
     entry.to = GREEN;
     entry.who[0] = '\0';
-    assert_json(render_history(&entry),
+    assert_json(render_history(&entry, NULL),
                 "{\"sequence\":1099511627776,\"time\":\"2025-11-23T03:38:00.123Z\",\"app\":\"web\","
                 "\"verb\":\"incident\",\"from\":null,\"to\":\"green\",\"release\":\"v1\","
                 "\"who\":\"\",\"duration_ms\":90000,\"done\":false,\"reason\":\"no\","
-                "\"incident\":\"out-of-memory\"}");
+                "\"incident\":\"out-of-memory\",\"steps\":[],\"receipt\":null,\"served\":[],\"hooks\":null}");
+}
+
+static void expect_in(struct json_object *object, const char *json)
+{
+    const char *text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+    if (!strstr(text, json))
+        fail_msg("%s is not in %s", json, text);
+}
+
+static void test_what_belongs_to_an_entry(void **state)
+{
+    (void)state;
+    struct wire_history entry = {.verb = VERB_DEPLOY,
+                                 .switched = 1,
+                                 .transaction_us = 340,
+                                 .generation_before = 8,
+                                 .generation_after = 9,
+                                 .steps = "build:12,start:3",
+                                 .served = {{.known = 1,
+                                             .zone = BLUE,
+                                             .since_unix_ms = SOME_TIME - 5000,
+                                             .until_unix_ms = SOME_TIME,
+                                             .connections = 1204,
+                                             .release = "v1"}}};
+    struct wire_hook hook = {
+        .ended_unix_ms = SOME_TIME, .duration_ms = 20, .ok = 1, .name = "test", .output = "a\nb\x1b"};
+    struct json_object *hooks = json_object_new_array(), *object;
+    json_object_array_add(hooks, render_hook(&hook));
+    object = render_history(&entry, hooks);
+    json_object_put(hooks);
+    expect_in(object, "\"steps\":[{\"step\":\"build\",\"duration_ms\":12},{\"step\":\"start\",\"duration_ms\":3}]");
+    expect_in(object, "\"receipt\":{\"transaction_us\":340,\"generation_before\":8,\"generation_after\":9,"
+                      "\"drained\":null,\"cut\":null,\"left\":null,\"drain_ms\":null}");
+    expect_in(object, "\"served\":[{\"zone\":\"blue\",\"release\":\"v1\",\"since\":\"2025-11-23T03:37:55.123Z\","
+                      "\"until\":\"2025-11-23T03:38:00.123Z\",\"duration_ms\":5000,\"connections\":1204,"
+                      "\"datagrams\":0,\"requests\":null}]");
+    expect_in(object, "\"hooks\":[{\"hook\":\"test\",\"zone\":\"blue\",\"ended\":\"2025-11-23T03:38:00.123Z\","
+                      "\"duration_ms\":20,\"done\":true,\"reason\":null,\"output\":\"a\\nb?\"}]");
+    json_object_put(object);
+    entry.has_drain = 1;
+    entry.cut = 3;
+    entry.served[0].requests_known = 1;
+    entry.served[0].requests = 7;
+    object = render_history(&entry, NULL);
+    expect_in(object, "\"drained\":0,\"cut\":3,\"left\":0,\"drain_ms\":0");
+    expect_in(object, "\"requests\":7");
+    json_object_put(object);
 }
 
 /* Text that was cut within a character, is not terminated, or would steer a terminal still makes valid JSON. */
@@ -248,6 +306,7 @@ int main(void)
         cmocka_unit_test(test_receipt),
         cmocka_unit_test(test_progress),
         cmocka_unit_test(test_history),
+        cmocka_unit_test(test_what_belongs_to_an_entry),
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_any_bytes),
     };

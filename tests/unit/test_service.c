@@ -91,6 +91,7 @@ static void test_port_texts(void **state)
 static void make_valid(struct service *service)
 {
     *service = (struct service){.name = "web",
+                                .keep_ms = KEEP_UNTIL_NEXT,
                                 .user = "web",
                                 .health = {.kind = HEALTH_HTTP,
                                            .port = 8080,

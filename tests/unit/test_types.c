@@ -199,7 +199,8 @@ static void test_containment(void **state)
 
 static void test_incidents(void **state)
 {
-    static const char *const names[] = {"none", "out-of-memory", "crash-loop", "watchdog", "bake-breach", "hook"};
+    static const char *const names[] = {"none",        "out-of-memory", "crash-loop", "watchdog",
+                                        "bake-breach", "hook",          "removed"};
     enum incident parsed = INCIDENT_NONE;
     assert_int_equal(sizeof names / sizeof *names, INCIDENTS);
     for (unsigned i = INCIDENT_NONE; i < INCIDENTS; i++) {

@@ -59,12 +59,12 @@ static void test_what_a_verb_takes(void **state)
     static const struct {
         int app, release;
     } takes[VERBS] = {
-        [VERB_STATUS] = {OPTIONAL, NONE}, [VERB_HISTORY] = {OPTIONAL, NONE},    [VERB_VERSION] = {NONE, NONE},
-        [VERB_RELOAD] = {NONE, NONE},     [VERB_DEPLOY] = {REQUIRED, REQUIRED}, [VERB_STAGE] = {REQUIRED, REQUIRED},
-        [VERB_SWITCH] = {REQUIRED, NONE}, [VERB_ROLLBACK] = {REQUIRED, NONE},   [VERB_ABORT] = {REQUIRED, NONE},
-        [VERB_DRAIN] = {REQUIRED, NONE},  [VERB_STOP] = {REQUIRED, NONE},       [VERB_START] = {REQUIRED, NONE},
-        [VERB_REMOVE] = {REQUIRED, NONE}, [VERB_LOGS] = {REQUIRED, NONE},       [VERB_TEST] = {REQUIRED, NONE},
-        [VERB_FINISH] = {REQUIRED, NONE}, [VERB_ATTACH] = {REQUIRED, NONE},     [VERB_REHEARSE] = {REQUIRED, NONE},
+        [VERB_STATUS] = {OPTIONAL, NONE}, [VERB_HISTORY] = {OPTIONAL, OPTIONAL}, [VERB_VERSION] = {NONE, NONE},
+        [VERB_RELOAD] = {NONE, NONE},     [VERB_DEPLOY] = {REQUIRED, REQUIRED},  [VERB_STAGE] = {REQUIRED, REQUIRED},
+        [VERB_SWITCH] = {REQUIRED, NONE}, [VERB_ROLLBACK] = {REQUIRED, NONE},    [VERB_ABORT] = {REQUIRED, NONE},
+        [VERB_DRAIN] = {REQUIRED, NONE},  [VERB_STOP] = {REQUIRED, NONE},        [VERB_START] = {REQUIRED, NONE},
+        [VERB_REMOVE] = {REQUIRED, NONE}, [VERB_LOGS] = {REQUIRED, NONE},        [VERB_TEST] = {REQUIRED, NONE},
+        [VERB_FINISH] = {REQUIRED, NONE}, [VERB_ATTACH] = {REQUIRED, NONE},      [VERB_REHEARSE] = {REQUIRED, NONE},
         [VERB_DIFF] = {REQUIRED, NONE},   [VERB_UNLOCK] = {REQUIRED, NONE},
     };
     for (unsigned verb = 0; verb < VERBS; verb++) {
@@ -84,6 +84,45 @@ static void test_what_a_verb_takes(void **state)
     }
 }
 
+/* Only the history has one, and nothing in it that means nothing. */
+static void test_filters(void **state)
+{
+    struct wire_request made = request(VERB_HISTORY, "web", "v2");
+    check(&made, NULL);
+    made.filter = (struct wire_filter){.since_unix_ms = 5, .until_unix_ms = 6, .sequence = UINT64_MAX, .failed = 1};
+    check(&made, NULL);
+    made.filter.verb = VERBS;
+    check(&made, NULL);
+    made.filter.verb = VERBS + 1;
+    check(&made, "malformed");
+    made.filter.verb = WIRE_VERB_SERVED;
+    check(&made, NULL);
+    made.filter.incidents = 2;
+    check(&made, NULL);
+    made.filter.incidents = 1;
+    check(&made, "one or the other");
+    made.filter.verb = WIRE_ANY_VERB;
+    check(&made, NULL);
+    made.filter.incidents = 3;
+    check(&made, "malformed");
+    made.filter = (struct wire_filter){.failed = 2};
+    check(&made, "malformed");
+    made.filter = (struct wire_filter){.hooks = 2};
+    check(&made, "malformed");
+    made.filter = (struct wire_filter){.reserved = {[3] = 1}};
+    check(&made, "malformed");
+    made.filter = (struct wire_filter){.since_unix_ms = 6, .until_unix_ms = 6};
+    check(&made, "later than since");
+    made.filter = (struct wire_filter){.hooks = 1};
+    made.limit = WIRE_WHOLE_MAX;
+    check(&made, NULL);
+    made.limit++;
+    check(&made, "at most 50 entries with");
+    made = request(VERB_STATUS, "web", "");
+    made.filter.failed = 1;
+    check(&made, "takes no limit and no filter");
+}
+
 /* What the verbs with actions and texts must and must not carry. */
 static void test_actions_and_texts(void **state)
 {
@@ -98,6 +137,11 @@ static void test_actions_and_texts(void **state)
     made = request(VERB_STOP, "web", "");
     made.action = WIRE_SCHEMA_STATUS;
     check(&made, "has no actions");
+    made = request(VERB_SCHEMA, "web", "v2");
+    made.action = WIRE_SCHEMA_EXPAND;
+    check(&made, NULL);
+    made.action = WIRE_SCHEMA_REVERT;
+    check(&made, "only expand does");
     made = request(VERB_RELEASE, "web", "");
     made.action = WIRE_RELEASE_FETCH;
     check(&made, "needs a release");
@@ -143,7 +187,7 @@ static void test_flags_out_of_place(void **state)
         uint32_t flag;
         const char *reason;
     } wrong[] = {
-        {VERB_STAGE, WIRE_PAST_CONTRACT, "contracted schema"}, {VERB_DEPLOY, WIRE_GROUP, "not for a group"},
+        {VERB_START, WIRE_PAST_CONTRACT, "contracted schema"}, {VERB_DEPLOY, WIRE_GROUP, "not for a group"},
         {VERB_ATTACH, WIRE_QUEUE, "does not wait its turn"},   {VERB_SWITCH, WIRE_NO_TEST, "no test to leave out"},
         {VERB_LOCK, WIRE_FORCE, "cannot be forced"},
     };
@@ -454,6 +498,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_filters),
         cmocka_unit_test(test_what_a_verb_takes),
         cmocka_unit_test(test_actions_and_texts),
         cmocka_unit_test(test_action_names),

@@ -209,7 +209,7 @@ test_finish_ends_the_bake() {
     expect_status 0 bg finish web
     expect_match 'the bake is finished' "$OUTPUT"
     wait "$attached" || fail "attach: $(cat "$WORLD/attached")"
-    expect_match 'v2 has passed its bake' "$(cat "$WORLD/attached")"
+    expect_match 'the bake of v2 was finished by root \(uid 0\), so far: ' "$(cat "$WORLD/attached")"
     not_baking
     expect_match 'the bake ended now, asked for by root' "$(cat "$WORLD/agent.log")"
 }

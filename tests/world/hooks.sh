@@ -49,6 +49,10 @@ notes() {
     cut -d' ' -f1 "$NOTES/log" 2>/dev/null | tr '\n' ' ' | sed 's/ $//'
 }
 
+noted() {
+    [ "$(notes)" = "$1" ]
+}
+
 # Processes of hooks that sleep longer than any test lasts.
 sleepers() {
     pgrep -c -f '^sleep 4[0-9][0-9][0-9]$' || :
@@ -89,7 +93,7 @@ test_order() {
     bg deploy web v1 >/dev/null
     rm "$NOTES/log"
     bg rollback web >/dev/null
-    expect_eq "pre_rollback post_rollback" "$(notes)" "rollback"
+    wait_for 5 noted "pre_rollback post_rollback on_rollback"
     expect_eq "web-green" "$(cut -d' ' -f2 "$NOTES/log" | sort -u)" "the zone that is switched back to"
     rm "$NOTES/log"
     bg stage web v2 >/dev/null
@@ -104,8 +108,39 @@ test_order_on_host() {
     bg deploy web v1 >/dev/null
     bg rollback web >/dev/null
     local once="pre_start test pre_switch post_switch"
-    expect_eq "$once $once pre_rollback post_rollback" "$(notes)" "on the host"
+    wait_for 5 noted "$once $once pre_rollback post_rollback on_rollback"
     expect_eq "$(hostname)" "$(cut -d' ' -f2 "$NOTES/log" | sort -u)" "where"
+}
+
+# Each of the hooks that tell somebody gets the reason, also where the agent died before it could tell.
+test_telling_why() {
+    local place
+    ready_hooks
+    hook_script tell 'echo "$BLUEGREEN_HOOK $BLUEGREEN_RELEASE_FROM $BLUEGREEN_RELEASE_TO $BLUEGREEN_REASON" >>'"$NOTES/why"
+    hook_script no 'exit 7'
+    for place in '' 'host: '; do
+        configure '[hooks]' "$(HOOK on_rollback tell "$place")" "$(HOOK on_failure tell "$place")"
+        bg deploy web v2 >/dev/null
+        bg deploy web v1 >/dev/null
+        rm -f "$NOTES/why"
+        bg rollback web >/dev/null
+        wait_for 5 grep -qx 'on_rollback v1 v2 asked for by root (uid 0)' "$NOTES/why"
+        configure '[hooks]' "$(HOOK pre_switch no)" "$(HOOK on_failure tell "$place")"
+        expect_status 1 bg deploy web v1
+        wait_for 5 grep -q 'on_failure v2 v1 hook pre_switch failed: .*7' "$NOTES/why"
+    done
+    configure '[hooks]' "$(HOOK post_rollback hang)" "$(HOOK on_rollback tell)" 'timeout = 60s'
+    hook_script hang 'exec sleep 4000'
+    bg deploy web v2 >/dev/null
+    bg deploy web v1 >/dev/null
+    rm -f "$NOTES/why"
+    bg rollback web >/dev/null 2>&1 &
+    wait_for 5 some_sleepers 1
+    agent_kill9
+    agent_start
+    expect_eq v2 "$(release_seen)"
+    wait_for 5 grep -qx 'on_rollback v1 v2 asked for by root (uid 0)' "$NOTES/why"
+    wait_for 5 no_sleepers
 }
 
 test_no_test_and_stop_after() {

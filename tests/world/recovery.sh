@@ -121,7 +121,8 @@ reboot_host() {
     done
     rm -rf "$WORLD/run"
     for name in /sys/class/net/bg*; do
-        [ ! -e "$name" ] || ip link del "${name##*/}"
+        # The kernel takes it away with the other end's network, some time.
+        [ ! -e "$name" ] || ip link del "${name##*/}" || [ ! -e "$name" ]
     done
 }
 

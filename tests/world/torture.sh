@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Bad moments: each part killed while another is half-way, commands that meet what the one before them left, and a random
-# sequence of both. After every step: what was live answers, status says what the kernel says, nothing is stuck, nothing
-# is left over. SEED varies the random part (it is printed), STEPS its length.
+# Bad moments: each part killed while another is half-way, commands that meet what the one before them left. What was live
+# answers, status says what the kernel says, nothing is stuck, nothing is left over. At random it is in model.sh.
 # shellcheck source=tests/world/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -320,129 +319,7 @@ test_broken_files_do_not_keep_what_runs_from_coming_back() {
     expect_eq v1 "$(release_of web)"
 }
 
-# --- at random ----------------------------------------------------------------------------------------------
-
-declare -A SERVES=() # APP: not empty while it must be live whatever happens
-
-pick() { # WORD...: one of them, in PICKED (a subshell would draw the same number again and again)
-    local n=$((RANDOM % $# + 1))
-    PICKED=${!n}
-}
-
-# A command in the foreground or behind the back of what comes next. Which statuses it may have depends on whether
-# somebody was killed meanwhile.
-order() { # ARG...
-    local status=0
-    pick now now later
-    echo "  $PICKED: bluegreen $*"
-    if [ "$PICKED" = now ]; then
-        timeout 30 "$BUILD/bluegreen" --socket "$BLUEGREEN_SOCKET" "$@" >"$WORLD/said" 2>&1 || status=$?
-        # The agent was killed at the end of the last step at the latest, and answers again.
-        [ "$status" -le 1 ] || [ -n "$BUSY" ] || fail "bluegreen $*: exit status $status, saying: $(cat "$WORLD/said")"
-        [ "$status" -ne 124 ] || fail "bluegreen $* never ended"
-    else
-        timeout 30 "$BUILD/bluegreen" --socket "$BLUEGREEN_SOCKET" "$@" >"$WORLD/said.later" 2>&1 &
-        BUSY="$BUSY $!"
-    fi
-}
-
-strike() { # WHAT APP COLOUR
-    local pid=
-    echo "  strike: $*"
-    case $1 in
-    agent) agent_kill9 && agent_start ;;
-    hup) kill -HUP "$AGENT" ;;
-    term) agent_stop && agent_start ;;
-    shim | app)
-        [ "$1" = shim ] && pid=.zones.$3.shim_pid || pid=.zones.$3.pid
-        pid=$(status_of "$2" "$pid") || pid=null
-        [ "${pid:-null}" = null ] || kill -KILL "$pid" 2>/dev/null || :
-        ;;
-    api | probe)
-        [ "$1" = api ] && pid=role=api || pid=bluegreen-probe
-        pid=$(pgrep -P "$AGENT" -f -- "$pid") || pid=
-        [ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null || :
-        wait_for 10 agent_answers
-        ;;
-    rules) nft flush ruleset 2>/dev/null || : ;;
-    esac
-}
-
-settled() { # APP: nothing goes on
-    bg status "$1" --json 2>/dev/null | jq -e '.operation == null' >/dev/null
-}
-
-# Status is true: what it says of the app is what the kernel and the outside say.
-true_status() { # APP
-    local document live
-    document=$(bg status "$1" --json 2>/dev/null) || return 1
-    live=$(jq -r '.live // ""' <<<"$document")
-    [ "$(kernel_live "$1")" = "$live" ] || { WHY="live is '$live', the rules go to '$(kernel_live "$1")'"; return 1; }
-    if [ -n "$live" ]; then
-        answers "$1" "$(jq -r ".zones.$live.release" <<<"$document")" || { WHY="$live does not answer"; return 1; }
-    elif [ -n "${SERVES[$1]:-}" ]; then
-        WHY="nothing is live"
-        return 1
-    fi
-    true_zone "$1" blue "$document" && true_zone "$1" green "$document"
-}
-
-true_zone() { # APP COLOUR DOCUMENT
-    local state pid
-    state=$(jq -r ".zones.$2.state" <<<"$3") pid=$(jq -r ".zones.$2.pid // \"\"" <<<"$3")
-    WHY="zone $2 is $state, its pid '$pid'"
-    case $state in
-    absent | failed | stopped) gone "$1" "$2" && [ -z "$pid" ] && ! pgrep -f "bluegreen-zone $1.$2" >/dev/null ;;
-    *) [ -n "$pid" ] && [ "$(ip netns identify "$pid")" = "bg-$1-$2" ] ;;
-    esac
-}
-
-one_step() {
-    local app other colour
-    pick web api && app=$PICKED
-    [ "$app" = web ] && other=api || other=web
-    pick blue green && colour=$PICKED
-    pick deploy deploy deploy stage switch rollback rollback abort stop start remove drain reload \
-        agent agent term hup shim shim app app api probe rules
-    echo "step $1: $PICKED $app"
-    case $PICKED in
-    deploy | stage)
-        local verb=$PICKED
-        pick v1 v2
-        order "$verb" "$app" "$PICKED"
-        ;;
-    stop) SERVES[$app]='' && order stop "$app" ;;
-    remove) SERVES[$app]='' && order remove "$app" --force ;;
-    reload) order reload ;;
-    switch | rollback | abort | start | drain) order "$PICKED" "$app" ;;
-    *) strike "$PICKED" "$app" "$colour" ;;
-    esac
-    # Half of the time something more happens before the dust has settled.
-    sleep "0.$((RANDOM % 4))$((RANDOM % 10))"
-    pick agent shim app api probe rules deploy none none none none none
-    case $PICKED in
-    none) ;;
-    deploy) order deploy "$other" v1 ;;
-    *) strike "$PICKED" "$app" "$colour" ;;
-    esac
-}
-
-dust_settles() {
-    local app pid
-    for pid in $BUSY; do
-        wait "$pid" || [ $? -ne 124 ] || fail "a command never ended: $(cat "$WORLD/said.later")"
-    done
-    BUSY=
-    for app in web api; do
-        wait_for 30 settled "$app" || fail "$app is stuck: $(bg status "$app" --json)"
-        WHY=
-        wait_for 15 true_status "$app" || fail "$app: $WHY; status: $(bg status "$app" --json)"
-        if [ -n "$(status_of "$app" '.live // ""')" ]; then
-            SERVES[$app]=yes
-        fi
-    done
-    no_bug_logged
-}
+# --- what is left -------------------------------------------------------------------------------------------
 
 nothing_is_left() {
     [ -z "$(find /run/netns -name 'bg-*'; find /sys/class/net -name 'bg*'; pgrep -f bluegreen-zone
@@ -452,21 +329,6 @@ nothing_is_left() {
 
 descriptors() {
     find "/proc/$AGENT/fd" -mindepth 1 | wc -l
-}
-
-test_at_random() {
-    RANDOM=${SEED:=20261}
-    echo "SEED=$SEED"
-    ready web api -- 'start_timeout = 3s' '[drain]' 'timeout = 500ms'
-    BUSY=
-    local i
-    for ((i = 1; i <= ${STEPS:-25}; i++)); do
-        one_step "$i"
-        dust_settles
-    done
-    bg remove web --force
-    bg remove api --force
-    wait_for 10 nothing_is_left || fail "left over after remove: $(ls -R /run/netns "$WORLD/run" "$WORLD/state"; mount | grep bg-)"
 }
 
 test_the_monitors_descriptors_do_not_grow() {
