@@ -399,6 +399,7 @@ const struct transaction *group_transaction(const struct app *app);
 void group_failed(struct app *app, enum step_event event, const char *reason);
 /* Its operation has ended and is forgotten. run may be NULL, as below. */
 void group_left(struct group_run *run, const struct app *app);
+const char *group_run_name(const struct group_run *run);
 bool group_taken_back(const struct group_run *run); /* somebody else sees to the way back of its apps */
 /* The agent's own rollback of an app, and in the same transaction of those that its group moved with it, as far as they
  * can go back. */

@@ -160,6 +160,11 @@ void group_meet(struct app *app)
              run->name);
 }
 
+const char *group_run_name(const struct group_run *run)
+{
+    return run->name;
+}
+
 const struct transaction *group_transaction(const struct app *app)
 {
     return &app->operation.group->transaction;

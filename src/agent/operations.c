@@ -138,7 +138,7 @@ static void end_done(struct app *app)
                  step_name(operation->choice.stop_after));
     struct group_run *group = operation->group;
     if (group && !operation->reason[0])
-        snprintf(operation->reason, sizeof operation->reason, "together with group %s", group_name_of(app));
+        snprintf(operation->reason, sizeof operation->reason, "together with group %s", group_run_name(group));
     schema_operation_done(app);
     record_end(app, true, NULL);
     log_notice("%s: %s %s%sdone in %llu ms, asked for by %s", app->name, verb_name(operation->verb), operation->release,
