@@ -124,7 +124,7 @@ test_history_in_the_systems_journal() {
         (.MESSAGE_ID | length) == 32 and ._SYSTEMD_UNIT == "bluegreend.service"' || fail "no end of a deploy"
     told '.BLUEGREEN_VERB == "deploy" and .BLUEGREEN_RELEASE == "v2" and .BLUEGREEN_RESULT == null and .PRIORITY == "6" and
         (.BLUEGREEN_WHO | test("root"))' || fail "no beginning of a deploy"
-    told '.BLUEGREEN_RELEASE == "v2" and (.BLUEGREEN_CONNECTIONS | tonumber) > 0' || fail "not what v2 served"
+    told '.BLUEGREEN_RELEASE == "v2" and (.BLUEGREEN_CONNECTIONS // "0" | tonumber) > 0' || fail "not what v2 served"
 }
 
 test_each_zone_has_its_scope() {

@@ -173,6 +173,41 @@ static void test_history(void **state)
     close_agent(&agent, connection);
 }
 
+static void test_history_whole(void **state)
+{
+    (void)state;
+    static const char reply[] =
+        "{\"parameters\":{\"entries\":[{\"sequence\":7,\"verb\":\"deploy\",\"steps\":[{\"step\":\"build\","
+        "\"duration_ms\":12},{\"step\":\"start\",\"duration_ms\":3}],\"receipt\":{\"transaction_us\":340,"
+        "\"generation_before\":8,\"generation_after\":9,\"drained\":5,\"cut\":1,\"left\":0,\"drain_ms\":30},"
+        "\"served\":[{\"zone\":\"blue\",\"release\":\"v1\",\"since\":\"S\",\"until\":\"U\",\"duration_ms\":9,"
+        "\"connections\":1204,\"datagrams\":2,\"requests\":null}],\"hooks\":[{\"hook\":\"test\",\"done\":false,"
+        "\"reason\":\"R\",\"output\":\"O\"}]},{\"sequence\":8,\"steps\":5,\"receipt\":null}]}}";
+    struct agent agent;
+    struct bluegreen *connection = OPEN(&agent, reply);
+    struct bluegreen_history_filter filter = {.app = "web", .verb = "deploy", .hooks = 1, .incidents = -1};
+    struct bluegreen_history *history;
+    assert_int_equal(bluegreen_history_of(connection, &filter, &history, NULL), 0);
+    assert_int_equal(history->count, 2);
+    const struct bluegreen_entry *entry = history->entries[0];
+    assert_int_equal(entry->step_count, 2);
+    assert_string_equal(entry->steps[1].name, "start");
+    assert_int_equal(entry->steps[1].duration_ms, 3);
+    assert_int_equal(entry->switched->transaction_us, 340);
+    assert_true(entry->switched->drain_known);
+    assert_int_equal(entry->switched->cut, 1);
+    assert_int_equal(entry->served_count, 1);
+    assert_int_equal(entry->served[0].connections, 1204);
+    assert_false(entry->served[0].requests_known);
+    assert_int_equal(entry->hook_count, 1);
+    assert_string_equal(entry->hooks[0].output, "O");
+    entry = history->entries[1]; /* an older agent, or a strange one */
+    assert_int_equal(entry->step_count + entry->served_count + entry->hook_count, 0);
+    assert_null(entry->switched);
+    bluegreen_history_free(history);
+    close_agent(&agent, connection);
+}
+
 static bool count_progress(void *context, const struct bluegreen_progress *progress)
 {
     assert_string_equal(progress->step, "drain");
@@ -768,27 +803,17 @@ static void test_logs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_status),
-        cmocka_unit_test(test_history),
-        cmocka_unit_test(test_operation),
-        cmocka_unit_test(test_calls),
-        cmocka_unit_test(test_ticks),
-        cmocka_unit_test(test_version_is_cut),
-        cmocka_unit_test(test_error_replies),
-        cmocka_unit_test(test_no_agents),
-        cmocka_unit_test(test_bare_replies),
-        cmocka_unit_test(test_endless_reply),
-        cmocka_unit_test(test_timeout),
-        cmocka_unit_test(test_interrupt),
-        cmocka_unit_test(test_callback_ends_the_wait),
-        cmocka_unit_test(test_wrong_calls),
-        cmocka_unit_test(test_unreachable),
-        cmocka_unit_test(test_turned_away),
-        cmocka_unit_test(test_exec),
-        cmocka_unit_test(test_exec_pipes),
-        cmocka_unit_test(test_exec_refused),
-        cmocka_unit_test(test_exec_ends),
-        cmocka_unit_test(test_logs),
+        cmocka_unit_test(test_status),         cmocka_unit_test(test_history),
+        cmocka_unit_test(test_history_whole),  cmocka_unit_test(test_operation),
+        cmocka_unit_test(test_calls),          cmocka_unit_test(test_ticks),
+        cmocka_unit_test(test_version_is_cut), cmocka_unit_test(test_error_replies),
+        cmocka_unit_test(test_no_agents),      cmocka_unit_test(test_bare_replies),
+        cmocka_unit_test(test_endless_reply),  cmocka_unit_test(test_timeout),
+        cmocka_unit_test(test_interrupt),      cmocka_unit_test(test_callback_ends_the_wait),
+        cmocka_unit_test(test_wrong_calls),    cmocka_unit_test(test_unreachable),
+        cmocka_unit_test(test_turned_away),    cmocka_unit_test(test_exec),
+        cmocka_unit_test(test_exec_pipes),     cmocka_unit_test(test_exec_refused),
+        cmocka_unit_test(test_exec_ends),      cmocka_unit_test(test_logs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
