@@ -335,8 +335,7 @@ test_the_monitors_descriptors_do_not_grow() {
     ready web
     local before i round
     bg status web
-    before=$(descriptors)
-    for round in 1 2; do
+    for round in 1 2 3; do
         for i in v1 v2; do
             bg deploy web "$i"
         done
@@ -348,6 +347,7 @@ test_the_monitors_descriptors_do_not_grow() {
         bg stage web v2 || bg abort web
         bg remove web --force
         wait_for 10 nothing_is_left || fail "round $round: something is left over"
+        [ "$round" != 1 ] || before=$(descriptors) # some are opened when they are first needed
     done
     expect_eq "$before" "$(descriptors)" "the monitor's open descriptors"
     no_bug_logged
