@@ -19,6 +19,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <netinet/in.h>
@@ -62,7 +63,7 @@ static struct {
     const char *release, *zone;
     const char *listen;
     unsigned port, udp_port;
-    uint64_t start_delay_ms, unhealthy_after_ms, exit_after_ms;
+    uint64_t start_delay_ms, unhealthy_after_ms, exit_after_ms, rude_ms;
     bool fail_start;
     uint64_t started, stopping; /* 0: not stopping, else since when */
 } app = {.epoll = -1, .listener = -1, .udp = -1, .signals = -1};
@@ -439,6 +440,10 @@ static void conn_run(struct conn *c)
         }
         if (conn_next_request(c))
             continue;
+        if (c->eof && app.rude_ms) { /* as careless servers do, and late: what came meanwhile is never read */
+            usleep((useconds_t)app.rude_ms * 1000);
+            return conn_free(c);
+        }
         if (c->eof || (app.stopping && c->in_len == 0))
             return conn_linger(c);
         return conn_watch(c, EPOLLIN);
@@ -586,6 +591,23 @@ static void watch(int *fd)
         die("epoll_ctl");
 }
 
+/* What we were given to listen on, as sd_listen_fds(3) has it; the second one is for UDP. -1: nothing. */
+static int given_socket(void)
+{
+    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+
+    if (!pid || !count || strtol(pid, NULL, 10) != getpid() || strtol(count, NULL, 10) < 1)
+        return -1;
+    fcntl(3, F_SETFL, O_NONBLOCK);
+    fcntl(3, F_SETFD, FD_CLOEXEC);
+    if (strtol(count, NULL, 10) > 1 && app.udp_port) {
+        fcntl(4, F_SETFL, O_NONBLOCK);
+        fcntl(4, F_SETFD, FD_CLOEXEC);
+        app.udp = 4;
+    }
+    return 3;
+}
+
 static void start(void)
 {
     struct rlimit files;
@@ -604,11 +626,14 @@ static void start(void)
     app.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (app.signals < 0 || app.epoll < 0)
         die("start");
-    app.listener = open_socket(app.port, SOCK_STREAM);
+    app.listener = given_socket();
+    if (app.listener < 0)
+        app.listener = open_socket(app.port, SOCK_STREAM);
     watch(&app.signals);
     watch(&app.listener);
     if (app.udp_port) {
-        app.udp = open_socket(app.udp_port, SOCK_DGRAM);
+        if (app.udp < 0)
+            app.udp = open_socket(app.udp_port, SOCK_DGRAM);
         watch(&app.udp);
     }
     app.started = now_ms();
@@ -695,9 +720,15 @@ static uint64_t number(const char *text, uint64_t max)
 static void parse_arguments(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"port", 1, NULL, 'p'},        {"udp", 1, NULL, 'u'},        {"listen", 1, NULL, 'l'},
-        {"start-delay", 1, NULL, 'd'}, {"exit-after", 1, NULL, 'x'}, {"unhealthy-after", 1, NULL, 'h'},
-        {"fail-start", 0, NULL, 'f'},  {NULL, 0, NULL, 0},
+        {"port", 1, NULL, 'p'},
+        {"udp", 1, NULL, 'u'},
+        {"listen", 1, NULL, 'l'},
+        {"rude-close", 1, NULL, 'R'},
+        {"start-delay", 1, NULL, 'd'},
+        {"exit-after", 1, NULL, 'x'},
+        {"unhealthy-after", 1, NULL, 'h'},
+        {"fail-start", 0, NULL, 'f'},
+        {NULL, 0, NULL, 0},
     };
     int opt;
 
@@ -706,6 +737,7 @@ static void parse_arguments(int argc, char **argv)
         case 'p': app.port = (unsigned)number(optarg, 65535); break;
         case 'u': app.udp_port = (unsigned)number(optarg, 65535); break;
         case 'l': app.listen = optarg; break;
+        case 'R': app.rude_ms = number(optarg, 10000); break;
         case 'd': app.start_delay_ms = number(optarg, 3600000); break;
         case 'x': app.exit_after_ms = number(optarg, 3600) * 1000; break;
         case 'h': app.unhealthy_after_ms = number(optarg, 3600) * 1000; break;
@@ -718,7 +750,7 @@ static void parse_arguments(int argc, char **argv)
     }
     if (app.port == 0 || optind < argc) {
         fprintf(stderr, "usage: web --port P [--udp P] [--listen ADDR] [--start-delay MS] "
-                        "[--unhealthy-after S] [--exit-after S] [--fail-start]\n");
+                        "[--unhealthy-after S] [--exit-after S] [--fail-start] [--rude-close MS]\n");
         exit(2);
     }
 }

@@ -35,7 +35,7 @@ extern "C" {
 #endif
 
 /* Grows with every addition to this header; the soname's number changes when something is taken away. */
-#define BLUEGREEN_API_VERSION 4
+#define BLUEGREEN_API_VERSION 5
 
 #if defined(__GNUC__)
 #define BLUEGREEN_EXPORT __attribute__((visibility("default")))
@@ -104,10 +104,11 @@ struct bluegreen_exit {
 };
 
 struct bluegreen_zone {
-    const char *state;   /* absent staging starting healthy unhealthy live draining standby frozen failed stopped */
-    const char *release; /* or NULL */
-    const char *verdict; /* of its health checks: unknown healthy unhealthy */
-    const char *detail;  /* why it failed, or what the last check said, or NULL */
+    /* absent staging starting healthy unhealthy live draining standby frozen failed stopped resting */
+    const char *state;
+    const char *release;                    /* or NULL */
+    const char *verdict;                    /* of its health checks: unknown healthy unhealthy */
+    const char *detail;                     /* why it failed, or what the last check said, or NULL */
     const char *const *addresses;           /* ended by NULL */
     int64_t pid, shim_pid;                  /* of the app and of its supervisor, as the host sees them; 0 = none */
     uint64_t tcp, udp;                      /* connections */
@@ -117,9 +118,15 @@ struct bluegreen_zone {
 
 struct bluegreen_port {
     const char *name;
-    const char *listen;   /* "80", "198.51.100.7:80", "[2001:db8::7]:80" */
-    unsigned target;      /* port in the zone */
+    const char *listen;   /* "80", "198.51.100.7:80", "[2001:db8::7]:80", "8000-8010" */
+    unsigned target;      /* port in the zone; of a range, the first */
     const char *protocol; /* "tcp", "udp" */
+};
+
+/* More of a port: in an array of its own, so that the other one stays as programs know it. */
+struct bluegreen_published {
+    unsigned count;            /* 1, or how many the range has */
+    unsigned host_connections; /* that a process of the host's still has, which served the port before */
 };
 
 /* A process of the app beside its main one. */
@@ -155,6 +162,8 @@ struct bluegreen_workload {
     const struct bluegreen_usage *usage;              /* or NULL */
     const struct bluegreen_process *const *processes; /* beside the main one; ended by NULL */
     const char *kept_until;                           /* a standby whose time ends: when; else NULL */
+    const char *fence;                                /* of [egress], now: "open" or "closed"; NULL = it has none */
+    uint64_t refused;                                 /* first packets of the zone that its fence has refused */
 };
 
 /* A running operation. */
@@ -168,6 +177,22 @@ struct bluegreen_bake {
     const char *verdict; /* how it stands */
 };
 
+/* The zone that is not live has a share of the new connections; `live` is the other one. */
+struct bluegreen_canary {
+    enum bluegreen_colour zone;
+    unsigned percent;
+    bool sticky;         /* of the clients' addresses, instead */
+    const char *since;   /* when it got a share first */
+    const char *verdict; /* how it stands */
+};
+
+/* The zone that is not live can be looked at. */
+struct bluegreen_preview {
+    enum bluegreen_colour zone;
+    const char *url;  /* or NULL: it has no port of its own */
+    uint64_t clients; /* addresses and networks that reach it by the published ports */
+};
+
 /* Somebody keeps others from changing the app. */
 struct bluegreen_lock {
     const char *since, *who, *reason;
@@ -178,6 +203,15 @@ struct bluegreen_schema {
     const char *state; /* none expanding expanded contracting contracted reverting broken */
     uint64_t expanded, contracted;
     const char *text; /* the same in words */
+};
+
+/* Since API version 5: connections of the zone that was live are waited for. */
+struct bluegreen_drain {
+    enum bluegreen_colour zone;
+    uint64_t connections, most; /* now, and at the most */
+    uint64_t nudged;            /* that rested and were ended */
+    uint64_t left_ms;           /* until its end */
+    const char *then;           /* what becomes of those that are there then: "cut", "leave" */
 };
 
 /* What a release has served while it was live. */
@@ -212,6 +246,12 @@ struct bluegreen_app {
     uint64_t queued;                       /* requests that wait for their turn */
     const char *group;                     /* of apps that are switched together, or NULL */
     const struct bluegreen_served *served; /* the live release so far, or NULL */
+    /* since API version 5 */
+    const char *firewall;                        /* rules of others' that drop what clients send, or NULL */
+    const struct bluegreen_canary *canary;       /* or NULL */
+    const struct bluegreen_preview *preview;     /* or NULL */
+    const struct bluegreen_drain *drain;         /* or NULL */
+    const struct bluegreen_published *published; /* one for each of `ports`, in their order */
 };
 
 struct bluegreen_status {
@@ -238,6 +278,7 @@ struct bluegreen_switched {
     uint64_t generation_before, generation_after;
     bool drain_known; /* it has ended, and how many there were is known */
     uint64_t drained, cut, left, drain_ms;
+    uint64_t nudged; /* since API version 5 */
 };
 
 struct bluegreen_hook {
@@ -262,8 +303,8 @@ struct bluegreen_entry {
     const char *reason; /* why it failed, or what else there is to say, or NULL */
     const char *json;
     /* since API version 2 */
-    /* NULL, or "out-of-memory", "crash-loop", "watchdog", "bake-breach", "hook", "removed", and more some day: verb is
-     * "incident" then, `to` its zone */
+    /* NULL, or "out-of-memory", "crash-loop", "watchdog", "bake-breach", "hook", "removed", "firewall", and more some
+     * day: verb is "incident" then, `to` its zone */
     const char *incident;
     /* since API version 4 */
     const struct bluegreen_step *steps; /* that it entered, in order */
@@ -333,7 +374,9 @@ enum bluegreen_verb {
     BLUEGREEN_DIFF,    /* app: compare the zones */
     BLUEGREEN_LOCK,    /* app, text: why; nobody changes it until it is unlocked, but for going back */
     BLUEGREEN_UNLOCK,  /* app */
-    BLUEGREEN_WAIT     /* app, text: the state to wait for, as bluegreen(1) names them */
+    BLUEGREEN_WAIT,    /* app, text: the state to wait for, as bluegreen(1) names them */
+    /* since API version 5 */
+    BLUEGREEN_DOCTOR /* app or none: what is in the way of clients */
 };
 
 /* Go on in spite of a refusal that can be overridden. */
@@ -346,6 +389,8 @@ enum bluegreen_verb {
  * to a release that needs the schema from before a contract. */
 #define BLUEGREEN_QUEUE         0x10u
 #define BLUEGREEN_PAST_CONTRACT 0x20u
+/* Of a switch with a canary, since API version 5: its share is of the clients' addresses. */
+#define BLUEGREEN_STICKY 0x40u
 
 struct bluegreen_progress {
     const char *step; /* build start health switch drain cut done ... */
@@ -358,6 +403,9 @@ struct bluegreen_progress {
     /* since API version 3 */
     uint64_t wait_ms;   /* 0, or the step is a wait that ends after so long at the latest */
     uint64_t waited_ms; /* of it, when this was sent */
+    /* since API version 5 */
+    uint64_t live_connections; /* has_connections: of the zone that is live now */
+    uint64_t nudged;           /* has_connections: that rested and were ended */
 };
 
 /* progress is the library's and valid during the call, or NULL: see bluegreen_set_tick. Return true to go on. After
@@ -375,11 +423,13 @@ struct bluegreen_receipt {
     uint64_t duration_ms;                         /* of the whole operation */
     const char *who;
     const char *json;
+    /* since API version 5 */
+    uint64_t nudged; /* of `drained`: nothing was to come on them any more, and the app was told that they are over */
 };
 
 /* A row of an answer. */
 struct bluegreen_item {
-    const char *kind; /* "release", "difference", "schema", "app" */
+    const char *kind; /* "release", "difference", "schema", "app"; of doctor "ok" to "fault", "more", "mend" */
     const char *name;
     const char *values[2]; /* by colour; or NULL */
     const char *text;      /* or NULL */
@@ -402,7 +452,8 @@ struct bluegreen_request {
     enum bluegreen_verb verb;
     const char *app;
     const char *group; /* switch, rollback: instead of app, all apps of that group in one transaction */
-    const char *release, *action, *text;
+    const char *release, *action;
+    const char *text; /* lock: why; wait: the state; switch, since API version 5: the share of a canary, as "10%" */
     unsigned flags;
 };
 
@@ -481,6 +532,40 @@ BLUEGREEN_EXPORT int bluegreen_logs(struct bluegreen *agent, const char *app, en
                                     struct bluegreen_logs **logs, struct bluegreen_error *error);
 /* Closes the descriptors too. */
 BLUEGREEN_EXPORT void bluegreen_logs_free(struct bluegreen_logs *logs);
+
+/* --- connections (since API version 5) ------------------------------------------------------------------- */
+
+/* A client's, of TCP, or its flow of UDP. -1 = unknown. */
+struct bluegreen_connection {
+    enum bluegreen_colour zone;
+    const char *protocol; /* "tcp", "udp" */
+    const char *port;     /* its name in [ports], or NULL */
+    unsigned target;      /* the port in the zone */
+    const char *peer;     /* the client as the zone sees it: "192.0.2.7:51234", "[2001:db8::7]:51234" */
+    const char *state;    /* "established", "close-wait", ...; of UDP "replied", "unreplied" */
+    int64_t age_ms;       /* if not age_exact: at least so old */
+    bool age_exact;
+    int64_t idle_ms; /* since either side has sent data */
+    bool rests;      /* everything was asked and answered, and it is idle for [drain] nudge_after */
+    bool nudged;     /* it was told to end and has not yet */
+    int64_t bytes_in, bytes_out;
+    uint64_t unread;      /* bytes that the app has not read */
+    uint64_t unconfirmed; /* bytes of the app's that the client has not confirmed */
+    const char *json;
+};
+
+struct bluegreen_connections {
+    const struct bluegreen_connection *const *connections; /* those of the zone that is not live first */
+    size_t count;
+    const char *text; /* how many are left out, or NULL */
+    const char *json; /* {"connections":[...]} */
+};
+
+/* zone BLUEGREEN_NONE: both. limit: at most that many, 1 to 1000; 0 = 100. */
+BLUEGREEN_EXPORT int bluegreen_connections(struct bluegreen *agent, const char *app, enum bluegreen_colour zone,
+                                           unsigned limit, struct bluegreen_connections **connections,
+                                           struct bluegreen_error *error);
+BLUEGREEN_EXPORT void bluegreen_connections_free(struct bluegreen_connections *connections);
 
 #ifdef __cplusplus
 }

@@ -40,13 +40,16 @@ enum wire_result admit_staging(struct app *app, const struct wire_request *reque
         return admit_refuse(err, RESULT_REFUSED,
                             "%s is stopped; \"bluegreen start %s\" first, or \"bluegreen remove %s\"", app->name,
                             app->name, app->name);
-    if (zone->state == ZONE_DRAINING && !(request->flags & WIRE_FORCE))
+    bool drains = zone->drain.timer && !zone->drain.passive;
+    if (drains && !(request->flags & WIRE_FORCE))
         return admit_refuse(
             err, RESULT_BUSY,
             "zone %s of %s is still draining %u connections of the last switch; \"bluegreen drain %s\" waits for "
             "them, --force ends them",
             colour_name(*target), app->name, zone->drain.last, app->name);
-    enum wire_result there = release_admit_staging(app, request->release, err);
+    enum wire_result there = admit_canary_free(app, err);
+    if (there == RESULT_DONE)
+        there = release_admit_staging(app, request->release, err);
     if (there != RESULT_DONE)
         return there;
     if (app_check_ports(app, app->service, err) < 0 || limits_check(app->agent, app->service, err) < 0)
@@ -72,7 +75,7 @@ static enum wire_result admit_switch(struct app *app, bool rollback, bool force,
     else
         *target = colour_other((enum colour)app->live);
     const struct app_zone *zone = zone_of(app, *target);
-    bool was_live = zone->state == ZONE_STANDBY || zone->state == ZONE_DRAINING || zone->state == ZONE_FROZEN;
+    bool was_live = zone_was_live(zone);
     bool staged = zone->state == ZONE_HEALTHY || zone->state == ZONE_UNHEALTHY;
     if (rollback && staged)
         return admit_refuse(err, RESULT_REFUSED,
@@ -88,6 +91,19 @@ static enum wire_result admit_switch(struct app *app, bool rollback, bool force,
         return admit_refuse(err, RESULT_REFUSED, "%s is bad: %s; --force makes it live all the same", zone->release,
                             zone->mark_reason);
     return RESULT_DONE;
+}
+
+/* What is staged beside the live release would run beside it. */
+static enum wire_result admit_beside(const struct app *app, const struct wire_request *request, struct error *err)
+{
+    const struct service *live = app->live >= 0 ? app->zones[app->live].service : NULL;
+    bool whole = request->verb == VERB_DEPLOY && request->stop_after == STEP_IDLE;
+    if (app->state != APP_RUNNING || !live || whole || !(app->service->hold || live->hold))
+        return RESULT_DONE;
+    return admit_refuse(err, RESULT_REFUSED,
+                        "[switch] mode = hold: of %s one release runs at a time, so nothing is staged beside %s; "
+                        "\"bluegreen deploy %s %s\" stops that, starts the new one and lets clients wait meanwhile",
+                        app->name, app->zones[app->live].release, app->name, request->release);
 }
 
 /* Where nothing is staged a standby may be tested, too: whether it would still do is worth knowing. */
@@ -119,7 +135,9 @@ static enum wire_result admit_test(struct app *app, enum colour *target, struct 
 
 static enum wire_result admit_rehearse(struct app *app, enum colour *target, struct error *err)
 {
-    enum wire_result result = admit_switch(app, true, true, target, err);
+    enum wire_result result = admit_canary_free(app, err);
+    if (result == RESULT_DONE)
+        result = admit_switch(app, true, true, target, err);
     if (result != RESULT_DONE)
         return result;
     const struct app_zone *zone = zone_of(app, *target);
@@ -128,6 +146,11 @@ static enum wire_result admit_rehearse(struct app *app, enum colour *target, str
                             zone->mark_reason);
     if (app->live < 0)
         return admit_refuse(err, RESULT_REFUSED, "%s has no live release to come back to; deploy one first", app->name);
+    if (hold_applies(app, VERB_ROLLBACK, *target))
+        return admit_refuse(err, RESULT_REFUSED,
+                            "[switch] mode = hold: of %s one release runs at a time, and a rehearsal needs both; "
+                            "\"bluegreen rollback %s\" is what a rehearsal would do, twice",
+                            app->name, app->name);
     if (zone->state == ZONE_DRAINING)
         return admit_refuse(
             err, RESULT_BUSY,
@@ -203,9 +226,21 @@ enum wire_result admit(struct app *app, const struct wire_request *request, enum
         return result;
     switch ((enum wire_verb)request->verb) {
     case VERB_DEPLOY:
-    case VERB_STAGE: result = admit_staging(app, request, target, err); break;
-    case VERB_SWITCH: result = admit_switch(app, false, request->flags & WIRE_FORCE, target, err); break;
-    case VERB_ROLLBACK: result = admit_switch(app, true, request->flags & WIRE_FORCE, target, err); break;
+    case VERB_STAGE:
+        result = admit_staging(app, request, target, err);
+        if (result == RESULT_DONE)
+            result = admit_beside(app, request, err);
+        break;
+    case VERB_SWITCH:
+        result = admit_switch(app, false, request->flags & WIRE_FORCE, target, err);
+        if (result == RESULT_DONE && request->canary > 0)
+            result = admit_canary(app, *target, err);
+        break;
+    case VERB_ROLLBACK:
+        result = admit_canary_free(app, err); /* of one app by itself it is another operation */
+        if (result == RESULT_DONE)
+            result = admit_switch(app, true, request->flags & WIRE_FORCE, target, err);
+        break;
     case VERB_TEST: return admit_test(app, target, err);
     case VERB_REHEARSE: result = admit_rehearse(app, target, err); break;
     case VERB_START: return admit_start(app, target, err);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "agent/app.h"
+#include "agent/host.h"
 #include "agent/run.h"
 #include "base/error.h"
 #include "base/list.h"
@@ -27,6 +28,7 @@
 #include "zone/zone.h"
 
 struct group_answer;
+struct checkup;
 enum request_wait { WAIT_OPERATION, WAIT_DRAIN, WAIT_BAKE };
 
 struct request {
@@ -72,6 +74,7 @@ struct agent {
     struct prober *prober;
     struct list apps, requests, clients, commands;
     struct list diffs, digests;       /* diff.c, digests.c */
+    struct checkup *checkup;          /* doctor.c: one that runs, or NULL */
     struct list waiters;              /* waiting.c */
     struct turns turns;               /* queue.c */
     uint64_t turn;                    /* its ticket while one of them is tried, else 0 */
@@ -86,6 +89,8 @@ struct agent {
     gid_t operator_gid;
     bool have_operator_gid;
     struct role api;
+    struct host_firewall host_firewall;
+    struct host_ports host_ports;
 };
 
 /* --- apps.c ------------------------------------------------------------------------------------- */
@@ -117,6 +122,8 @@ enum wire_result admit(struct app *app, const struct wire_request *request, enum
 int zone_change(struct app_zone *zone, enum zone_change change);
 void zone_set_reason(struct app_zone *zone, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void zone_ended(struct app_zone *zone);      /* everything in it has: its kernel side goes */
+void zone_quieted(struct app_zone *zone);    /* everything in it has ended, as CHANGE_REST asked for; the zone stays */
+void zone_discard(struct app_zone *zone);    /* takes its kernel side away at once; nothing of the app runs there */
 bool zone_busy(const struct app_zone *zone); /* has kernel objects or is closing */
 void zone_id_of(const struct app_zone *zone, struct zone_id *id);
 void zone_dispose(struct app_zone *zone); /* frees what the agent holds; the kernel's side goes on */
@@ -188,6 +195,7 @@ void usage_out_of_memory(struct app_zone *zone);
 void usage_fill(struct app_zone *zone, struct wire_usage *out);
 /* Connections, at most this old: see usage.c. */
 void usage_count_connections(struct app_zone *zone);
+void usage_count_tcp(struct app_zone *zone); /* of TCP only */
 
 /* --- probing.c ---------------------------------------------------------------------------------- */
 void probing_start(struct app_zone *zone);
@@ -226,6 +234,12 @@ bool drain_times(const struct app_zone *zone, uint64_t *begun_ms, uint64_t *dead
 /* For `drain APP` on a zone that is not draining. */
 int drain_watch(struct app_zone *zone, struct error *err);
 uint32_t zone_count_tcp(struct app_zone *zone);
+void drain_fill(const struct app_zone *zone, struct wire_drain *out); /* nothing if there is none that ends */
+/* nudging.c: for a drain's look. */
+void nudging_consider(struct app_zone *zone);
+void nudging_count(struct app_zone *zone); /* as the shim has told until now */
+/* The drain is over: clients of those that went on all the same are heard again. */
+void nudging_end(struct app_zone *zone);
 
 /* --- routing.c ---------------------------------------------------------------------------------- */
 /* Sends the apps' present state to the kernel. */
@@ -239,10 +253,32 @@ struct route {
     enum colour to;
     int former_live;
     enum app_state former_state;
+    uint8_t former_share;
 };
 int routing_switch_all(struct agent *agent, struct route routes[], size_t count, struct transaction *transaction,
                        struct error *err);
 int routing_unpublish(struct app *app, struct error *err);
+/* It ends, and no rule leads to it: UDP that was kept with it goes to the live one from now on. */
+void routing_zone_gone(struct app_zone *zone);
+/* The share of a canary; 0 takes it away, and its flows that can follow go with it. */
+int routing_share(struct app *app, uint8_t percent, bool sticky, struct transaction *transaction, struct error *err);
+/* New connections go to this zone, or back to the live one, without a change of what is live; what had no answer yet
+ * goes with them. */
+int routing_hold(struct app *app, int zone, struct transaction *transaction, struct error *err);
+
+/* --- egress.c ----------------------------------------------------------------------------------- */
+/* Fills what the zone may reach now; host is the host's end of its cable. */
+int egress_fill(const struct app_zone *zone, const struct address *host, struct ruleset_zone *out, struct error *err);
+/* It is live now: tells what was refused before. */
+void egress_gained(struct app_zone *zone);
+/* No client is in it any more: a fence closes, and what it has open to outside ends. */
+void egress_drained(struct app_zone *zone);
+/* The rules are loaded: what its fenced zones have open and may not have ends. */
+void egress_cut(struct app *app);
+/* Its file was taken in: the rules follow. */
+void egress_changed(struct app *app);
+/* Fills what a client sees of it. */
+void egress_status(const struct app_zone *zone, struct wire_zone *out);
 
 /* --- operations.c, steps.c ---------------------------------------------------------------------- */
 int operation_begin(struct app *app, enum wire_verb verb, enum colour target, const char *release, bool force,
@@ -274,7 +310,8 @@ void step_enter(struct app *app, enum step step);
  * the operation's timer, a drain's deadline or the bake's time, the line says how much of the wait is over. */
 void progress(struct app *app, enum colour zone, const char *step, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-void progress_count(struct app *app, enum colour zone, const char *step, uint32_t connections);
+/* Of a drain: connections in this zone and in the other. */
+void progress_count(struct app_zone *zone);
 /* How the bake stands, to those who wait for its end and have not heard it yet. */
 void progress_bake(struct app *app);
 /* How things are now, to one who has just come to wait. */
@@ -346,6 +383,34 @@ int schema_admits(const struct app *app, const struct app_zone *zone, struct err
 int schema_admits_release(const struct app *app, const char *release, bool past, struct error *err);
 void schema_fill(const struct app *app, struct wire_schema *out);
 
+/* --- holding.c, hold_back.c: [switch] mode = hold --------------------------------------------------- */
+/* Must the live release stop before this verb's one starts? */
+bool hold_applies(const struct app *app, enum wire_verb verb, enum colour target);
+/* One of the app's releases never runs beside another. */
+bool app_holds(const struct app *app);
+/* The steps of these names. */
+void hold_revive(struct app *app);
+void hold_begin(struct app *app);
+void hold_empty(struct app *app);
+void hold_rest(struct app *app);
+/* For STEP_SWITCH: live from now on, and clients get in. */
+int hold_let_in(struct app *app, struct transaction *transaction, struct error *err);
+void hold_fill_receipt(struct app *app);
+void hold_quieted(struct app_zone *zone); /* nothing runs in it any more */
+void hold_over(struct app *app);          /* nobody waits any more */
+void hold_dispose(struct app *app);
+/* The operation has failed: true if the release that was live comes back first. */
+bool hold_way_back(struct app *app, const char *reason);
+void hold_back_hold(struct app *app);
+void hold_back_rest(struct app *app);
+void hold_back_start(struct app *app);
+void hold_back_health(struct app *app);
+void hold_back_switch(struct app *app);
+/* An agent ended in the middle of one: true if its way back is the operation from now on. After adoption. */
+bool hold_resume(struct app *app, const struct folded_app *folded, int kernel_live);
+/* Before the rules are loaded, and the zones' kernel sides are known. */
+void hold_recover(struct app *app);
+
 /* --- bake.c, failover.c, rehearse.c --------------------------------------------------------------- */
 /* Called by operations.c when a deploy or switch is done: begins it if the release has one. */
 void bake_begin(struct app *app);
@@ -385,6 +450,38 @@ int operation_begin_by_agent(struct app *app, enum wire_verb verb, const char *w
 const char *zone_failing(const struct app_zone *zone);
 /* What is thought of a release that was live; recorded where it is new. */
 void zone_set_mark(struct app_zone *zone, enum zone_mark mark, const char *reason);
+
+/* --- canary.c, canary_admission.c ------------------------------------------------------------------ */
+/* RESULT_DONE if no canary has a share that this would take from it without a word. */
+enum wire_result admit_canary_free(struct app *app, struct error *err);
+/* For a switch that was admitted: may it be one of a share only? */
+enum wire_result admit_canary(struct app *app, enum colour target, struct error *err);
+void handle_canary_back(const struct asked *asked, struct app *app); /* abort and rollback, while it has a share */
+bool canary_runs(const struct app *app);
+struct app_zone *canary_zone(struct app *app); /* NULL: there is none */
+void canary_enter(struct app *app);            /* STEP_SHARE */
+/* The operation that takes it back, up to its first step. */
+int canary_take_back(struct app *app, const char *asker, struct error *err);
+void canary_done_text(const struct app *app, char *text, size_t size);
+/* Something happened to this zone that may be a breach, as for a bake. */
+void canary_look(struct app_zone *zone);
+void canary_probed(struct app_zone *zone);
+void canary_make_way(struct app *app); /* an operation begins */
+void canary_over(struct app *app);     /* a transaction has made another zone live */
+void canary_zone_changes(struct app_zone *zone, enum zone_change change, enum zone_state next);
+void canary_record(struct app *app);
+void canary_recover(struct app *app, const struct folded_app *folded);
+void canary_fill(struct app *app, struct wire_canary *out);
+void canary_dispose(struct app *app);
+
+/* --- preview.c ------------------------------------------------------------------------------------ */
+struct app_zone *preview_zone(struct app *app); /* that is previewed now, or NULL */
+/* "http://host:8081"; "" if its configuration has no such port. */
+void preview_url(const struct app_zone *zone, char *url, size_t size);
+/* Its zone was frozen or thawed, or another one may be reached by others: no other change of the rule set follows. */
+void preview_follow(struct app *app);
+bool preview_wanted(const struct app_zone *zone); /* there is something of it in the zone's configuration */
+void preview_fill(struct app *app, struct wire_preview *out);
 
 /* --- groups.c, group_admission.c, group_answer.c ------------------------------------------------------ */
 /* The group that it is in, "" if in none. */
@@ -529,6 +626,11 @@ void handle_diff(const struct asked *asked, struct app *app);
 void diffs_client_gone(struct agent *agent, uint64_t client);
 void diffs_dispose(struct agent *agent); /* the agent ends */
 
+/* --- doctor.c ----------------------------------------------------------------------------------- */
+void handle_doctor(const struct asked *asked);
+void doctor_client_gone(struct agent *agent, uint64_t client);
+void doctor_dispose(struct agent *agent); /* the agent ends */
+
 /* --- commands.c ------------------------------------------------------------------------------- */
 /* VERB_EXEC: unlike requests it is not looked at yet, but for its length. */
 void handle_exec(struct agent *agent, const struct wire_command *command);
@@ -541,6 +643,9 @@ void commands_zone_gone(struct app_zone *zone);
 /* A client closed its connection; 0: the api role died, all of them are gone. */
 void commands_of_client_gone(struct agent *agent, uint64_t client);
 void commands_close(struct agent *agent);
+
+/* --- connections.c ----------------------------------------------------------------------------- */
+void handle_connections(const struct asked *asked, struct app *app);
 
 /* --- logs.c ------------------------------------------------------------------------------------ */
 void handle_logs(const struct asked *asked, struct app *app);
@@ -555,6 +660,8 @@ int recover(struct agent *agent, const struct fold *fold, struct error *err);
 /* All of it or nothing. problems gets one line each; notes what waits for the next release. */
 /* at_start: accounts and executables that are missing keep nobody else from coming back, and are not looked for. */
 int reload(struct agent *agent, bool at_start, struct words *problems, struct text *notes);
+/* In what takes effect when the agent is started again. */
+bool agent_conf_differs(const struct agent_conf *a, const struct agent_conf *b);
 /* What the files say of the host: accounts, executables, routes (pools may be NULL: not looked at). -EINVAL with
  * problems. */
 int check_host(const char *config_dir, const struct address_pools *pools, const struct app_set *set,

@@ -13,6 +13,7 @@
 #include "model/verdict.h"
 #include "model/wire.h"
 #include "os/loop.h"
+#include "traffic/traffic.h"
 #include "zone/zone.h"
 
 struct agent;
@@ -44,6 +45,11 @@ struct drain {
     bool has_receipt;
     uint64_t operation; /* its number in the journal */
     uint64_t begun_ms;
+    uint64_t nudge_ms;              /* when to look again for connections that rest; 0 = at once */
+    uint64_t listen_ms;             /* when to look for those that were nudged and go on */
+    uint32_t nudged, nudged_before; /* connections; as the shim had counted when it began */
+    uint32_t told_nudged;           /* as clients have heard */
+    bool nudge_failed;              /* and it was said */
 };
 
 struct app_zone {
@@ -66,6 +72,7 @@ struct app_zone {
     struct loop_source *shim_source;
     struct loop_timer *close_timer;   /* armed while closing: the shim's last moment */
     bool closing;                     /* the app was asked to stop, the zone goes when it has */
+    bool quieting;                    /* the app was asked to stop, and the zone stays; close_timer is armed */
     struct loop_timer *rebuild_timer; /* a lost zone that could not be rebuilt is tried again */
     uint32_t rebuild_failures;
     struct verdict_tracker tracker;
@@ -85,6 +92,7 @@ struct app_zone {
     uint32_t cpu_permille;   /* between the last two readings */
     struct zone_usage ooms;  /* what was there when out of memory was last told; only its counters mean something */
     struct incident_log incidents[INCIDENTS];
+    uint64_t refused_told; /* of its fence's count: what the history has */
 };
 
 struct operation {
@@ -109,9 +117,16 @@ struct operation {
     struct wire_receipt receipt; /* filled by the switch */
     bool staged;                 /* the target zone is this operation's: failing gives it up */
     uint64_t log_before;         /* bytes of the target's log that an earlier release wrote */
+    bool hold;                   /* its plan is that of a hold */
+    bool held;                   /* clients wait, or did so when it failed */
+    bool back;                   /* it failed in the hold: its plan is the way back */
+    enum step failed_in;         /* that failed */
     bool switched;
     bool aborted;
     enum wire_action action; /* of VERB_SCHEMA */
+    bool canary;             /* it changes a share only: its plan is plan_of_canary's */
+    uint8_t share;           /* that the target is to have; 0: the one that it goes back from has none any more */
+    bool sticky;
     struct group_run *group; /* it moves together with others (groups.c); NULL: by itself */
     size_t test_page;        /* STEP_TEST: the page that is asked for */
     uint64_t test_probe;     /* of the prober; 0 = none is under way */
@@ -134,6 +149,29 @@ struct bake_run {
     bool tried;                     /* to switch back */
     uint64_t again_ms;              /* not again before then */
     char stuck[WIRE_TEXT_MAX + 1];  /* why it was not switched back, as it was last said */
+};
+
+/* [switch] mode = hold: one release stops before the other starts, and clients wait meanwhile. */
+struct hold_run {
+    struct loop_timer *limit_timer, *look_timer; /* NULL until the first one */
+    uint64_t began_ms, empty_until_ms;
+    struct transaction transaction; /* the one that made clients wait */
+    uint32_t most, cut;             /* connections of the release that stops */
+    bool zero_seen;
+};
+
+/* The zone that is not live has a share of the new connections. */
+struct canary_run {
+    uint8_t percent; /* 0 = none, and the rest means nothing */
+    bool sticky;
+    uint64_t since_unix_ms; /* since it has one */
+    uint64_t operation;     /* that set it */
+    struct bake_figures base;
+    struct bake_watch watch;
+    struct loop_timer *timer; /* the next look; NULL until the first canary */
+    uint64_t guard_due_ms;
+    bool guard_running;
+    char breach[WIRE_TEXT_MAX + 1]; /* "" = none */
 };
 
 /* What a rehearsal measures. */
@@ -182,18 +220,28 @@ struct app {
     struct loop_timer *workers_timer; /* armed while workers.c is to look */
     struct loop_timer *keep_timer;    /* armed while [standby] keep ends some time; NULL until then */
     struct bake_run bake;
+    struct canary_run canary;
     struct serving serving;
     struct app_lock lock;
     struct schema schema;
     struct schema_run schema_run;
     struct loop_timer *schema_timer; /* NULL until the first look */
     struct rehearsal rehearsal;
+    struct hold_run hold;
+    int held; /* the zone that new connections are sent to, and wait for, while another one is live still; or -1 */
     uint64_t failover_after_ms;            /* one has failed: not before then */
     char failover_said[WIRE_TEXT_MAX + 1]; /* why there is none, so that it is said once */
     struct list release_jobs;              /* releases.c: what is done to its releases on the disk */
     struct list hooks;                     /* hooks.c: the first one runs, the others wait for it */
     struct loop_timer *hooks_timer;        /* armed while the next one is to begin */
 };
+
+/* Its release was live before: there is a way back to it. */
+static inline bool zone_was_live(const struct app_zone *zone)
+{
+    return zone->state == ZONE_STANDBY || zone->state == ZONE_DRAINING || zone->state == ZONE_FROZEN ||
+           zone->state == ZONE_RESTING;
+}
 
 static inline struct app_zone *zone_of(struct app *app, enum colour colour)
 {

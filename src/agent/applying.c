@@ -21,7 +21,7 @@ static void path_of(const struct app *app, char path[PATH_MAX])
 /* A standby's configuration is behind the live one's by a release: what it lacks waits for nothing. */
 static bool is_told_of(const struct app_zone *zone)
 {
-    return zone->state != ZONE_STANDBY && zone->state != ZONE_FROZEN && zone->state != ZONE_DRAINING;
+    return !zone_was_live(zone);
 }
 
 static void add_names(struct words *to, const struct words *names)
@@ -46,6 +46,8 @@ static void use(struct app_zone *zone, struct overlay *overlay)
 }
 
 struct told {
+    bool reach;   /* what a zone may reach is another one */
+    bool preview; /* who may look at it */
     struct words now, waits;
     struct text refused;
 };
@@ -62,6 +64,8 @@ static void take_in_zone(struct app_zone *zone, const struct service *before, co
     conf_overlay(path, zone->service, before, fresh, &overlay, &problems);
     if (overlay.service) {
         add_names(&told->now, &overlay.now);
+        told->reach |= !service_reach_equal(zone->service, overlay.service);
+        told->preview |= !service_preview_equal(zone->service, overlay.service);
         if (overlay.now.count > 0 || !before)
             use(zone, &overlay);
     } else if (is_told_of(zone) && !told->refused.length) {
@@ -107,6 +111,10 @@ void app_take_file(struct app *app, struct service *fresh, struct text *notes)
     text_clear(&told.refused);
     service_free(before);
     keeping_schedule(app);
+    if (told.reach)
+        egress_changed(app);
+    if (told.preview)
+        preview_follow(app);
 }
 
 void zone_take_file(struct app_zone *zone)

@@ -61,7 +61,7 @@ int app_get(struct agent *agent, const char *name, struct app **out, struct erro
     app = calloc(1, sizeof *app);
     if (!app)
         return error_errno(err, ENOMEM, "add app %s", name);
-    *app = (struct app){.agent = agent, .index = index, .live = -1, .state = APP_EMPTY};
+    *app = (struct app){.agent = agent, .index = index, .live = -1, .held = -1, .state = APP_EMPTY};
     text_copy(app->name, sizeof app->name, name);
     for (int colour = 0; colour < COLOURS; colour++) {
         app->zones[colour].app = app;
@@ -94,8 +94,10 @@ void app_free(struct app *app)
     releases_dispose(app);
     hooks_dispose(app);
     bake_dispose(app);
+    canary_dispose(app);
     keeping_dispose(app);
     rehearse_dispose(app);
+    hold_dispose(app);
     schema_dispose(app);
     for (int colour = 0; colour < COLOURS; colour++)
         zone_dispose(&app->zones[colour]);
@@ -120,16 +122,17 @@ bool app_is_empty(const struct app *app)
 static int check_against(const struct app *other, const struct service *theirs, const struct service *ours,
                          struct error *err)
 {
-    for (size_t i = 0; i < ours->port_count; i++) {
-        for (size_t j = 0; j < theirs->port_count; j++) {
-            if (!port_conflicts(&ours->ports[i], &theirs->ports[j]))
+    const struct port *port, *taken;
+    for (size_t i = 0; (port = service_claim(ours, i)); i++) {
+        for (size_t j = 0; (taken = service_claim(theirs, j)); j++) {
+            if (!port_conflicts(port, taken))
                 continue;
-            char listen[PORT_LISTEN_TEXT_MAX];
+            char listen[PORT_LISTEN_TEXT_MAX], place[PORT_PLACE_MAX], their_place[PORT_PLACE_MAX];
             return error_set(err, EADDRINUSE,
-                             "%s.conf: [ports] %s: %s/%s is already published by app %s (its port %s); choose another "
-                             "port or remove that app",
-                             ours->name, ours->ports[i].name, port_listen_format(&ours->ports[i], listen),
-                             protocol_name(ours->ports[i].protocol), other->name, theirs->ports[j].name);
+                             "%s.conf: %s: %s/%s is already published by app %s (its %s); choose another port or "
+                             "remove that app",
+                             ours->name, port_place(ours, port, place), port_listen_format(port, listen),
+                             protocol_name(port->protocol), other->name, port_place(theirs, taken, their_place));
         }
     }
     return 0;

@@ -129,8 +129,7 @@ static bool way_back(struct app *app, char *why, size_t size)
     struct error err = {0};
     struct app_zone *target = zone_of(app, colour_other(app->bake.zone));
     const struct verdict_tracker *tracker = &target->tracker;
-    bool was_live = target->state == ZONE_STANDBY || target->state == ZONE_DRAINING || target->state == ZONE_FROZEN;
-    if (!was_live)
+    if (!zone_was_live(target))
         snprintf(why, size, "there is nothing to switch back to: zone %s is %s%s%.150s", colour_name(target->colour),
                  zone_state_name(target->state), target->expired ? ": " : "", target->expired ? target->reason : "");
     else if (target->mark == MARK_BAD)
@@ -139,7 +138,8 @@ static bool way_back(struct app *app, char *why, size_t size)
         text_copy(why, size, err.text);
     else if (app->bake.tried && (tracker->verdict != VERDICT_HEALTHY ||
                                  !verdict_fresh(tracker, &target->service->health, loop_now_ms(app->agent->loop))))
-        snprintf(why, size, "%s is not healthy: %s", target->release, tracker->last.detail);
+        snprintf(why, size, "%s is not healthy: %s", target->release,
+                 target->state == ZONE_RESTING ? "it rests, and was tried" : tracker->last.detail);
     else
         return true;
     return false;

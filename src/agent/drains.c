@@ -24,12 +24,14 @@ static void finish(struct app_zone *zone, uint32_t cut, uint32_t left)
 {
     struct drain *drain = &zone->drain;
     struct app *app = zone->app;
+    nudging_end(zone);
     uint32_t gone = drain->most > cut + left ? drain->most - cut - left : 0;
     drain->receipt.drained = gone;
     drain->receipt.cut = cut;
+    drain->receipt.nudged = drain->nudged < gone ? drain->nudged : gone;
     drain->receipt.duration_ms = clock_monotonic_ms() - drain->operation_ms;
-    log_info("%s/%s: drained: %u ended by themselves, %u cut, %u left", app->name, colour_name(zone->colour), gone, cut,
-             left);
+    log_info("%s/%s: drained: %u ended by themselves, %u of them nudged, %u cut, %u left", app->name,
+             colour_name(zone->colour), gone, drain->receipt.nudged, cut, left);
     char text[WIRE_TEXT_MAX] = "";
     if (left > 0)
         snprintf(text, sizeof text, "%u connections are still open in %s and were left as configured", left,
@@ -40,8 +42,10 @@ static void finish(struct app_zone *zone, uint32_t cut, uint32_t left)
     struct wire_receipt receipt = drain->receipt;
     loop_timer_free(drain->timer);
     *drain = (struct drain){0};
-    if (!passive)
+    if (!passive && zone->state == ZONE_DRAINING)
         zone_change(zone, CHANGE_DRAINED);
+    else if (!passive) /* of a canary, whose zone stays what it is */
+        egress_drained(zone);
     requests_end(app, WAIT_DRAIN, RESULT_DONE, has_receipt ? &receipt : NULL, text);
 }
 
@@ -66,6 +70,18 @@ static uint32_t on_deadline(struct app_zone *zone, uint32_t left)
     return cut;
 }
 
+static void tell(struct app_zone *zone, uint32_t connections)
+{
+    struct drain *drain = &zone->drain;
+    bool news = connections != drain->last || drain->nudged != drain->told_nudged || drain->most == 0;
+    drain->last = connections;
+    drain->told_nudged = drain->nudged;
+    if (news)
+        progress_count(zone);
+    if (connections > drain->most)
+        drain->most = connections;
+}
+
 static void on_drain_timer(void *context)
 {
     struct app_zone *zone = context;
@@ -81,11 +97,9 @@ static void on_drain_timer(void *context)
         log_warning("%s/%s: count connections: %s", zone->app->name, colour_name(zone->colour), err.text);
         connections = drain->last ? drain->last : 1; /* not knowing is not zero */
     }
-    if (connections != drain->last || drain->most == 0)
-        progress_count(zone->app, zone->colour, "drain", connections);
-    drain->last = connections;
-    if (connections > drain->most)
-        drain->most = connections;
+    if (!drain->passive)
+        nudging_consider(zone);
+    tell(zone, connections);
     if (connections == 0 && drain->zero_seen) {
         finish(zone, 0, 0);
         return;
@@ -109,7 +123,8 @@ static int begin(struct app_zone *zone, bool passive)
                                  .begun_ms = clock_monotonic_ms(),
                                  .operation_ms = loop_now_ms(loop),
                                  .deadline_ms = loop_now_ms(loop) + zone->service->drain_timeout_ms,
-                                 .timeout_ms = zone->service->drain_timeout_ms};
+                                 .timeout_ms = zone->service->drain_timeout_ms,
+                                 .nudged_before = zone->kernel ? zone_nudged(zone->kernel) : 0};
     loop_timer_arm(timer, 0);
     return 0;
 }
@@ -133,6 +148,7 @@ void drain_stop(struct app_zone *zone, const char *why)
 {
     if (!zone->drain.timer)
         return;
+    nudging_end(zone);
     loop_timer_free(zone->drain.timer);
     zone->drain = (struct drain){0};
     requests_end(zone->app, WAIT_DRAIN, why ? RESULT_FAILED : RESULT_DONE, NULL, why ? why : "");
@@ -166,6 +182,23 @@ bool drain_times(const struct app_zone *zone, uint64_t *begun_ms, uint64_t *dead
     *deadline_ms = drain->deadline_ms;
     *begun_ms = drain->deadline_ms - drain->timeout_ms;
     return true;
+}
+
+void drain_fill(const struct app_zone *zone, struct wire_drain *out)
+{
+    const struct drain *drain = &zone->drain;
+    uint64_t begun_ms, deadline_ms, now = clock_monotonic_ms();
+    if (!drain_times(zone, &begun_ms, &deadline_ms))
+        return;
+    *out = (struct wire_drain){
+        .present = 1,
+        .zone = (uint8_t)zone->colour,
+        .leave = zone->service->drain_then == DRAIN_LEAVE,
+        .connections = drain->last,
+        .most = drain->most,
+        .nudged = drain->nudged,
+        .left_ms = deadline_ms > now ? (uint32_t)(deadline_ms - now) : 0,
+    };
 }
 
 int drain_watch(struct app_zone *zone, struct error *err)

@@ -44,16 +44,11 @@ static void say_once(struct app *app, const char *why)
     log_error("%s/%s: %s fails and there is no failover: %s", app->name, colour_name(live->colour), live->release, why);
 }
 
-static bool was_live(const struct app_zone *zone)
-{
-    return zone->state == ZONE_STANDBY || zone->state == ZONE_DRAINING || zone->state == ZONE_FROZEN;
-}
-
 /* What rules it out, whatever the standby's health is. */
 static bool ruled_out(const struct app_zone *live, const struct app_zone *other, char *why, size_t size)
 {
     struct error err = {0};
-    if (!was_live(other))
+    if (!zone_was_live(other))
         snprintf(why, size, "zone %s is %s%s%.150s, so there is no standby", colour_name(other->colour),
                  zone_state_name(other->state), other->expired ? ": " : "", other->expired ? other->reason : "");
     else if (live->mark == MARK_LEFT || other->mark == MARK_LEFT)
@@ -78,6 +73,8 @@ static bool standby_is_well(struct app *app, struct app_zone *standby, char *why
         zone_change(standby, CHANGE_THAW);
         return false;
     }
+    if (standby->state == ZONE_RESTING) /* it does not run, so nobody knows: the hold finds out */
+        return true;
     if (tracker->verdict == VERDICT_UNHEALTHY)
         snprintf(why, size, "the standby %s is not healthy: %s", standby->release, tracker->last.detail);
     return standby->kernel && !standby->closing && tracker->verdict == VERDICT_HEALTHY &&

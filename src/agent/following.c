@@ -16,7 +16,7 @@ static struct app_zone *draining_zone(struct app *app)
 {
     for (int colour = 0; colour < COLOURS; colour++) {
         struct app_zone *zone = &app->zones[colour];
-        if (zone->state == ZONE_DRAINING && zone->drain.timer && !zone->drain.passive)
+        if (zone->drain.timer && !zone->drain.passive)
             return zone;
     }
     return NULL;

@@ -24,7 +24,7 @@ static bool is_idle_standby(const struct app_zone *zone)
     const struct app *app = zone->app;
     return zone->state == ZONE_STANDBY && zone->kernel && !zone->closing && app->state == APP_RUNNING &&
            app->live >= 0 && app->live != (int)zone->colour && !operation_running(app) && !zone->drain.timer &&
-           !app->bake.breach[0]; /* it is the way back: its verdict has to stay fresh */
+           !canary_runs(app) && !app->bake.breach[0]; /* it is the way back: its verdict has to stay fresh */
 }
 
 void freezing_consider(struct app_zone *zone)

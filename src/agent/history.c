@@ -101,6 +101,7 @@ static void add_drain(struct wire_history *entry, const struct record *record)
     entry->drained = record->drained;
     entry->cut = record->cut;
     entry->left = record->left;
+    entry->nudged = record->nudged;
     entry->drain_ms = record->ms;
 }
 

@@ -67,13 +67,18 @@ int hook_environment(const struct hook_call *call, const struct words *of_app, s
     const struct app_zone *zone = call->zone;
     struct app *app = zone->app;
     char four[ADDRESS_TEXT_MAX], six[ADDRESS_TEXT_MAX], live4[ADDRESS_TEXT_MAX], live6[ADDRESS_TEXT_MAX], url[URL_MAX];
-    char version_from[16], version_to[16];
+    char version_from[16], version_to[16], share[8] = "", preview[WIRE_TEXT_MAX + 1];
     const char *from, *to;
     bool is_live = app->live >= 0 && app->state == APP_RUNNING;
     find_releases(app, &from, &to);
     format_addresses(zone, four, six);
     format_addresses(is_live ? zone_of(app, (enum colour)app->live) : NULL, live4, live6);
     format_url(zone->service, four, url);
+    preview_url(zone, preview, sizeof preview);
+    if (operation_running(app) && app->operation.canary)
+        snprintf(share, sizeof share, "%u", app->operation.share);
+    else if (canary_runs(app))
+        snprintf(share, sizeof share, "%u", app->canary.percent);
     bool back = call->hook == HOOK_REVERT;
     snprintf(version_from, sizeof version_from, "%u", back ? app->schema.version : app->schema.base);
     snprintf(version_to, sizeof version_to, "%u", back ? app->schema.base : app->schema.version);
@@ -86,7 +91,8 @@ int hook_environment(const struct hook_call *call, const struct words *of_app, s
         {"BLUEGREEN_ADDRESS6", six},
         {"BLUEGREEN_LIVE_ADDRESS", live4},
         {"BLUEGREEN_URL", url},
-        {"BLUEGREEN_PREVIEW_URL", url},
+        {"BLUEGREEN_PREVIEW_URL", preview[0] ? preview : url},
+        {"BLUEGREEN_CANARY", share},
         {"BLUEGREEN_SCHEMA_FROM", version_from},
         {"BLUEGREEN_SCHEMA_TO", version_to},
     };

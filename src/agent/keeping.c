@@ -15,7 +15,7 @@ enum { JOURNAL_AGAIN_MS = 60000 };
 
 static bool rests(const struct app_zone *zone)
 {
-    return zone->state == ZONE_STANDBY || zone->state == ZONE_FROZEN;
+    return zone->state == ZONE_STANDBY || zone->state == ZONE_FROZEN || zone->state == ZONE_RESTING;
 }
 
 static struct app_zone *standby_of(struct app *app)
@@ -24,7 +24,7 @@ static struct app_zone *standby_of(struct app *app)
         return NULL;
     struct app_zone *other = zone_of(app, colour_other((enum colour)app->live));
     bool bounded = other->service && other->service->keep_ms != KEEP_UNTIL_NEXT;
-    return bounded && rests(other) && other->mark == MARK_NONE ? other : NULL;
+    return bounded && rests(other) && other->mark == MARK_NONE && !canary_runs(app) ? other : NULL;
 }
 
 uint64_t keeping_until(const struct app_zone *zone)

@@ -169,6 +169,8 @@ int zone_run_worker(struct app_zone *zone, size_t worker, struct error *err)
     if (worker == 0) {
         launch.notify = zone->service->health.notify;
         launch.watchdog_ms = zone->service->health.watchdog_ms;
+        launch.ports = zone->service->ports;
+        launch.port_count = zone->service->port_count;
     } else {
         launch.process = zone->service->processes[worker - 1].name;
         launch.argv = zone->resolved->processes[worker - 1];

@@ -52,6 +52,8 @@ static void undo(struct app *app, const char *reason)
     if (operation->staged && plan_undoes_staging(operation->verb)) {
         zone_set_reason(target, "%s", reason);
         zone_change(target, CHANGE_BREAK);
+    } else if (operation->held) { /* packets that wait there are not for anybody any more */
+        zone_discard(target);
     } else if (operation->verb == VERB_START) {
         zone_change(target, CHANGE_HALT);
     }
@@ -72,7 +74,8 @@ static void after_failure(struct app *app, const struct operation *ended, const 
 
 static void end_failed(struct app *app, const char *reason)
 {
-    enum step step = app->operation.plan[app->operation.at];
+    const struct operation *failed = &app->operation;
+    enum step step = failed->back ? failed->failed_in : failed->plan[failed->at];
     static char text[WIRE_END_TEXT_MAX];
     bool with_log =
         step == STEP_START || step == STEP_HEALTH || step == STEP_TEST || step == STEP_GATE || step == STEP_RESTORE;
@@ -101,7 +104,7 @@ static void restore_other(struct app *app)
 {
     struct app_zone *other = zone_of(app, colour_other((enum colour)app->operation.target));
     if (app->operation.verb == VERB_START && other->state == ZONE_STOPPED)
-        zone_change(other, CHANGE_RESTORE);
+        zone_change(other, app_holds(app) ? CHANGE_REST : CHANGE_RESTORE);
 }
 
 /* At once: recovery, should it come to that, is to find what the operation was for. */
@@ -128,11 +131,23 @@ static void after_success(struct app *app)
         hook_tell(app);
 }
 
+/* Where what was staged can be looked at. */
+static void add_preview(struct app *app, char *text, size_t size)
+{
+    const struct app_zone *zone = preview_zone(app);
+    char url[WIRE_TEXT_MAX + 1] = "";
+    size_t used = strlen(text);
+    if (zone)
+        preview_url(zone, url, sizeof url);
+    if (url[0])
+        snprintf(text + used, size - used, "\nlook at it: %s", url);
+}
+
 static void end_done(struct app *app)
 {
     struct operation *operation = &app->operation;
     bool stopped = operation->verb == VERB_DEPLOY && !operation->switched;
-    char text[WIRE_TEXT_MAX + 1] = "";
+    char text[2 * WIRE_TEXT_MAX + 2] = "";
     if (stopped)
         snprintf(operation->reason, sizeof operation->reason, "stopped after step %s, as asked for",
                  step_name(operation->choice.stop_after));
@@ -155,8 +170,13 @@ static void end_done(struct app *app)
                  "%s is staged in %s: \"bluegreen switch %s\" makes it live, \"bluegreen abort %s\" "
                  "removes it",
                  operation->release, colour_name(operation->target), app->name, app->name);
+    if (operation->verb == VERB_STAGE || stopped)
+        add_preview(app, text, sizeof text);
     if (operation->verb == VERB_REHEARSE || operation->verb == VERB_SCHEMA)
         text_copy(text, sizeof text, operation->reason);
+    bool canary = operation->canary;
+    if (canary)
+        canary_done_text(app, text, sizeof text);
     free(operation->output); /* of a hook that failed and decided nothing */
     operation->output = NULL;
     operation->plan = NULL;
@@ -167,6 +187,10 @@ static void end_done(struct app *app)
     group_left(group, app);
     if (switched && old && old->state == ZONE_DRAINING) {
         drain_set_receipt(old, &receipt, begun);
+        requests_move_to_drain(app);
+        return;
+    }
+    if (canary && old && old->drain.timer && !old->drain.passive) {
         requests_move_to_drain(app);
         return;
     }
@@ -220,7 +244,7 @@ int operation_event(struct app *app, enum step_event event, const char *reason)
     }
     char words[ERROR_TEXT_MAX];
     const struct probe_result *last = &zone_of(app, app->operation.target)->tracker.last;
-    if (app->operation.failing)
+    if (app->operation.failing || app->operation.back)
         text_copy(words, sizeof words, app->operation.failure);
     else if (reason)
         text_copy(words, sizeof words, reason);
@@ -228,9 +252,11 @@ int operation_event(struct app *app, enum step_event event, const char *reason)
         snprintf(words, sizeof words, "not healthy in time; the last probe said: %s",
                  last->detail[0] ? last->detail : "nothing");
     app->operation.aborted = app->operation.aborted || event == EVENT_ABORT;
+    if (hold_way_back(app, words))
+        return 0;
     if (app->operation.group)
         group_failed(app, event, words);
-    if (event == EVENT_ABORT || !hook_step_on_failure(app, words))
+    if (app->operation.aborted || !hook_step_on_failure(app, words))
         end_failed(app, words);
     return 0;
 }
@@ -247,17 +273,27 @@ void operation_zone_closed(struct app_zone *zone)
         app_free(app);
 }
 
+/* What is live; of a canary that is taken back the zone that had it. */
+static int origin_of(struct app *app, enum wire_verb verb, enum colour target)
+{
+    if (app->state != APP_RUNNING)
+        return -1;
+    bool taken_back = verb == VERB_ROLLBACK && canary_runs(app) && app->live == (int)target;
+    return taken_back ? (int)colour_other(target) : app->live;
+}
+
 int operation_begin(struct app *app, enum wire_verb verb, enum colour target, const char *release, bool force,
                     const char *who, struct error *err)
 {
     struct operation *operation = &app->operation;
     const struct app_zone *zone = zone_of(app, target);
     bake_make_way(app);
+    canary_make_way(app);
     *operation = (struct operation){
         .verb = verb,
         .target = target,
         .new_release = verb == VERB_DEPLOY || zone->state == ZONE_HEALTHY || zone->state == ZONE_UNHEALTHY,
-        .from = app->state == APP_RUNNING ? app->live : -1,
+        .from = origin_of(app, verb, target),
         .force = force,
         .begun_ms = clock_monotonic_ms(),
         .begun_unix_ms = clock_unix_ms(),
@@ -270,7 +306,8 @@ int operation_begin(struct app *app, enum wire_verb verb, enum colour target, co
     if (result < 0 && plan_needs_journal(verb))
         return error_prefix(err, "%s %s is refused because it could not be recorded", verb_name(verb), app->name);
     log_info("%s: %s %s begins, asked for by %s", app->name, verb_name(verb), release, who);
-    operation->plan = plan_of(verb);
+    operation->hold = hold_applies(app, verb, target);
+    operation->plan = operation->hold ? plan_of_hold(verb) : plan_of(verb);
     return 0;
 }
 
@@ -293,8 +330,7 @@ int operation_begin_by_agent(struct app *app, enum wire_verb verb, const char *w
         return error_set(err, EBUSY, "%s %s: another operation runs, or nothing is live", verb_name(verb), app->name);
     enum colour target = colour_other((enum colour)app->live);
     const struct app_zone *zone = zone_of(app, target);
-    bool was_live = zone->state == ZONE_STANDBY || zone->state == ZONE_DRAINING || zone->state == ZONE_FROZEN;
-    if (!was_live || !zone->service)
+    if (!zone_was_live(zone) || !zone->service)
         return error_set(err, ENOENT, "%s %s: there is nothing to switch to: zone %s is %s", verb_name(verb), app->name,
                          colour_name(target), zone_state_name(zone->state));
     int result = schema_admits(app, zone, err);

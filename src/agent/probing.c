@@ -12,25 +12,30 @@
 
 /* Until the app has answered once it is asked more often: a refused connection costs nothing, and a release that is
  * up after 80 ms should not wait for a second. */
-enum { STARTING_INTERVAL_MS = 100 };
+enum {
+    STARTING_INTERVAL_MS = 100,
+    HELD_INTERVAL_MS = 20, /* clients wait for it */
+};
 
 static const struct health *health_of(const struct app_zone *zone)
 {
     return &zone->service->health;
 }
 
+static bool is_operation_target(const struct app_zone *zone)
+{
+    return operation_running(zone->app) && zone->app->operation.target == zone->colour;
+}
+
 static uint64_t next_delay(const struct app_zone *zone)
 {
     uint32_t interval = health_of(zone)->interval_ms;
+    if (zone->app->operation.held && is_operation_target(zone) && interval > HELD_INTERVAL_MS)
+        return HELD_INTERVAL_MS;
     bool starting = zone->state == ZONE_STARTING || zone->tracker.verdict == VERDICT_UNKNOWN;
     bool passed = zone->tracker.probed_ms && zone->tracker.last.outcome == PROBE_PASS;
     bool eager = starting && !passed;
     return eager && interval > STARTING_INTERVAL_MS ? STARTING_INTERVAL_MS : interval;
-}
-
-static bool is_operation_target(const struct app_zone *zone)
-{
-    return operation_running(zone->app) && zone->app->operation.target == zone->colour;
 }
 
 static void tell(struct app_zone *zone, bool changed)
@@ -95,6 +100,7 @@ void probing_result(struct app_zone *zone, const struct probe_result *result)
     if (zone->probe_timer)
         loop_timer_arm(zone->probe_timer, next_delay(zone));
     bake_probed(zone);
+    canary_probed(zone);
     tell(zone, changed); /* last: it may tear the zone down */
 }
 
@@ -112,6 +118,7 @@ void probing_condemn(struct app_zone *zone, const char *why)
     text_copy(result.detail, sizeof result.detail, why);
     bool changed = verdict_condemn(&zone->tracker, &result, loop_now_ms(zone->app->agent->loop));
     bake_look(zone);
+    canary_look(zone);
     tell(zone, changed);
 }
 

@@ -89,7 +89,7 @@ static void on_crash_loop(struct app_zone *zone, size_t worker)
 static void give_up_waiting(struct app_zone *zone, const char *reason)
 {
     enum step step = operation_step(zone->app);
-    bool waits = step == STEP_HEALTH || step == STEP_GATE || step == STEP_RESTORE;
+    bool waits = step == STEP_HEALTH || step == STEP_GATE || step == STEP_RESTORE || step == STEP_BACK_HEALTH;
     if (waits && zone->app->operation.target == zone->colour)
         operation_event(zone->app, EVENT_FAILED, reason);
 }
@@ -134,6 +134,7 @@ static void on_exited(struct app_zone *zone, size_t worker, const struct zone_ap
     thaw_if_frozen(zone, worker);
     bool loops = crash_exited(&known->crash, &zone->service->restart, about->signalled, about->value, now);
     bake_look(zone);
+    canary_look(zone);
     if (worker == 0)
         probing_now(zone);
     if (!loops)
@@ -157,6 +158,7 @@ static void on_ended(struct app_zone *zone, size_t worker, const struct zone_app
     thaw_if_frozen(zone, worker);
     workers_schedule(zone->app);
     bake_look(zone);
+    canary_look(zone);
     if (worker > 0)
         return;
     char text[WIRE_TEXT_MAX];
@@ -191,6 +193,10 @@ static void on_all_stopped(struct app_zone *zone)
         zone_ended(zone);
         return;
     }
+    if (zone->quieting) {
+        zone_quieted(zone);
+        return;
+    }
     log_warning("%s/%s: the app was stopped by somebody else", zone->app->name, colour_name(zone->colour));
     processes_gone(zone);
 }
@@ -208,8 +214,11 @@ static void on_zone_gone(struct app_zone *zone)
         operation_event(zone->app, EVENT_LOST, "the zone's shim died");
     if (!zone->kernel || zone->closing)
         return;
+    bool was_quieting = zone->quieting;
     zone->lost = zone->state == ZONE_LIVE;
     zone_change(zone, CHANGE_LOST);
+    if (was_quieting && !zone->quieting)
+        hold_quieted(zone);
     bake_look(zone);
     failover_consider(zone->app);
 }

@@ -60,11 +60,27 @@ static void fill(const struct app *app, enum colour zone, const char *step, stru
     text_copy(message->step, sizeof message->step, step);
 }
 
-static void fill_count(struct wire_progress *message, uint32_t connections)
+/* "12 connections open, 3 nudged; 40 in green". The first time it says where there is more to see. */
+static void fill_count(const struct app_zone *zone, bool first, struct wire_progress *message)
 {
+    const struct drain *drain = &zone->drain;
+    struct app_zone *other = zone_of(zone->app, colour_other(zone->colour));
+    int used =
+        snprintf(message->text, sizeof message->text, "%u connection%s open", drain->last, drain->last == 1 ? "" : "s");
+    if (drain->nudged)
+        used += snprintf(message->text + used, sizeof message->text - (size_t)used, ", %u nudged", drain->nudged);
+    if (other->kernel && !other->closing) {
+        usage_count_tcp(other);
+        message->live_connections = other->tcp_count;
+        used += snprintf(message->text + used, sizeof message->text - (size_t)used, "; %u in %s", other->tcp_count,
+                         colour_name(other->colour));
+    }
+    if (first && drain->last > 0)
+        snprintf(message->text + used, sizeof message->text - (size_t)used,
+                 " (\"bluegreen connections %s\" lists them)", zone->app->name);
     message->has_count = 1;
-    message->connections = connections;
-    snprintf(message->text, sizeof message->text, "%u connection%s open", connections, connections == 1 ? "" : "s");
+    message->connections = drain->last;
+    message->nudged = drain->nudged;
 }
 
 static void send_to(const struct request *request, struct wire_progress *message)
@@ -98,12 +114,25 @@ void progress(struct app *app, enum colour zone, const char *step, const char *f
     send_to_all(app, &message);
 }
 
-void progress_count(struct app *app, enum colour zone, const char *step, uint32_t connections)
+static bool is_awaited(const struct app *app)
+{
+    const struct request *request;
+    list_for_each(request, &app->agent->requests, link)
+    {
+        if (request->app == app)
+            return true;
+    }
+    return false;
+}
+
+void progress_count(struct app_zone *zone)
 {
     struct wire_progress message;
-    fill(app, zone, step, &message);
-    fill_count(&message, connections);
-    send_to_all(app, &message);
+    if (!is_awaited(zone->app)) /* counting the other zone would be for nobody */
+        return;
+    fill(zone->app, zone->colour, "drain", &message);
+    fill_count(zone, zone->drain.most == 0, &message);
+    send_to_all(zone->app, &message);
 }
 
 static void tell_bake(struct request *request)
@@ -147,7 +176,7 @@ void progress_greet(struct request *request)
     } else {
         const struct app_zone *old = zone_of(app, app->live == BLUE ? GREEN : BLUE);
         fill(app, old->colour, "drain", &message);
-        fill_count(&message, old->drain.last);
+        fill_count(old, true, &message);
     }
     text_sanitise(message.text);
     send_to(request, &message);

@@ -25,6 +25,8 @@ static void record_everything(struct agent *agent)
         if (app->indexed && !agent->journal_broken)
             record_bake(app);
         if (app->indexed && !agent->journal_broken)
+            canary_record(app);
+        if (app->indexed && !agent->journal_broken)
             serving_record(app);
         if (app->indexed && schema_known(&app->schema) && !agent->journal_broken)
             record_schema(app, NULL);
@@ -139,7 +141,7 @@ static void fill_receipt(const struct operation *operation, struct record *recor
     const struct wire_receipt *receipt = &operation->receipt;
     record->operation = operation->number;
     text_copy(record->steps, sizeof record->steps, operation->steps);
-    if (!operation->switched)
+    if (!operation->switched && !receipt->transaction_us) /* a canary has no switch, and yet a transaction */
         return;
     record->transaction_us = receipt->transaction_us ? receipt->transaction_us : 1;
     record->generation_before = receipt->generation_before;
@@ -228,6 +230,7 @@ void record_drained(struct app_zone *zone, uint64_t operation, uint32_t cut, uin
     record.drained = drain->receipt.drained;
     record.cut = cut;
     record.left = left;
+    record.nudged = drain->receipt.nudged;
     record.ms = clock_monotonic_ms() - drain->begun_ms;
     agent_record(zone->app->agent, &record, NULL);
 }

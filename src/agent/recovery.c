@@ -20,7 +20,7 @@
 static bool is_kept(enum zone_state state)
 {
     return state == ZONE_LIVE || state == ZONE_DRAINING || state == ZONE_STANDBY || state == ZONE_FROZEN ||
-           state == ZONE_HEALTHY || state == ZONE_UNHEALTHY;
+           state == ZONE_HEALTHY || state == ZONE_UNHEALTHY || state == ZONE_RESTING;
 }
 
 /* The next best is what the file says today: a zone that serves is not given up for a kept file that was lost. */
@@ -115,6 +115,11 @@ static void correct(struct app_zone *zone, enum zone_state state)
     record_zone(zone);
 }
 
+static bool zone_had_turn(const struct app_zone *zone)
+{
+    return zone->state == ZONE_LIVE || zone->state == ZONE_STANDBY || zone->state == ZONE_STOPPED;
+}
+
 /* The zones' states follow from the app's, also where some of their records could not be written. */
 static void correct_zones(struct app *app)
 {
@@ -123,6 +128,8 @@ static void correct_zones(struct app *app)
         bool live = app->state == APP_RUNNING && colour == app->live;
         if (live && zone->service)
             correct(zone, ZONE_LIVE);
+        else if (!live && app_holds(app) && app->state == APP_RUNNING && zone_had_turn(zone))
+            correct(zone, ZONE_RESTING); /* the two are never started both */
         else if (!live && zone->state == ZONE_LIVE && app->state == APP_RUNNING)
             correct(zone, ZONE_DRAINING);
         else if (app->state == APP_STOPPED && is_kept(zone->state))
@@ -196,7 +203,7 @@ static void finish_stop(struct app *app, enum wire_verb verb)
         struct app_zone *zone = &app->zones[colour];
         bool keep = verb == VERB_STOP &&
                     (zone->state == ZONE_LIVE || zone->state == ZONE_STANDBY || zone->state == ZONE_DRAINING ||
-                     zone->state == ZONE_FROZEN || zone->state == ZONE_STOPPED);
+                     zone->state == ZONE_FROZEN || zone->state == ZONE_STOPPED || zone->state == ZONE_RESTING);
         zone->state = keep ? ZONE_STOPPED : zone->state == ZONE_FAILED ? ZONE_FAILED : ZONE_ABSENT;
         record_zone(zone);
     }
@@ -225,7 +232,7 @@ static void resolve_operation(struct app *app, const struct folded_app *folded, 
     if (!folded->interrupted || operation->to < 0)
         return;
     restore_operation(app, folded);
-    if (resume_rehearsal(app, kernel_live))
+    if (resume_rehearsal(app, kernel_live) || hold_resume(app, folded, kernel_live))
         return;
     bool recorded = app->live == operation->to && app->state == APP_RUNNING;
     bool switched = can_switch(operation->verb) && (kernel_live == operation->to || recorded) &&
@@ -234,8 +241,11 @@ static void resolve_operation(struct app *app, const struct folded_app *folded, 
         undo_staging(app, (enum colour)operation->to);
     if (switched && operation->verb == VERB_FAILOVER && operation->from >= 0)
         zone_set_mark(zone_of(app, (enum colour)operation->from), MARK_LEFT, app->operation.reason);
-    bool finished = switched || operation->verb == VERB_STOP || operation->verb == VERB_REMOVE;
-    if (finished && !switched)
+    bool shared = folded->canary.share > 0 && folded->canary.operation == app->operation.number;
+    if (shared)
+        snprintf(app->operation.reason, sizeof app->operation.reason, "canary %u%%", folded->canary.share);
+    bool finished = switched || shared || operation->verb == VERB_STOP || operation->verb == VERB_REMOVE;
+    if (finished && !switched && !shared)
         finish_stop(app, operation->verb);
     bool bad = switched && folded->bake.until_unix_ms && (int)folded->bake.zone == operation->to;
     const char *breach = bad && folded->bake.reason[0] ? folded->bake.reason : NULL; /* it failed behind its switch */
@@ -262,6 +272,8 @@ static void resolve(struct app *app, const struct folded_app *folded)
     int kernel_live = read_kernel_live(app);
     schema_recover(app, &folded->schema);
     resolve_operation(app, folded, kernel_live);
+    if (app->operation.back)
+        return;
     /* A rollback may have gone ahead without a journal. */
     if (app->state == APP_RUNNING && kernel_live >= 0 && kernel_live != app->live &&
         is_kept(app->zones[kernel_live].state))
@@ -271,10 +283,28 @@ static void resolve(struct app *app, const struct folded_app *folded)
 
 /* --- zones ----------------------------------------------------------------------------------------- */
 
+/* A hold's, of an agent that ended: clients get in where the release is live. Another zone is no good to anybody: what
+ * waits there would be refused. */
+static bool pull_plug(struct app_zone *zone)
+{
+    struct zone_id id;
+    struct error err = {0};
+    zone_id_of(zone, &id);
+    if (zone->app->operation.back || !zone_plugged(zone->app->agent->zone_host, &id))
+        return true;
+    if (zone->state != ZONE_LIVE || !zone->kernel)
+        return false;
+    if (zone_unplug(zone->kernel, &err) < 0)
+        log_error("%s/%s: %s", id.app, colour_name(id.colour), err.text);
+    log_notice("%s/%s: clients waited for %s and are let in", id.app, colour_name(id.colour), zone->release);
+    return true;
+}
+
 static void adopt(struct app_zone *zone)
 {
     struct error err = {0};
-    if (!is_kept(zone->state)) {
+    bool hold = zone->app->operation.back && zone->service; /* also one that had not been started */
+    if (!hold && (!is_kept(zone->state) || (zone->state == ZONE_RESTING && !pull_plug(zone)))) {
         clean(zone);
         return;
     }
@@ -284,13 +314,14 @@ static void adopt(struct app_zone *zone)
         log_info("%s/%s: %s is adopted, pid %d%s", zone->app->name, colour_name(zone->colour), zone->release, pid,
                  pid ? "" : ": it does not run at the moment");
         freezing_adopt(zone);
+        pull_plug(zone);
         if (zone_set_live(zone->kernel, zone->state == ZONE_LIVE, &err) < 0)
             log_warning("%s/%s: %s", zone->app->name, colour_name(zone->colour), err.text);
         return;
     }
     if (result != -ENOENT)
         log_warning("%s/%s: adopt: %s", zone->app->name, colour_name(zone->colour), err.text);
-    if (zone->state == ZONE_HEALTHY || zone->state == ZONE_UNHEALTHY) {
+    if (!hold && (zone->state == ZONE_HEALTHY || zone->state == ZONE_UNHEALTHY)) {
         zone_set_reason(zone, "it was staged when the host or its shim went down");
         zone->state = ZONE_FAILED;
         record_zone(zone);
@@ -310,11 +341,18 @@ static bool needs_rebuild(const struct app_zone *zone)
 {
     if (zone->state == ZONE_STOPPED)
         return zone->app->state == APP_RUNNING;
+    if (zone->state == ZONE_RESTING)
+        return false;
     return is_kept(zone->state) && (!zone->kernel || never_executed(zone));
 }
 
 static void bring_back(struct app_zone *zone)
 {
+    bool rests = zone->state == ZONE_RESTING || (zone->app->operation.back && zone->state != ZONE_LIVE);
+    if (rests && !zone->app->operation.back && zone->kernel && zone_app(zone->kernel)->pid)
+        zone_change(zone, CHANGE_REST);
+    if (rests)
+        return;
     if (needs_rebuild(zone)) {
         zone_change(zone, CHANGE_RESTORE);
     } else if (zone->kernel && zone->state != ZONE_FROZEN) {
@@ -360,13 +398,19 @@ int recover(struct agent *agent, const struct fold *fold, struct error *err)
         resolve(app, folded);
         adopt(&app->zones[BLUE]);
         adopt(&app->zones[GREEN]);
+        if (app->operation.back)
+            hold_recover(app);
         serving_recover(app, folded);
         bake_recover(app, folded);
+        canary_recover(app, folded);
         releases_recover(app, folded);
     }
     int result = routing_apply(agent, NULL, err);
     if (result < 0)
         return error_prefix(err, "load the rule set");
+    host_firewall_accept(agent);
+    host_firewall_changed(agent);
+    list_for_each(app, &agent->apps, link) egress_cut(app);
     list_for_each(app, &agent->apps, link)
     {
         if (app->live >= 0 && app->state == APP_RUNNING)
@@ -381,6 +425,8 @@ int recover(struct agent *agent, const struct fold *fold, struct error *err)
         workers_schedule(app);
         if (operation_step(app) == STEP_REHEARSE)
             step_enter(app, STEP_REHEARSE);
+        if (operation_step(app) == STEP_BACK_HOLD)
+            step_enter(app, STEP_BACK_HOLD);
     }
     report_strays(agent);
     return 0;

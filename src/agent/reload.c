@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool agent_conf_differs(const struct agent_conf *a, const struct agent_conf *b)
+bool agent_conf_differs(const struct agent_conf *a, const struct agent_conf *b)
 {
     return strcmp(a->instance, b->instance) != 0 || strcmp(a->group, b->group) != 0 ||
            memcmp(&a->pools, &b->pools, sizeof a->pools) != 0;
@@ -95,6 +95,11 @@ int reload(struct agent *agent, bool at_start, struct words *problems, struct te
     }
     log_set_level((enum log_level)conf.log_level);
     agent->conf.log_level = conf.log_level;
+    agent->conf.firewall_integrate = conf.firewall_integrate;
+    if (!at_start) {
+        host_firewall_accept(agent);
+        host_firewall_changed(agent);
+    }
     if (agent_conf_differs(&agent->conf, &conf))
         text_add(notes,
                  "bluegreen.conf: instance, group and the address pools take effect when the agent is started again");

@@ -118,6 +118,7 @@ void requests_of_client_gone(struct agent *agent, uint64_t client)
     releases_client_gone(agent, client);
     waiters_client_gone(agent, client);
     diffs_client_gone(agent, client);
+    doctor_client_gone(agent, client);
 }
 
 void request_refuse(const struct asked *asked, enum wire_result result, const char *text)
@@ -156,6 +157,12 @@ static void begin(const struct asked *asked, struct app *app)
                         client_name(asked->client), &err) < 0) {
         answer(asked, RESULT_REFUSED, err.text);
         return;
+    }
+    if (request->canary > 0) {
+        app->operation.canary = true;
+        app->operation.share = request->canary;
+        app->operation.sticky = request->sticky;
+        app->operation.plan = plan_of_canary(false);
     }
     app->operation.choice =
         (struct plan_choice){.no_test = request->flags & WIRE_NO_TEST, .stop_after = (enum step)request->stop_after};
@@ -235,6 +242,10 @@ static void handle_abort(const struct asked *asked, struct app *app)
     }
     if (releases_abort(asked, app))
         return;
+    if (canary_runs(app)) {
+        handle_canary_back(asked, app);
+        return;
+    }
     struct app_zone *other = zone_of(app, app->live >= 0 ? colour_other((enum colour)app->live) : BLUE);
     if (other->state == ZONE_DRAINING || baking(app)) { /* the switch is not over yet: it is undone */
         struct wire_request rollback = *asked->request;
@@ -317,6 +328,8 @@ static void handle_for_app(const struct asked *asked)
         handle_unlock(asked, app);
     } else if (asked->request->verb == VERB_WAIT) {
         handle_wait(asked, app);
+    } else if (asked->request->verb == VERB_CONNECTIONS) {
+        handle_connections(asked, app);
     } else if (asked->request->verb == VERB_DIFF) {
         handle_diff(asked, app);
     } else if (asked->request->verb >= VERB_SCHEMA) {
@@ -327,6 +340,8 @@ static void handle_for_app(const struct asked *asked)
         handle_attach(asked, app);
     } else if (asked->request->verb == VERB_FINISH) {
         handle_finish(asked, app);
+    } else if (asked->request->verb == VERB_ROLLBACK && canary_runs(app)) {
+        handle_canary_back(asked, app);
     } else {
         begin(asked, app);
     }
@@ -343,6 +358,7 @@ void request_dispatch(const struct asked *asked)
     switch ((enum wire_verb)asked->request->verb) {
     case VERB_VERSION: answer(asked, RESULT_DONE, BLUEGREEN_VERSION); return;
     case VERB_HISTORY: handle_history(asked); return;
+    case VERB_DOCTOR: handle_doctor(asked); return;
     case VERB_RELOAD: handle_reload(asked); return;
     case VERB_EXEC: answer(asked, RESULT_INVALID, "exec is asked for with a command"); return;
     case VERB_DEPLOY:

@@ -14,6 +14,20 @@ static bool zone_routable(const struct app_zone *zone)
     return zone->service && ((zone->kernel && !zone->closing) || zone->state == ZONE_LIVE);
 }
 
+static int fill_ports(const struct service *service, struct ruleset_zone *out, struct error *err)
+{
+    const struct preview *preview = &service->preview;
+    const struct port *port;
+    out->ports = calloc(service->port_count + preview->port_count + 1, sizeof *out->ports);
+    out->preview_from = calloc(preview->from_count + 1, sizeof *out->preview_from);
+    if (!out->ports || !out->preview_from)
+        return error_errno(err, ENOMEM, "build the rule set");
+    for (; (port = service_claim(service, out->port_count)); out->port_count++)
+        out->ports[out->port_count] = *port;
+    memcpy(out->preview_from, preview->from, preview->from_count * sizeof *out->preview_from);
+    return 0;
+}
+
 static int fill_zone(struct app_zone *zone, struct ruleset_zone *out, struct error *err)
 {
     if (!zone_routable(zone))
@@ -27,13 +41,24 @@ static int fill_zone(struct app_zone *zone, struct ruleset_zone *out, struct err
                                  .number = number,
                                  .service4 = addresses.service4,
                                  .service6 = addresses.service6,
-                                 .port_count = zone->service->port_count};
-    size_t bytes = zone->service->port_count * sizeof *out->ports;
-    out->ports = malloc(bytes ? bytes : 1);
-    if (!out->ports)
-        return error_errno(err, ENOMEM, "build the rule set");
-    memcpy(out->ports, zone->service->ports, bytes);
-    return 0;
+                                 .preview_count = zone->service->preview.port_count,
+                                 .preview_from_count = zone->service->preview.from_count};
+    result = fill_ports(zone->service, out, err);
+    return result < 0 ? result : egress_fill(zone, &addresses.host4, out, err);
+}
+
+static void fill_route(struct app *app, struct ruleset_app *out)
+{
+    int live = app->held >= 0 ? app->held : app->live;
+    bool published = app->state == APP_RUNNING && live >= 0 && out->zones[live].present;
+    out->live = published ? live : -1;
+    const struct app_zone *previewed = preview_zone(app), *canary = canary_zone(app);
+    if (previewed && out->live != (int)previewed->colour)
+        out->zones[previewed->colour].preview = out->zones[previewed->colour].present;
+    if (canary && published && out->live != (int)canary->colour && out->zones[canary->colour].present) {
+        out->canary_percent = app->canary.percent;
+        out->canary_sticky = app->canary.sticky;
+    }
 }
 
 static int build_state(struct agent *agent, struct ruleset_state *state, struct error *err)
@@ -52,8 +77,7 @@ static int build_state(struct agent *agent, struct ruleset_state *state, struct 
         if (result == 0)
             result = fill_zone(&app->zones[GREEN], &out->zones[GREEN], err);
         text_copy(out->name, sizeof out->name, app->name);
-        bool published = app->state == APP_RUNNING && app->live >= 0 && out->zones[app->live].present;
-        out->live = published ? app->live : -1;
+        fill_route(app, out);
         state->count++;
         if (result < 0)
             return result;
@@ -69,6 +93,8 @@ int routing_apply(struct agent *agent, struct transaction *transaction, struct e
     if (result == 0)
         result = traffic_apply(agent->traffic, &state, transaction ? transaction : &unused, err);
     ruleset_state_clear(&state);
+    if (result == 0)
+        host_ports_applied(agent);
     return result;
 }
 
@@ -97,6 +123,8 @@ static void take_route(struct route *route)
     struct app *app = route->app;
     route->former_live = app->live;
     route->former_state = app->state;
+    route->former_share = app->canary.percent;
+    app->canary.percent = 0;
     app->live = (int)route->to;
     app->state = APP_RUNNING;
 }
@@ -105,6 +133,7 @@ static void leave_route(const struct route *route)
 {
     route->app->live = route->former_live;
     route->app->state = route->former_state;
+    route->app->canary.percent = route->former_share;
 }
 
 /* Switch first, delete then: the other way round a packet in between would pin itself to the old zone again. */
@@ -113,6 +142,15 @@ static void release_former(const struct route *route)
     bool moved_away =
         route->former_state == APP_RUNNING && route->former_live >= 0 && route->former_live != (int)route->to;
     release_flows(route->app, moved_away ? route->former_live : -1, route->to);
+}
+
+static void took_route(const struct route *route)
+{
+    release_former(route);
+    if (route->former_state != APP_RUNNING || route->former_live < 0)
+        host_firewall_changed(route->app->agent); /* what was of no concern while nothing was published is now */
+    if (route->former_share > 0)
+        canary_over(route->app);
 }
 
 int routing_switch_all(struct agent *agent, struct route routes[], size_t count, struct transaction *transaction,
@@ -129,7 +167,7 @@ int routing_switch_all(struct agent *agent, struct route routes[], size_t count,
         if (result < 0)
             leave_route(&routes[i]);
         else
-            release_former(&routes[i]);
+            took_route(&routes[i]);
     }
     return result;
 }
@@ -144,12 +182,71 @@ int routing_switch(struct app *app, enum colour to, struct transaction *transact
     return result < 0 ? error_prefix(err, "%s: switch to %s", app->name, colour_name(to)) : 0;
 }
 
+int routing_hold(struct app *app, int zone, struct transaction *transaction, struct error *err)
+{
+    int former = app->held;
+    enum colour to = zone >= 0 ? (enum colour)zone : (enum colour)app->live;
+    app->held = zone;
+    int result = routing_apply(app->agent, transaction, err);
+    if (result < 0) {
+        app->held = former;
+        return error_prefix(err, "%s: send new connections to %s", app->name, colour_name(to));
+    }
+    release_flows(app, (int)colour_other(to), to);
+    return 0;
+}
+
+/* Whoever serves the ports now, a process of the host's perhaps, gets what would still come to a zone that goes. */
+static void forget_flows(struct app *app, enum colour colour)
+{
+    struct error err = {0};
+    if (app->zones[colour].service &&
+        traffic_forget_zone(app->agent->traffic, zone_number(app->index, colour), &err) < 0)
+        log_warning("%s: UDP flows and connections without an answer still go to %s: %s", app->name,
+                    colour_name(colour), err.text);
+}
+
+void routing_zone_gone(struct app_zone *zone)
+{
+    for (size_t i = 0; zone->service && i < zone->service->port_count; i++) {
+        if (zone->service->ports[i].protocol == PROTOCOL_UDP && zone->service->ports[i].udp == UDP_KEEP) {
+            forget_flows(zone->app, zone->colour);
+            return;
+        }
+    }
+}
+
 int routing_unpublish(struct app *app, struct error *err)
 {
     enum app_state former = app->state;
     app->state = APP_STOPPED;
     int result = routing_apply(app->agent, NULL, err);
-    if (result < 0)
+    if (result < 0) {
         app->state = former;
-    return result;
+        return result;
+    }
+    for (int colour = 0; colour < COLOURS; colour++)
+        forget_flows(app, (enum colour)colour);
+    host_firewall_changed(app->agent);
+    return 0;
+}
+
+int routing_share(struct app *app, uint8_t percent, bool sticky, struct transaction *transaction, struct error *err)
+{
+    struct canary_run *canary = &app->canary;
+    uint8_t former = canary->percent;
+    bool former_sticky = canary->sticky;
+    enum colour live = (enum colour)app->live;
+    canary->percent = percent;
+    canary->sticky = sticky;
+    int result = routing_apply(app->agent, transaction, err);
+    if (result < 0) {
+        canary->percent = former;
+        canary->sticky = former_sticky;
+        return error_prefix(err, "%s: give %s %u%% of new connections", app->name, colour_name(colour_other(live)),
+                            percent);
+    }
+    if (percent == 0)
+        release_flows(app, (int)colour_other(live), live);
+    return 0;
 }

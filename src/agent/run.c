@@ -99,6 +99,7 @@ static void on_tables_changed(void *context, int fd, uint32_t events)
         log_error("somebody changed table inet bluegreen and it cannot be put right: %s", err.text);
     else if (repaired > 0)
         log_warning("somebody changed table inet bluegreen; it was put right in one transaction");
+    host_firewall_changed(agent);
 }
 
 static int open_traffic(struct agent *agent, struct error *err)
@@ -106,10 +107,9 @@ static int open_traffic(struct agent *agent, struct error *err)
     int result = traffic_open(&agent->traffic, err);
     if (result < 0)
         return error_prefix(err, "take table inet bluegreen");
-    if (traffic_owned(agent->traffic))
-        return 0;
-    log_notice(
-        "this kernel cannot let a table outlive its owner (6.9 can), so the table is watched and repaired instead");
+    if (!traffic_owned(agent->traffic))
+        log_notice("this kernel cannot let a table outlive its owner (6.9 can), so the table is watched and repaired "
+                   "instead");
     agent->watch_source = loop_add_fd(agent->loop, traffic_watch_fd(agent->traffic), EPOLLIN, on_tables_changed, agent);
     return agent->watch_source ? 0 : error_errno(err, errno, "watch the host's tables");
 }
@@ -190,10 +190,13 @@ static void close_all(struct agent *agent)
     commands_close(agent);
     waiting_dispose(agent);
     diffs_dispose(agent);
+    doctor_dispose(agent);
     list_for_each(app, &agent->apps, link) app_free(app);
     loop_remove_fd(agent->listen_source);
     loop_remove_fd(agent->watch_source);
     loop_timer_free(agent->journal_timer);
+    host_firewall_dispose(agent);
+    host_ports_dispose(agent);
     if (agent->loop)
         clients_close(agent);
     if (agent->prober)
@@ -314,6 +317,9 @@ int agent_teardown(const struct agent_options *options, struct error *err)
         result = open_zones(&agent, err);
     if (result == 0)
         result = traffic_open(&agent.traffic, err);
+    agent.conf.firewall_integrate = false;
+    if (result == 0)
+        host_firewall_accept(&agent);
     if (result == 0) /* first the rules: packets go nowhere else meanwhile, but no rule points at nothing */
         result = traffic_remove(agent.traffic, err);
     if (result == 0)

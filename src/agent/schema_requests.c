@@ -14,7 +14,7 @@ static void answer(const struct asked *asked, enum wire_result result, const cha
 
 static struct schema_zone look_at(struct app_zone *zone)
 {
-    bool rests = zone->state == ZONE_STANDBY || zone->state == ZONE_FROZEN;
+    bool rests = zone->state == ZONE_STANDBY || zone->state == ZONE_FROZEN || zone->state == ZONE_RESTING;
     struct schema_zone seen = {
         .release = zone->release,
         .colour = colour_name(zone->colour),
@@ -232,6 +232,8 @@ static enum wire_result admit_revert(const struct asked *asked, struct app *app,
 static enum wire_result admit_action(const struct asked *asked, struct app *app, struct place *place, struct error *err)
 {
     enum wire_result result = admit_busy(app, err);
+    if (result == RESULT_DONE)
+        result = admit_canary_free(app, err);
     if (result != RESULT_DONE)
         return result;
     switch ((enum wire_action)asked->request->action) {

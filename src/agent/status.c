@@ -50,6 +50,8 @@ static const char *detail_of(const struct app_zone *zone)
 {
     if (zone->state == ZONE_FROZEN && !zone->reason[0])
         return "it was healthy when it was frozen";
+    if (zone->state == ZONE_RESTING && !zone->reason[0])
+        return "it does not run, as [switch] mode = hold says";
     return zone->reason[0] ? zone->reason : zone->tracker.last.detail;
 }
 
@@ -69,6 +71,7 @@ static void fill_zone(struct app_zone *zone, struct wire_zone *out)
         return;
     fill_processes(zone, out);
     fill_workers(zone, out);
+    egress_status(zone, out);
     usage_fill(zone, &out->usage);
     usage_count_connections(zone);
     out->tcp = zone->tcp_count;
@@ -99,7 +102,9 @@ static void fill_ports(const struct app *app, struct wire_status *status)
         text_copy(out->name, sizeof out->name, port->name);
         port_listen_format(port, out->listen);
         out->target = port->target;
+        out->count = (uint16_t)port_span(port);
         out->protocol = (uint8_t)port->protocol;
+        out->host_connections = host_ports_count(app->agent, port);
     }
 }
 
@@ -119,6 +124,23 @@ void bake_fill(const struct app *app, struct wire_bake *out)
     text_sanitise(out->verdict);
 }
 
+void canary_fill(struct app *app, struct wire_canary *out)
+{
+    const struct canary_run *canary = &app->canary;
+    const struct app_zone *zone = canary_zone(app);
+    if (!zone)
+        return;
+    out->percent = canary->percent;
+    out->sticky = canary->sticky;
+    out->zone = (int8_t)zone->colour;
+    out->since_unix_ms = canary->since_unix_ms;
+    if (canary->breach[0])
+        snprintf(out->verdict, sizeof out->verdict, "bad: %.200s; it is being taken back", canary->breach);
+    else if (zone->service)
+        bake_text(&canary->watch, &zone->service->bake, out->verdict, sizeof out->verdict);
+    text_sanitise(out->verdict);
+}
+
 void status_fill(struct app *app, struct wire_status *status)
 {
     memset(status, 0, sizeof *status);
@@ -129,10 +151,15 @@ void status_fill(struct app *app, struct wire_status *status)
         fill_zone(&app->zones[colour], &status->zones[colour]);
     fill_operation(app, &status->operation);
     bake_fill(app, &status->bake);
+    for (int colour = 0; colour < COLOURS; colour++)
+        drain_fill(&app->zones[colour], &status->drain);
     serving_fill(app, &status->served);
     lock_fill(app, &status->lock);
     schema_fill(app, &status->schema);
     text_copy(status->group, sizeof status->group, group_name_of(app));
     status->queued = (uint32_t)turns_waiting(&app->agent->turns, app->name, false);
     fill_ports(app, status);
+    host_firewall_text(app, status->firewall, sizeof status->firewall);
+    canary_fill(app, &status->canary);
+    preview_fill(app, &status->preview);
 }

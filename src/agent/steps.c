@@ -172,7 +172,9 @@ static void enter_firewall(struct app *app)
         operation_event(app, EVENT_DONE, NULL);
         return;
     }
-    if (firewall_inspect(app->agent->traffic, &app->agent->conf.pools, &findings, &err) < 0) {
+    if (app->agent->conf.firewall_integrate)
+        host_firewall_accept(app->agent);
+    if (host_firewall_look(app->agent, app, &findings, &err) < 0) {
         log_warning("%s: look at the host's firewall: %s", app->name, err.text);
         operation_event(app, EVENT_DONE, NULL);
         return;
@@ -183,15 +185,16 @@ static void enter_firewall(struct app *app)
     }
     CLEANUP_TEXT struct text reason = {0};
     text_add(&reason, "the host's firewall would drop what clients send");
+    if (!app->operation.force)
+        text_add(&reason, "; mend that, or go on with --force");
     for (size_t i = 0; i < findings.count; i++)
-        text_addf(&reason, "%s%s", i ? "; " : ": ", findings.items[i]);
+        text_addf(&reason, "%s%s", i ? "\n" : ": ", findings.items[i]);
     if (app->operation.force) {
         progress(app, app->operation.target, "firewall", "%s (going on by force)",
                  reason.failed ? "no memory" : reason.data);
         operation_event(app, EVENT_DONE, NULL);
         return;
     }
-    text_add(&reason, "\nOr go on with --force.");
     operation_event(app, EVENT_FAILED, reason.failed ? "no memory" : reason.data);
 }
 
@@ -218,6 +221,8 @@ static int make_live(struct app *app, struct transaction *transaction, struct er
         *transaction = *group_transaction(app);
         return 0;
     }
+    if (app->operation.held)
+        return hold_let_in(app, transaction, err);
     int result = routing_switch(app, app->operation.target, transaction, err);
     if (result < 0)
         return result;
@@ -237,10 +242,12 @@ static void enter_switch(struct app *app)
         return;
     }
     fill_receipt(app, &transaction);
-    if (target_of(app)->drain.passive)
+    if (operation->held)
+        hold_fill_receipt(app);
+    if (target_of(app)->drain.timer && target_of(app)->state != ZONE_DRAINING)
         drain_stop(target_of(app), "the zone that was watched became live");
     zone_change(target_of(app), CHANGE_GAIN);
-    if (operation->from >= 0 && operation->from != (int)operation->target)
+    if (operation->from >= 0 && operation->from != (int)operation->target && !operation->held)
         zone_change(zone_of(app, (enum colour)operation->from), CHANGE_LOSE);
     progress(app, operation->target, "switch", "%s is live, transaction %u us", target_of(app)->release,
              transaction.microseconds);
@@ -308,17 +315,38 @@ static void enter_forget(struct app *app)
 void step_enter(struct app *app, enum step step)
 {
     static void (*const enter[STEPS])(struct app *) = {
-        [STEP_PARITY] = parity_enter,      [STEP_MEMORY] = enter_memory,
-        [STEP_CLEAR] = enter_clear,        [STEP_BUILD] = enter_build,
-        [STEP_START] = enter_start,        [STEP_HEALTH] = enter_health,
-        [STEP_GATE] = enter_gate,          [STEP_FIREWALL] = enter_firewall,
-        [STEP_SWITCH] = enter_switch,      [STEP_UNPUBLISH] = enter_unpublish,
-        [STEP_HALT] = enter_halt,          [STEP_RESTORE] = enter_restore,
-        [STEP_FORGET] = enter_forget,      [STEP_TEST] = testing_begin,
-        [STEP_REHEARSE] = rehearse_enter,  [STEP_SWITCH_BACK] = rehearse_switch_back,
-        [STEP_MEET] = group_meet,          [STEP_EXPAND] = schema_expand,
-        [STEP_VERIFY] = schema_verify,     [STEP_RETIRE] = schema_retire,
-        [STEP_CONTRACT] = schema_contract, [STEP_REVERT] = schema_revert,
+        [STEP_PARITY] = parity_enter,
+        [STEP_MEMORY] = enter_memory,
+        [STEP_CLEAR] = enter_clear,
+        [STEP_BUILD] = enter_build,
+        [STEP_START] = enter_start,
+        [STEP_HEALTH] = enter_health,
+        [STEP_GATE] = enter_gate,
+        [STEP_FIREWALL] = enter_firewall,
+        [STEP_SWITCH] = enter_switch,
+        [STEP_UNPUBLISH] = enter_unpublish,
+        [STEP_HALT] = enter_halt,
+        [STEP_RESTORE] = enter_restore,
+        [STEP_FORGET] = enter_forget,
+        [STEP_TEST] = testing_begin,
+        [STEP_REHEARSE] = rehearse_enter,
+        [STEP_SWITCH_BACK] = rehearse_switch_back,
+        [STEP_MEET] = group_meet,
+        [STEP_EXPAND] = schema_expand,
+        [STEP_SHARE] = canary_enter,
+        [STEP_VERIFY] = schema_verify,
+        [STEP_RETIRE] = schema_retire,
+        [STEP_CONTRACT] = schema_contract,
+        [STEP_REVERT] = schema_revert,
+        [STEP_REVIVE] = hold_revive,
+        [STEP_HOLD] = hold_begin,
+        [STEP_EMPTY] = hold_empty,
+        [STEP_REST] = hold_rest,
+        [STEP_BACK_HOLD] = hold_back_hold,
+        [STEP_BACK_REST] = hold_back_rest,
+        [STEP_BACK_START] = hold_back_start,
+        [STEP_BACK_HEALTH] = hold_back_health,
+        [STEP_BACK_SWITCH] = hold_back_switch,
     };
     app->operation.step_ms = clock_monotonic_ms();
     app->operation.idle_step = false;

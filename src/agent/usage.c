@@ -13,6 +13,8 @@ enum {
     /* How old a count of connections may be. A zone's sockets take 0.2 ms to 17 ms to count; 70 000 conntrack entries
      * 25 ms. */
     TCP_COUNT_MS = 100,
+    TCP_COUNT_MANY_MS = 1000, /* a hundred thousand are counted in some 20 ms */
+    MANY = 10000,
     UDP_COUNT_MS = 1000,
 };
 
@@ -27,13 +29,19 @@ static bool has_udp(const struct service *service)
     return false;
 }
 
-void usage_count_connections(struct app_zone *zone)
+void usage_count_tcp(struct app_zone *zone)
 {
     uint64_t now = loop_now_ms(zone->app->agent->loop);
-    if (now - zone->tcp_counted_ms >= TCP_COUNT_MS) {
+    if (now - zone->tcp_counted_ms >= (zone->tcp_count < MANY ? TCP_COUNT_MS : TCP_COUNT_MANY_MS)) {
         zone->tcp_count = zone_count_tcp(zone);
         zone->tcp_counted_ms = now;
     }
+}
+
+void usage_count_connections(struct app_zone *zone)
+{
+    uint64_t now = loop_now_ms(zone->app->agent->loop);
+    usage_count_tcp(zone);
     if (zone->service && has_udp(zone->service) && now - zone->udp_counted_ms >= UDP_COUNT_MS) {
         traffic_count_udp(zone->app->agent->traffic, zone_number(zone->app->index, zone->colour), &zone->udp_count,
                           NULL);
@@ -114,4 +122,5 @@ void usage_out_of_memory(struct app_zone *zone)
               zone->release, why);
     incident_record(zone, INCIDENT_MEMORY, "%s", why);
     bake_look(zone);
+    canary_look(zone);
 }

@@ -37,7 +37,7 @@ static bool may_go_back(struct app *app)
     if (admit(app, &rollback, &target, &err) != RESULT_DONE)
         return false;
     const struct app_zone *zone = zone_of(app, target);
-    return zone->state == ZONE_FROZEN || is_well(zone);
+    return zone->state == ZONE_FROZEN || zone->state == ZONE_RESTING || is_well(zone);
 }
 
 static void look(struct app *app, struct situation *now)

@@ -43,7 +43,7 @@ static void remove_kernel_side(struct app_zone *zone)
 {
     zone->tcp_counted_ms = zone->udp_counted_ms = 0;
     zone->tcp_count = zone->udp_count = 0;
-    zone->closing = false;
+    zone->closing = zone->quieting = false;
     loop_timer_free(zone->close_timer);
     zone->close_timer = NULL;
     loop_remove_fd(zone->shim_source);
@@ -51,6 +51,7 @@ static void remove_kernel_side(struct app_zone *zone)
     if (!zone->kernel)
         return;
     serving_zone_gone(zone);
+    routing_zone_gone(zone);
     zone_destroy(zone->kernel);
     zone->kernel = NULL;
     zone->check[0] = '\0';
@@ -105,9 +106,12 @@ static void tear_down(struct app_zone *zone)
         return;
     }
     zone->closing = true;
+    zone->quieting = false;
+    loop_timer_free(zone->close_timer);
     struct error err = {0};
     if (routing_apply(agent, NULL, &err) < 0)
         log_error("%s/%s: take the zone out of the rule set: %s", zone->app->name, colour_name(zone->colour), err.text);
+    routing_zone_gone(zone);
     zone->close_timer = loop_timer_new(agent->loop, on_close_timer, zone);
     uint64_t patience = zone_stop(zone->kernel, NULL, &err) < 0 ? 0
                         : zone->service                         ? zone->service->stop_timeout_ms
@@ -116,6 +120,52 @@ static void tear_down(struct app_zone *zone)
         loop_timer_arm(zone->close_timer, patience + CLOSE_GRACE_MS);
     else
         zone_closed(zone);
+}
+
+/* --- its turn is over ----------------------------------------------------------------------------- */
+
+void zone_quieted(struct app_zone *zone)
+{
+    zone->quieting = false;
+    loop_timer_free(zone->close_timer);
+    zone->close_timer = NULL;
+    log_info("%s/%s: %s has stopped; its zone stays", zone->app->name, colour_name(zone->colour), zone->release);
+    processes_gone(zone);
+    changed(zone->app->agent);
+    hold_quieted(zone);
+}
+
+void zone_discard(struct app_zone *zone)
+{
+    remove_kernel_side(zone);
+}
+
+/* Whatever hangs, nothing of it may run when the other one starts. */
+static void on_quiet_timer(void *context)
+{
+    struct app_zone *zone = context;
+    log_warning("%s/%s: %s did not stop in time; the zone is killed", zone->app->name, colour_name(zone->colour),
+                zone->release);
+    remove_kernel_side(zone);
+    hold_quieted(zone);
+}
+
+static void quiet(struct app_zone *zone)
+{
+    struct error err = {0};
+    if (zone->rebuild_timer)
+        loop_timer_disarm(zone->rebuild_timer);
+    if (!zone->kernel || zone->closing || zone->quieting)
+        return;
+    zone->close_timer = loop_timer_new(zone->app->agent->loop, on_quiet_timer, zone);
+    if (!zone->close_timer || zone_stop(zone->kernel, NULL, &err) < 0) {
+        log_warning("%s/%s: stop %s: %s; the zone is killed", zone->app->name, colour_name(zone->colour), zone->release,
+                    err.code ? err.text : "out of memory");
+        remove_kernel_side(zone);
+        return;
+    }
+    zone->quieting = true;
+    loop_timer_arm(zone->close_timer, (zone->service ? zone->service->stop_timeout_ms : 0) + CLOSE_GRACE_MS);
 }
 
 /* --- again after a loss ------------------------------------------------------------------------ */
@@ -143,9 +193,9 @@ static int rebuild_now(struct app_zone *zone, struct error *err)
     if (result == 0)
         result = zone_build(zone, true, err);
     if (result == 0)
-        result = zone_run_app(zone, err);
+        result = routing_apply(zone->app->agent, NULL, err); /* first: it is fenced from its first packet on */
     if (result == 0)
-        result = routing_apply(zone->app->agent, NULL, err);
+        result = zone_run_app(zone, err);
     return result;
 }
 
@@ -178,6 +228,10 @@ static void rebuild(struct app_zone *zone)
 static void alarm_about(struct app_zone *zone, enum zone_change change)
 {
     const char *name = zone->app->name, *colour = colour_name(zone->colour);
+    const struct operation *operation = &zone->app->operation;
+    bool starts = operation->held && operation_running(zone->app) && operation->target == zone->colour;
+    if (starts && change == CHANGE_FAIL) /* in a hold, and nobody is sent there yet */
+        return;
     if (change == CHANGE_FAIL)
         log_error("%s/%s: %s (%s) is unhealthy: %s", name, colour, zone->release, zone_state_name(zone->state),
                   zone->tracker.last.detail);
@@ -228,6 +282,8 @@ static void perform(struct app_zone *zone, enum zone_change change, unsigned act
         drain_start(zone);
     if (actions & ACTION_TEAR_DOWN)
         tear_down(zone);
+    if (actions & ACTION_REST)
+        quiet(zone);
 }
 
 static void liveness_changed(struct app_zone *zone)
@@ -249,7 +305,7 @@ static void forget_past(struct app_zone *zone)
 
 static bool rests(enum zone_state state)
 {
-    return state == ZONE_STANDBY || state == ZONE_FROZEN;
+    return state == ZONE_STANDBY || state == ZONE_FROZEN || state == ZONE_RESTING;
 }
 
 /* Why there is none stays to be read, until there is one again or somebody removes it. */
@@ -277,14 +333,22 @@ int zone_change(struct app_zone *zone, enum zone_change change)
                   zone_state_name(cell.next), zone_change_name(change));
     if (cell.next != ZONE_LIVE)
         serving_lose(zone); /* while there is somebody to ask what it was */
+    canary_zone_changes(zone, change, cell.next);
+    bool frozen = zone->state == ZONE_FROZEN;
     enter_state(zone, change, cell.next);
     if (cell.next == ZONE_ABSENT || cell.next == ZONE_STAGING || cell.next == ZONE_FAILED)
         forget_past(zone);
     perform(zone, change, cell.actions);
+    if (frozen != (zone->state == ZONE_FROZEN) && preview_wanted(zone))
+        preview_follow(zone->app);
     if (change == CHANGE_GAIN)
         serving_gain(zone);
     if (change == CHANGE_GAIN || change == CHANGE_LOSE)
         liveness_changed(zone);
+    if (change == CHANGE_GAIN)
+        egress_gained(zone);
+    if (change == CHANGE_DRAINED)
+        egress_drained(zone);
     if (zone->state == ZONE_ABSENT && !zone_busy(zone))
         forget_content(zone);
     changed(zone->app->agent);

@@ -340,8 +340,11 @@ static void reply_end(struct client *client, const struct wire_end *end)
     } else {
         if (client->call.receipt)
             json_object_object_add(reply, "receipt", json_object_get(client->call.receipt));
+        bool connections = client->call.verb == VERB_CONNECTIONS;
+        if (connections && !client->call.rows)
+            client->call.rows = json_object_new_array();
         if (client->call.rows)
-            json_object_object_add(reply, "items", json_object_get(client->call.rows));
+            json_object_object_add(reply, connections ? "connections" : "items", json_object_get(client->call.rows));
         if (text)
             json_object_object_add(reply, "text", text);
     }
@@ -389,6 +392,9 @@ static void deliver(struct client *client, const struct wire_header *message, in
         break;
     case WIRE_HOOK: add_row(client, render_hook((const struct wire_hook *)(const void *)message)); break;
     case WIRE_ITEM: add_row(client, render_item((const struct wire_item *)(const void *)message)); break;
+    case WIRE_CONNECTION:
+        add_row(client, render_connection((const struct wire_connection *)(const void *)message));
+        break;
     case WIRE_PROGRESS: reply_progress(client, (const struct wire_progress *)(const void *)message); break;
     case WIRE_RECEIPT:
         keep_for_reply(client, render_receipt((const struct wire_receipt *)(const void *)message));

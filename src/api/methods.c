@@ -44,6 +44,8 @@ enum {
     MAY_FAILED = 1 << 25, /* failed, hooks: booleans or null */
     MAY_HOOKS = 1 << 26,
     MAY_INCIDENTS = 1 << 27, /* incidents: only those, or none of them; a boolean or null */
+    MAY_CANARY = 1 << 28,    /* canary: an integer or null */
+    MAY_STICKY = 1 << 29,    /* sticky: a boolean or null */
     OPERATE = MAY_FORCE | MAY_QUEUE,
     HISTORY = MAY_APP | MAY_LIMIT | MAY_RELEASE | MAY_VERB | MAY_SINCE | MAY_UNTIL | MAY_SEQUENCE | MAY_FAILED |
               MAY_HOOKS | MAY_INCIDENTS,
@@ -79,12 +81,15 @@ static const struct parameter {
     {"failed", 0, MAY_FAILED},
     {"hooks", 0, MAY_HOOKS},
     {"incidents", 0, MAY_INCIDENTS},
+    {"canary", 0, MAY_CANARY},
+    {"sticky", 0, MAY_STICKY},
 };
 
 /* What a call's parameters are once checked. */
 struct arguments {
     const char *app, *release, *interface, *group, *action, *text; /* borrowed from the call; NULL where absent */
-    bool force, merge, no_test, queue, past_contract;
+    bool force, merge, no_test, queue, past_contract, sticky;
+    uint8_t canary;     /* percent; 0: not said */
     uint8_t stop_after; /* enum step; 0: not said */
     uint32_t limit;
     struct wire_filter filter;
@@ -109,7 +114,7 @@ static const struct method {
     {AGENT ".Reload", 0, VERB_RELOAD, NULL},
     {AGENT ".Deploy", APP | RELEASE | OPERATE | MAY_NOT_TEST | MAY_STOP | MAY_PAST, VERB_DEPLOY, NULL},
     {AGENT ".Stage", APP | RELEASE | OPERATE | MAY_PAST, VERB_STAGE, NULL},
-    {AGENT ".Switch", MAY_APP | MAY_GROUP | OPERATE | MAY_PAST, VERB_SWITCH, NULL},
+    {AGENT ".Switch", MAY_APP | MAY_GROUP | OPERATE | MAY_PAST | MAY_CANARY | MAY_STICKY, VERB_SWITCH, NULL},
     {AGENT ".Rollback", MAY_APP | MAY_GROUP | OPERATE | MAY_PAST, VERB_ROLLBACK, NULL},
     {AGENT ".Abort", APP | MAY_FORCE, VERB_ABORT, NULL},
     {AGENT ".Drain", APP | MAY_FORCE, VERB_DRAIN, NULL},
@@ -123,11 +128,13 @@ static const struct method {
     {AGENT ".Schema", APP | ACTION | MAY_RELEASE | OPERATE, VERB_SCHEMA, NULL},
     {AGENT ".Release", APP | ACTION | MAY_RELEASE, VERB_RELEASE, NULL},
     {AGENT ".Diff", APP, VERB_DIFF, NULL},
+    {AGENT ".Doctor", MAY_APP, VERB_DOCTOR, NULL},
     {AGENT ".Lock", APP | REASON, VERB_LOCK, NULL},
     {AGENT ".Unlock", APP, VERB_UNLOCK, NULL},
     {AGENT ".Wait", APP | STATE, VERB_WAIT, NULL},
     {AGENT ".Exec", APP | MAY_ZONE | COMMAND | MAY_TERM | MAY_ROWS | MAY_COLUMNS | MAY_MERGE, VERB_EXEC, NULL},
     {AGENT ".Logs", APP | MAY_ZONE, VERB_LOGS, NULL},
+    {AGENT ".Connections", APP | MAY_ZONE | MAY_LIMIT, VERB_CONNECTIONS, NULL},
     {SERVICE ".GetInfo", 0, VERBS, answer_info},
     {SERVICE ".GetInterfaceDescription", INTERFACE, VERBS, answer_description},
 };
@@ -237,6 +244,13 @@ static bool take_flag(struct json_object *value, bool *flag)
     return json_object_is_type(value, json_type_boolean);
 }
 
+static bool take_share(struct json_object *value, uint8_t *share)
+{
+    int64_t number = json_object_get_int64(value);
+    *share = (uint8_t)number;
+    return json_object_is_type(value, json_type_int) && number >= 1 && number <= 99;
+}
+
 static bool take_zone(struct json_object *value, int *zone)
 {
     const char *name;
@@ -308,6 +322,8 @@ static bool take_value(int kind, struct json_object *value, struct arguments *ar
     case REASON:
     case STATE: return take_string(value, &arguments->text);
     case MAY_QUEUE: return take_flag(value, &arguments->queue);
+    case MAY_CANARY: return take_share(value, &arguments->canary);
+    case MAY_STICKY: return take_flag(value, &arguments->sticky);
     case MAY_PAST: return take_flag(value, &arguments->past_contract);
     case INTERFACE: return take_string(value, &arguments->interface);
     case MAY_LIMIT: return take_limit(value, &arguments->limit);
@@ -422,6 +438,8 @@ static bool fill_request(const struct method *method, const struct arguments *ar
         .flags = flags_of(arguments),
         .limit = arguments->limit,
         .stop_after = arguments->stop_after,
+        .canary = arguments->canary,
+        .sticky = arguments->sticky,
         .zone = (uint32_t)(arguments->zone + 1),
         .filter = arguments->filter,
     };

@@ -183,6 +183,13 @@ static struct json_object *render_processes(const struct wire_zone *zone)
     return list;
 }
 
+static void put_fence(struct json_object *object, const struct wire_zone *zone)
+{
+    static const char *const words[WIRE_FENCES] = {[FENCE_OPEN] = "open", [FENCE_CLOSED] = "closed"};
+    put_text_or_null(object, "fence", zone->fence < WIRE_FENCES && words[zone->fence] ? words[zone->fence] : "");
+    put_number(object, "refused", zone->refused);
+}
+
 static struct json_object *render_zone(const struct wire_zone *zone)
 {
     struct json_object *object = json_object_new_object();
@@ -201,6 +208,7 @@ static struct json_object *render_zone(const struct wire_zone *zone)
         put_time(object, "kept_until", zone->kept_until_unix_ms);
     else
         put(object, "kept_until", NULL);
+    put_fence(object, zone);
     put(object, "usage", render_usage(zone));
     put(object, "processes", render_processes(zone));
     return object;
@@ -212,7 +220,9 @@ static struct json_object *render_port(const struct wire_port *port)
     put_text(object, "name", port->name);
     put_text(object, "listen", port->listen);
     put_number(object, "target", port->target);
+    put_number(object, "count", port->count);
     put_word(object, "protocol", protocol_name((enum protocol)port->protocol));
+    put_number(object, "host_connections", port->host_connections);
     return object;
 }
 
@@ -243,6 +253,44 @@ static struct json_object *render_bake(const struct wire_bake *bake)
     struct json_object *object = json_object_new_object();
     put_time(object, "until", bake->until_unix_ms);
     put_text(object, "verdict", bake->verdict);
+    return object;
+}
+
+static struct json_object *render_canary(const struct wire_canary *canary)
+{
+    if (canary->percent == 0)
+        return NULL;
+    struct json_object *object = json_object_new_object();
+    put_number(object, "percent", canary->percent);
+    put_bool(object, "sticky", canary->sticky);
+    put_colour(object, "zone", canary->zone);
+    put_time(object, "since", canary->since_unix_ms);
+    put_text(object, "verdict", canary->verdict);
+    return object;
+}
+
+static struct json_object *render_preview(const struct wire_preview *preview)
+{
+    if (!preview->reached)
+        return NULL;
+    struct json_object *object = json_object_new_object();
+    put_colour(object, "zone", preview->zone);
+    put_text_or_null(object, "url", preview->url);
+    put_number(object, "clients", preview->clients);
+    return object;
+}
+
+static struct json_object *render_drain(const struct wire_drain *drain)
+{
+    if (!drain->present)
+        return NULL;
+    struct json_object *object = json_object_new_object();
+    put_colour(object, "zone", drain->zone);
+    put_number(object, "connections", drain->connections);
+    put_number(object, "most", drain->most);
+    put_number(object, "nudged", drain->nudged);
+    put_number(object, "left_ms", drain->left_ms);
+    put_word(object, "then", drain->leave ? "leave" : "cut");
     return object;
 }
 
@@ -300,13 +348,17 @@ struct json_object *render_status(const struct wire_status *status)
     put(zones, colour_name(GREEN), render_zone(&status->zones[GREEN]));
     put(app, "zones", zones);
     put(app, "ports", render_ports(status));
+    put_text_or_null(app, "firewall", status->firewall);
     put(app, "operation", render_operation(&status->operation));
     put(app, "bake", render_bake(&status->bake));
+    put(app, "drain", render_drain(&status->drain));
     put(app, "served", render_served(&status->served));
     put(app, "lock", render_lock(&status->lock));
     put(app, "schema", render_schema(&status->schema));
     put_number(app, "queued", status->queued);
     put_text_or_null(app, "group", status->group);
+    put(app, "canary", render_canary(&status->canary));
+    put(app, "preview", render_preview(&status->preview));
     return app;
 }
 
@@ -352,6 +404,7 @@ static struct json_object *render_entry_receipt(const struct wire_history *entry
     put_drained(object, "cut", entry, entry->cut);
     put_drained(object, "left", entry, entry->left);
     put_drained(object, "drain_ms", entry, entry->drain_ms);
+    put_drained(object, "nudged", entry, entry->nudged);
     return object;
 }
 
@@ -439,6 +492,7 @@ struct json_object *render_receipt(const struct wire_receipt *receipt)
     put_number(object, "generation_after", receipt->generation_after);
     put_number(object, "drained", receipt->drained);
     put_number(object, "cut", receipt->cut);
+    put_number(object, "nudged", receipt->nudged);
     put_number(object, "duration_ms", receipt->duration_ms);
     put_text(object, "who", receipt->who);
     return object;
@@ -451,6 +505,8 @@ struct json_object *render_progress(const struct wire_progress *progress)
     put_colour(object, "zone", progress->zone);
     put_text(object, "text", progress->text);
     put(object, "connections", progress->has_count ? json_object_new_uint64(progress->connections) : NULL);
+    put_number_or_null(object, "live_connections", progress->live_connections, progress->has_count);
+    put_number_or_null(object, "nudged", progress->nudged, progress->has_count);
     put_number(object, "elapsed_ms", progress->elapsed_ms);
     put_number_or_null(object, "wait_ms", progress->wait_ms, progress->wait_ms > 0);
     put_number_or_null(object, "waited_ms", progress->waited_ms, progress->wait_ms > 0);

@@ -15,12 +15,13 @@ struct json_object;
 struct json_object *render_status(const struct wire_status *status); /* type App */
 /* type Entry; hooks is a list of type Hook, or NULL, and stays the caller's */
 struct json_object *render_history(const struct wire_history *entry, struct json_object *hooks);
-struct json_object *render_hook(const struct wire_hook *hook);             /* type Hook */
-struct json_object *render_receipt(const struct wire_receipt *receipt);    /* type Receipt */
-struct json_object *render_progress(const struct wire_progress *progress); /* type Progress */
-struct json_object *render_item(const struct wire_item *item);             /* type Item */
-struct json_object *render_stdio(const struct wire_stdio *stdio);          /* what Exec returns first */
-struct json_object *render_files(const struct wire_files *files);          /* what Logs returns */
-struct json_object *render_exit(const struct wire_exit *last);             /* type Exit; NULL also if there was none */
+struct json_object *render_hook(const struct wire_hook *hook);                   /* type Hook */
+struct json_object *render_receipt(const struct wire_receipt *receipt);          /* type Receipt */
+struct json_object *render_progress(const struct wire_progress *progress);       /* type Progress */
+struct json_object *render_connection(const struct wire_connection *connection); /* type Connection */
+struct json_object *render_item(const struct wire_item *item);                   /* type Item */
+struct json_object *render_stdio(const struct wire_stdio *stdio);                /* what Exec returns first */
+struct json_object *render_files(const struct wire_files *files);                /* what Logs returns */
+struct json_object *render_exit(const struct wire_exit *last); /* type Exit; NULL also if there was none */
 /* size bytes at most; they need not be terminated */
 struct json_object *render_text(const char *text, size_t size);

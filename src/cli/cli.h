@@ -13,6 +13,8 @@ enum {
     EXIT_UNREACHABLE = 3,
     EXIT_DIFFERENT = 4, /* diff */
     EXIT_TIMED_OUT = 5, /* wait */
+    EXIT_FAULTY = 6,    /* doctor: a fault */
+    EXIT_WARNED = 7,    /* doctor: no fault, but a warning */
     EXIT_NOT_RUN = 125, /* exec */
 };
 
@@ -32,6 +34,8 @@ struct cli {
     const char *stop_after;               /* deploy: as it was written, or NULL */
     bool queue;                           /* --wait: wait for the operation that runs */
     bool past_contract;
+    const char *canary; /* switch: as it was written, or NULL */
+    bool sticky;
     bool yes;            /* ask nothing */
     const char *group;   /* switch and rollback: instead of an app, or NULL */
     const char *message; /* lock */
@@ -58,11 +62,13 @@ int check_run(const struct cli *cli);
 int exec_run(struct cli *cli, enum bluegreen_colour zone);
 int logs_run(struct cli *cli, enum bluegreen_colour zone);
 int top_run(struct cli *cli);
-int history_run(struct cli *cli); /* history.c */
+int connections_run(struct cli *cli, enum bluegreen_colour zone); /* connections.c */
+int history_run(struct cli *cli);                                 /* history.c */
 /* wait.c */
 int wait_run(struct cli *cli);
 int lock_run(struct cli *cli);
 int diff_run(struct cli *cli);   /* diff.c */
+int doctor_run(struct cli *cli); /* doctor.c */
 int schema_run(struct cli *cli); /* schema.c */
 /* enter.c: exec --root, in the namespaces of this app's process. */
 int enter_run(struct cli *cli, enum bluegreen_colour zone);

@@ -72,7 +72,8 @@ static bool deploy_loses(const struct bluegreen_app *app, char *question, size_t
                      bluegreen_colour_name((enum bluegreen_colour)zone));
             return true;
         }
-        if (app->bake && is_state(app, zone, "standby", "draining", "frozen")) {
+        if (app->bake && (is_state(app, zone, "standby", "draining", "frozen") ||
+                          is_state(app, zone, "resting", "resting", "resting"))) {
             snprintf(question, size, "%s is still in its bake, and %s, the way back from it, gives its place up.",
                      release_of(app, app->live), release_of(app, zone));
             return true;

@@ -127,8 +127,12 @@ static void print_switched(const struct terminal *terminal, const struct bluegre
     print_field(terminal, "switched", STYLE_PLAIN, text);
     if (!switched->drain_known)
         return;
-    snprintf(text, sizeof text, "%" PRIu64 " ended by themselves, %" PRIu64 " cut, %" PRIu64 " left, in %s",
-             switched->drained, switched->cut, switched->left, format_duration(switched->drain_ms, took, sizeof took));
+    char nudged[40] = "";
+    if (switched->nudged)
+        snprintf(nudged, sizeof nudged, " (%" PRIu64 " nudged)", switched->nudged);
+    snprintf(text, sizeof text, "%" PRIu64 " ended by themselves%s, %" PRIu64 " cut, %" PRIu64 " left, in %s",
+             switched->drained, nudged, switched->cut, switched->left,
+             format_duration(switched->drain_ms, took, sizeof took));
     print_field(terminal, "connections", STYLE_PLAIN, text);
 }
 

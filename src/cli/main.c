@@ -181,6 +181,15 @@ static int run_logs(struct cli *cli, const struct verb *verb)
     return logs_run(cli, zone);
 }
 
+static int run_connections(struct cli *cli, const struct verb *verb)
+{
+    enum bluegreen_colour zone;
+    (void)verb;
+    if (!zone_argument(cli, &zone))
+        return cli_misuse(cli, NULL, "'%s' is no zone: blue or green, or leave it out for both", argument(cli, 1));
+    return connections_run(cli, zone);
+}
+
 static int run_release(struct cli *cli, const struct verb *verb)
 {
     (void)verb;
@@ -197,6 +206,12 @@ static int run_diff(struct cli *cli, const struct verb *verb)
 {
     (void)verb;
     return diff_run(cli);
+}
+
+static int run_doctor(struct cli *cli, const struct verb *verb)
+{
+    (void)verb;
+    return doctor_run(cli);
 }
 
 static int run_schema(struct cli *cli, const struct verb *verb)
@@ -247,7 +262,7 @@ const struct verb verbs[] = {
     {"test", "APP", "test the staged release, as a deploy would", 1, 1, TAKES_FORCE | TAKES_WAIT, run_operation,
      BLUEGREEN_TEST},
     {"switch", "APP | --group NAME", "make the staged zone live, drain the other", 1, 1,
-     TAKES_FORCE | TAKES_PAST | TAKES_GROUP | TAKES_WAIT, run_operation, BLUEGREEN_SWITCH},
+     TAKES_FORCE | TAKES_PAST | TAKES_GROUP | TAKES_WAIT | TAKES_CANARY, run_operation, BLUEGREEN_SWITCH},
     {"rollback", "APP | --group NAME", "make the zone live again that was live before", 1, 1,
      TAKES_FORCE | TAKES_PAST | TAKES_GROUP | TAKES_WAIT, run_operation, BLUEGREEN_ROLLBACK},
     {"abort", "APP", "undo the running operation", 1, 1, TAKES_FORCE, run_operation, BLUEGREEN_ABORT},
@@ -275,8 +290,12 @@ const struct verb verbs[] = {
      TAKES_TIMEOUT, run_wait, BLUEGREEN_WAIT},
     {"exec", "APP [ZONE] -- COMMAND", "run a command in a zone, as the app's user", 1, 2, TAKES_COMMAND, run_exec, 0},
     {"logs", "APP [ZONE]", "show what an app wrote to its stdout and stderr", 1, 2, TAKES_LINES, run_logs, 0},
+    {"connections", "APP [ZONE]", "show who is connected, and which connections rest", 1, 2, TAKES_LIMIT,
+     run_connections, 0},
     {"top", "[APP]", "show what the zones use, again and again on a terminal", 0, 1, 0, run_top, 0},
     {"diff", "APP", "compare the zones: what differs beside the release", 1, 1, 0, run_diff, BLUEGREEN_DIFF},
+    {"doctor", "[APP]", "look for what is in the way of clients, and say what mends it", 0, 1, 0, run_doctor,
+     BLUEGREEN_DOCTOR},
     {"schema", "APP [ACTION [RELEASE]]",
      "change the database apart from a release: status expand check contract revert", 1, 3,
      TAKES_FORCE | TAKES_WAIT | TAKES_YES, run_schema, BLUEGREEN_SCHEMA, confirm_schema},
@@ -296,7 +315,7 @@ static const char *alien_option(const struct cli *cli, const struct verb *verb)
         const char *name;
     } known[] = {
         {cli->force, TAKES_FORCE, "--force"},
-        {cli->limit, TAKES_HISTORY | TAKES_LINES, "--limit"},
+        {cli->limit, TAKES_HISTORY | TAKES_LINES | TAKES_LIMIT, "--limit"},
         {cli->names, TAKES_NAMES, "--names"},
         {cli->follow, TAKES_LINES, "--follow"},
         {cli->since != NULL, TAKES_HISTORY | TAKES_LINES, "--since"},
@@ -305,6 +324,8 @@ static const char *alien_option(const struct cli *cli, const struct verb *verb)
         {cli->stop_after != NULL, TAKES_STEPS, "--stop-after"},
         {cli->queue, TAKES_WAIT, "--wait"},
         {cli->past_contract, TAKES_PAST, "--force-past-contract"},
+        {cli->canary != NULL, TAKES_CANARY, "--canary"},
+        {cli->sticky, TAKES_CANARY, "--sticky"},
         {cli->yes, TAKES_YES, "--yes"},
         {cli->group != NULL, TAKES_GROUP, "--group"},
         {cli->message != NULL, TAKES_MESSAGE, "--message"},

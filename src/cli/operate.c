@@ -52,7 +52,7 @@ unsigned operate_flags(const struct cli *cli)
     return (cli->force ? BLUEGREEN_FORCE : 0u) | (cli->no_test ? BLUEGREEN_NO_TEST : 0u) |
            (strcmp(step, "health") == 0 ? BLUEGREEN_STOP_AFTER_HEALTH : 0u) |
            (strcmp(step, "test") == 0 ? BLUEGREEN_STOP_AFTER_TEST : 0u) | (cli->queue ? BLUEGREEN_QUEUE : 0u) |
-           (cli->past_contract ? BLUEGREEN_PAST_CONTRACT : 0u);
+           (cli->past_contract ? BLUEGREEN_PAST_CONTRACT : 0u) | (cli->sticky ? BLUEGREEN_STICKY : 0u);
 }
 
 /* What the line of the view says last: who only waited for a turn leaves nothing behind. */
@@ -119,7 +119,7 @@ int operate_run(struct cli *cli, enum bluegreen_verb operation)
         .app = cli->group || cli->count == 0 ? NULL : cli->arguments[0],
         .group = cli->group,
         .release = cli->count > 1 ? cli->arguments[1] : NULL,
-        .text = cli->message,
+        .text = cli->canary ? cli->canary : cli->message,
         .flags = operate_flags(cli),
     };
     return operate_ask(cli, &request);

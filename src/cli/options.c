@@ -28,7 +28,9 @@ enum {
     OPTION_RELEASE,
     OPTION_FAILED,
     OPTION_INCIDENTS,
-    OPTION_NO_INCIDENTS
+    OPTION_NO_INCIDENTS,
+    OPTION_CANARY,
+    OPTION_STICKY
 };
 
 static const struct option options[] = {
@@ -52,6 +54,8 @@ static const struct option options[] = {
     {"failed", no_argument, NULL, OPTION_FAILED},
     {"incidents", no_argument, NULL, OPTION_INCIDENTS},
     {"no-incidents", no_argument, NULL, OPTION_NO_INCIDENTS},
+    {"canary", required_argument, NULL, OPTION_CANARY},
+    {"sticky", no_argument, NULL, OPTION_STICKY},
     {"verbose", no_argument, NULL, 'v'},
     {"root", no_argument, NULL, OPTION_ROOT},
     {"names", no_argument, NULL, OPTION_NAMES},
@@ -97,6 +101,8 @@ static void take_option(struct cli *cli, struct arguments *arguments, int option
     case OPTION_PAST_CONTRACT: cli->past_contract = true; break;
     case OPTION_GROUP: cli->group = optarg; break;
     case OPTION_TIMEOUT: cli->timeout = optarg; break;
+    case OPTION_CANARY: cli->canary = optarg; break;
+    case OPTION_STICKY: cli->sticky = true; break;
     case OPTION_ROOT: cli->root = true; break;
     case OPTION_UNTIL: cli->until = optarg; break;
     case OPTION_VERB: cli->of_verb = optarg; break;

@@ -48,7 +48,10 @@ static void print_receipt(const struct terminal *terminal, const char *app, cons
            arrow, to ? to : "nothing", receipt->transaction_us, terminal_micro(terminal), receipt->generation_before,
            arrow, receipt->generation_after);
     print_label(terminal, "connections");
-    printf("%" PRIu64 " ended by themselves, %" PRIu64 " cut\n", receipt->drained, receipt->cut);
+    printf("%" PRIu64 " ended by themselves", receipt->drained);
+    if (receipt->nudged)
+        printf(" (%" PRIu64 " nudged)", receipt->nudged);
+    printf(", %" PRIu64 " cut\n", receipt->cut);
     print_label(terminal, "took");
     printf("%s, asked for by ", format_duration(receipt->duration_ms, took, sizeof took));
     terminal_print(terminal, STYLE_PLAIN, receipt->who);

@@ -105,12 +105,28 @@ static void print_ports(const struct terminal *terminal, const struct bluegreen_
 {
     for (size_t i = 0; i < app->port_count; i++) {
         const struct bluegreen_port *port = &app->ports[i];
+        const struct bluegreen_published *published = &app->published[i];
         print_label(terminal, i == 0 ? "ports" : "");
         terminal_print(terminal, STYLE_PLAIN, port->listen);
-        printf(" %s %u/%s  ", terminal_arrow(terminal), port->target, port->protocol);
+        printf(" %s %u", terminal_arrow(terminal), port->target);
+        if (published->count > 1)
+            printf("-%u", port->target + published->count - 1);
+        printf("/%s  ", port->protocol);
         terminal_print(terminal, STYLE_DIM, port->name);
+        if (published->host_connections)
+            printf("  %u connection%s still a process of the host's", published->host_connections,
+                   published->host_connections == 1 ? " is" : "s are");
         putchar('\n');
     }
+}
+
+static void print_firewall(const struct terminal *terminal, const char *firewall)
+{
+    if (!firewall)
+        return;
+    print_label(terminal, "firewall");
+    terminal_print(terminal, STYLE_RED, firewall);
+    putchar('\n');
 }
 
 static void print_operation(const struct terminal *terminal, const struct bluegreen_operation *operation)
@@ -142,6 +158,54 @@ static void print_bake(const struct terminal *terminal, const struct bluegreen_b
     putchar('\n');
 }
 
+/* "green has 10% of new connections since 10:42:11: 0 of 41 probes failed, 0 restarts" */
+static void print_canary(const struct terminal *terminal, const struct bluegreen_canary *canary)
+{
+    char since[64];
+    if (!canary)
+        return;
+    print_label(terminal, "canary");
+    printf("%s has %u%% of new %s since %s", bluegreen_colour_name(canary->zone), canary->percent,
+           canary->sticky ? "clients" : "connections", format_time(canary->since, since, sizeof since));
+    if (*canary->verdict) {
+        printf(": ");
+        terminal_print(terminal, STYLE_PLAIN, canary->verdict);
+    }
+    putchar('\n');
+}
+
+static void print_preview(const struct terminal *terminal, const struct bluegreen_preview *preview)
+{
+    if (!preview)
+        return;
+    print_label(terminal, "preview");
+    printf("%s", bluegreen_colour_name(preview->zone));
+    if (preview->url) {
+        printf(" at ");
+        terminal_print(terminal, STYLE_PLAIN, preview->url);
+    }
+    if (preview->clients > 0)
+        printf("%s for %" PRIu64 " network%s on the published ports", preview->url ? ", and" : "", preview->clients,
+               preview->clients == 1 ? "" : "s");
+    putchar('\n');
+}
+
+/* "blue: 12 of 40 connections left, 3 nudged; cut in 18 s; 'bluegreen connections web' lists them" */
+static void print_drain(const struct terminal *terminal, const char *app, const struct bluegreen_drain *drain)
+{
+    char left[32];
+    if (!drain)
+        return;
+    print_label(terminal, "draining");
+    printf("%" PRIu64 " of %" PRIu64 " connection%s left", drain->connections, drain->most,
+           drain->most == 1 ? "" : "s");
+    if (drain->nudged)
+        printf(", %" PRIu64 " nudged", drain->nudged);
+    printf("; %s in %s; 'bluegreen connections %s' lists them\n",
+           strcmp(drain->then, "leave") == 0 ? "left alone" : "cut", format_duration(drain->left_ms, left, sizeof left),
+           app);
+}
+
 static void print_served(const struct terminal *terminal, const struct bluegreen_served *served)
 {
     char since[64], text[160];
@@ -168,6 +232,17 @@ static void print_kept(const struct terminal *terminal, const struct bluegreen_a
         return;
     print_label(terminal, bluegreen_colour_name((enum bluegreen_colour)zone));
     printf("kept until %s, for a rollback\n", format_time(kept, until, sizeof until));
+}
+
+static void print_fence(const struct terminal *terminal, const struct bluegreen_app *app, int zone)
+{
+    const struct bluegreen_workload *workload = app->workload[zone];
+    bool closed = workload->fence && strcmp(workload->fence, "closed") == 0;
+    if (!workload->fence || (!closed && !workload->refused))
+        return;
+    print_label(terminal, bluegreen_colour_name((enum bluegreen_colour)zone));
+    printf("%s, %" PRIu64 " attempt%s to reach something refused\n", closed ? "fenced" : "not fenced now",
+           workload->refused, workload->refused == 1 ? "" : "s");
 }
 
 static void print_lock(const struct terminal *terminal, const struct bluegreen_lock *lock)
@@ -282,15 +357,20 @@ void show_status(const struct cli *cli, const struct bluegreen_status *status)
         print_head(terminal, app);
         print_zones(terminal, app);
         print_ports(terminal, app);
+        print_firewall(terminal, app->firewall);
         print_operation(terminal, app->operation);
         print_queued(terminal, app->queued);
         print_bake(terminal, app->bake);
+        print_drain(terminal, app->name, app->drain);
+        print_canary(terminal, app->canary);
+        print_preview(terminal, app->preview);
         print_served(terminal, app->served);
         print_lock(terminal, app->lock);
         print_schema(terminal, app->schema);
         for (int zone = 0; zone < 2; zone++) {
             print_crash_loop(terminal, app, zone);
             print_kept(terminal, app, zone);
+            print_fence(terminal, app, zone);
             print_usage(terminal, app, zone);
             print_processes(terminal, app, zone);
         }

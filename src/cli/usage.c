@@ -69,10 +69,13 @@ void usage_print(FILE *file)
           "      --stop-after STEP\n"
           "                     deploy: end after the step health or test; the release is staged then\n"
           "      --wait         behind the operation that runs, instead of a refusal because of it\n"
+          "      --canary N%    switch: only so many of the new connections; the other zone stays live\n"
+          "      --sticky       the same by client address: who comes to the one zone comes to it again\n"
           "  -y, --yes          no question before something is lost (asked on a terminal only)\n"
           "  -m, --message TEXT lock: why\n"
           "      --timeout TIME wait: at most so long: 30s, 10m, 1h30m\n"
-          "  -n, --limit N      history: the newest N operations; logs: the last N lines, or all\n"
+          "  -n, --limit N      history: the newest N operations; logs: the last N lines, or all;\n"
+          "                     connections: at most N of them\n"
           "  -f, --follow       logs: go on with what is written from now on\n"
           "      --since TIME   logs, history: from then on: 10m, 2h, '2026-11-23 10:00', @SECONDS\n"
           "      --until TIME   history: what began before then\n"
@@ -88,7 +91,8 @@ void usage_print(FILE *file)
           "  -h, --help         this help\n"
           "  -V, --version      this program's version\n"
           "\nexit status: 0 done, 1 refused or failed, 2 wrong usage or configuration, 3 agent not reachable,\n"
-          "4 diff: the zones differ, 5 wait: not within --timeout;\n"
+          "4 diff: the zones differ, 5 wait: not within --timeout,\n"
+          "6 doctor: a fault was found, 7 doctor: no fault, but a warning;\n"
           "interrupted, as by any program, 130: what was asked for goes on then, and attach comes back to it;\n"
           "of exec: the command's, 128 and the number of the signal that ended it, 125 if it was not run\n",
           file);
@@ -100,11 +104,17 @@ void usage_print_verb(FILE *file, const struct verb *verb)
         int option;
         const char *text;
     } texts[] = {
-        {TAKES_FORCE, " [--force]"},  {TAKES_HISTORY, " [FILTER...]"},
-        {TAKES_NAMES, " [--names]"},  {TAKES_LINES, " [-f] [-n N] [--since TIME]"},
-        {TAKES_COMMAND, " [--root]"}, {TAKES_STEPS, " [--no-test] [--stop-after health|test]"},
-        {TAKES_WAIT, " [--wait]"},    {TAKES_YES, " [--yes]"},
-        {TAKES_MESSAGE, " -m TEXT"},  {TAKES_TIMEOUT, " [--timeout TIME]"},
+        {TAKES_FORCE, " [--force]"},
+        {TAKES_HISTORY, " [FILTER...]"},
+        {TAKES_NAMES, " [--names]"},
+        {TAKES_LINES, " [-f] [-n N] [--since TIME]"},
+        {TAKES_COMMAND, " [--root]"},
+        {TAKES_STEPS, " [--no-test] [--stop-after health|test]"},
+        {TAKES_WAIT, " [--wait]"},
+        {TAKES_YES, " [--yes]"},
+        {TAKES_CANARY, " [--canary N% [--sticky]]"},
+        {TAKES_MESSAGE, " -m TEXT"},
+        {TAKES_TIMEOUT, " [--timeout TIME]"},
     };
     fputs("usage: bluegreen [--json] [--socket PATH]", file);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)

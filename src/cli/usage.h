@@ -19,6 +19,8 @@ enum {
     TAKES_PAST = 1 << 9,
     TAKES_MESSAGE = 1 << 10,
     TAKES_TIMEOUT = 1 << 11,
+    TAKES_LIMIT = 1 << 20,  /* -n alone */
+    TAKES_CANARY = 1 << 12, /* --canary and --sticky */
 };
 
 struct verb {

@@ -109,7 +109,7 @@ static const char *const methods[] = {
     [BLUEGREEN_REMOVE] = "Remove",   [BLUEGREEN_TEST] = "Test",         [BLUEGREEN_FINISH] = "Finish",
     [BLUEGREEN_ATTACH] = "Attach",   [BLUEGREEN_REHEARSE] = "Rehearse", [BLUEGREEN_SCHEMA] = "Schema",
     [BLUEGREEN_RELEASE] = "Release", [BLUEGREEN_DIFF] = "Diff",         [BLUEGREEN_LOCK] = "Lock",
-    [BLUEGREEN_UNLOCK] = "Unlock",   [BLUEGREEN_WAIT] = "Wait",
+    [BLUEGREEN_UNLOCK] = "Unlock",   [BLUEGREEN_WAIT] = "Wait",         [BLUEGREEN_DOCTOR] = "Doctor",
 };
 
 static int stop_showing(struct bluegreen *agent, struct bluegreen_error *error)
@@ -160,7 +160,19 @@ static void add_flags(struct json_object *parameters, unsigned flags)
     add(parameters, "no_test", flags & BLUEGREEN_NO_TEST ? json_object_new_boolean(true) : NULL);
     add(parameters, "stop_after", string_or_null(stop_after));
     add(parameters, "queue", flags & BLUEGREEN_QUEUE ? json_object_new_boolean(true) : NULL);
+    add(parameters, "sticky", flags & BLUEGREEN_STICKY ? json_object_new_boolean(true) : NULL);
     add(parameters, "past_contract", flags & BLUEGREEN_PAST_CONTRACT ? json_object_new_boolean(true) : NULL);
+}
+
+/* "10%" or "10"; 0 if it is neither. */
+static int share_of(const char *text)
+{
+    int share = 0;
+    size_t digits = strspn(text, "0123456789");
+    for (size_t i = 0; i < digits && share < 100; i++)
+        share = share * 10 + text[i] - '0';
+    bool whole = digits > 0 && (text[digits] == '\0' || strcmp(text + digits, "%") == 0);
+    return whole && share < 100 ? share : 0;
 }
 
 static struct json_object *parameters_of(const struct bluegreen_request *request)
@@ -170,7 +182,10 @@ static struct json_object *parameters_of(const struct bluegreen_request *request
     add(parameters, "group", string_or_null(request->group));
     add(parameters, "release", string_or_null(request->release));
     add(parameters, "action", string_or_null(request->action));
-    add(parameters, request->verb == BLUEGREEN_WAIT ? "state" : "reason", string_or_null(request->text));
+    if (request->verb == BLUEGREEN_SWITCH)
+        add(parameters, "canary", request->text ? json_object_new_int64(share_of(request->text)) : NULL);
+    else
+        add(parameters, request->verb == BLUEGREEN_WAIT ? "state" : "reason", string_or_null(request->text));
     add_flags(parameters, request->flags);
     return parameters;
 }
@@ -189,6 +204,10 @@ int bluegreen_ask(struct bluegreen *agent, const struct bluegreen_request *reque
 {
     if ((size_t)request->verb >= sizeof methods / sizeof *methods)
         return client_fail(error, BLUEGREEN_INVALID, EINVAL, "there is no operation %d", (int)request->verb);
+    if (request->verb == BLUEGREEN_SWITCH && request->text && share_of(request->text) == 0)
+        return client_fail(error, BLUEGREEN_INVALID, EINVAL,
+                           "a canary's share is 1%% to 99%%, as in \"10%%\"; a switch without one is for all, and "
+                           "abort takes a share back");
     struct json_object *reply = NULL;
     bool continues = true;
     int result = connection_call(agent, methods[request->verb], parameters_of(request), on_progress != NULL, error);
@@ -314,6 +333,20 @@ int bluegreen_exec_wait(struct bluegreen *agent, int *code, int *signal, struct 
     bool told = decode_exit(reply, code, signal);
     json_object_put(reply);
     return told ? 0 : client_fail(error, BLUEGREEN_PROTOCOL, EPROTO, "the agent does not say how the command ended");
+}
+
+int bluegreen_connections(struct bluegreen *agent, const char *app, enum bluegreen_colour zone, unsigned limit,
+                          struct bluegreen_connections **connections, struct bluegreen_error *error)
+{
+    struct json_object *parameters = json_object_new_object(), *reply;
+    add(parameters, "app", string_or_null(app));
+    add(parameters, "zone", string_or_null(bluegreen_colour_name(zone)));
+    add(parameters, "limit", number_or_null(limit));
+    int result = query(agent, "Connections", parameters, &reply, error);
+    if (result < 0)
+        return result;
+    *connections = decode_connections(reply);
+    return *connections ? 0 : client_fail_memory(error);
 }
 
 int bluegreen_logs(struct bluegreen *agent, const char *app, enum bluegreen_colour zone, struct bluegreen_logs **logs,

@@ -80,11 +80,15 @@ struct app_store {
     struct bluegreen_app app; /* first: what the public array points to */
     struct zone_store zones[2];
     struct bluegreen_port *ports;
+    struct bluegreen_published *published;
     struct bluegreen_operation operation;
     struct bluegreen_bake bake;
+    struct bluegreen_drain drain;
     struct bluegreen_lock lock;
     struct bluegreen_schema schema;
     struct bluegreen_served served;
+    struct bluegreen_canary canary;
+    struct bluegreen_preview preview;
 };
 
 struct status_store {
@@ -98,7 +102,8 @@ static bool fill_ports(struct json_object *list, struct app_store *store)
 {
     size_t length = decode_length(list);
     store->ports = calloc(length + 1, sizeof *store->ports);
-    if (!store->ports)
+    store->published = calloc(length + 1, sizeof *store->published);
+    if (!store->ports || !store->published)
         return false;
     for (size_t i = 0; i < length; i++) {
         struct json_object *port = json_object_array_get_idx(list, i);
@@ -108,8 +113,14 @@ static bool fill_ports(struct json_object *list, struct app_store *store)
             .target = (unsigned)decode_count(port, "target"),
             .protocol = decode_string_or_empty(port, "protocol"),
         };
+        store->published[i] = (struct bluegreen_published){
+            /* An agent of before has no ranges and does not say so. */
+            .count = (unsigned)decode_count(port, "count") ?: 1,
+            .host_connections = (unsigned)decode_count(port, "host_connections"),
+        };
     }
     store->app.ports = store->ports;
+    store->app.published = store->published;
     store->app.port_count = length;
     return true;
 }
@@ -123,6 +134,47 @@ static void fill_bake(struct json_object *object, struct app_store *store)
         .verdict = decode_string_or_empty(object, "verdict"),
     };
     store->app.bake = &store->bake;
+}
+
+static void fill_canary(struct json_object *object, struct app_store *store)
+{
+    if (!object)
+        return;
+    store->canary = (struct bluegreen_canary){
+        .zone = decode_colour(object, "zone"),
+        .percent = (unsigned)decode_count(object, "percent"),
+        .sticky = decode_bool(object, "sticky"),
+        .since = decode_string_or_empty(object, "since"),
+        .verdict = decode_string_or_empty(object, "verdict"),
+    };
+    store->app.canary = &store->canary;
+}
+
+static void fill_preview(struct json_object *object, struct app_store *store)
+{
+    if (!object)
+        return;
+    store->preview = (struct bluegreen_preview){
+        .zone = decode_colour(object, "zone"),
+        .url = decode_string(object, "url"),
+        .clients = decode_count(object, "clients"),
+    };
+    store->app.preview = &store->preview;
+}
+
+static void fill_drain(struct json_object *object, struct app_store *store)
+{
+    if (!object)
+        return;
+    store->drain = (struct bluegreen_drain){
+        .zone = decode_colour(object, "zone"),
+        .connections = decode_count(object, "connections"),
+        .most = decode_count(object, "most"),
+        .nudged = decode_count(object, "nudged"),
+        .left_ms = decode_count(object, "left_ms"),
+        .then = decode_string_or_empty(object, "then"),
+    };
+    store->app.drain = &store->drain;
 }
 
 static void fill_lock(struct json_object *object, struct app_store *store)
@@ -168,14 +220,18 @@ static bool fill_app(struct json_object *object, struct app_store *store)
         store->app.operation = &store->operation;
     }
     fill_bake(decode_object(object, "bake"), store);
+    fill_drain(decode_object(object, "drain"), store);
     if (decode_object(object, "served")) {
         decode_served(decode_object(object, "served"), &store->served);
         store->app.served = &store->served;
     }
+    fill_canary(decode_object(object, "canary"), store);
+    fill_preview(decode_object(object, "preview"), store);
     fill_lock(decode_object(object, "lock"), store);
     fill_schema(decode_object(object, "schema"), store);
     store->app.queued = decode_count(object, "queued");
     store->app.group = decode_string(object, "group");
+    store->app.firewall = decode_string(object, "firewall");
     for (int i = 0; i < 2; i++) {
         struct json_object *zone = decode_object(zones, bluegreen_colour_name((enum bluegreen_colour)i));
         if (!decode_zone(zone, &store->app.zones[i], &store->zones[i]))
@@ -227,6 +283,7 @@ void bluegreen_status_free(struct bluegreen_status *status)
         zone_store_clear(&store->apps[i].zones[0]);
         zone_store_clear(&store->apps[i].zones[1]);
         free(store->apps[i].ports);
+        free(store->apps[i].published);
     }
     free(store->apps);
     free(store->pointers);
@@ -255,6 +312,7 @@ static void fill_receipt(struct json_object *object, struct bluegreen_receipt *r
         .generation_after = decode_count(object, "generation_after"),
         .drained = decode_count(object, "drained"),
         .cut = decode_count(object, "cut"),
+        .nudged = decode_count(object, "nudged"),
         .duration_ms = decode_count(object, "duration_ms"),
         .who = decode_string_or_empty(object, "who"),
         .json = decode_json(object),
@@ -332,6 +390,8 @@ void decode_progress(struct json_object *object, struct bluegreen_progress *prog
         .elapsed_ms = decode_count(object, "elapsed_ms"),
         .wait_ms = decode_count(object, "wait_ms"),
         .waited_ms = decode_count(object, "waited_ms"),
+        .live_connections = decode_count(object, "live_connections"),
+        .nudged = decode_count(object, "nudged"),
         .json = decode_json(object),
     };
 }

@@ -28,6 +28,7 @@ const char *decode_json(struct json_object *object); /* kept inside the object *
 struct bluegreen_status *decode_status(struct json_object *parameters);
 struct bluegreen_history *decode_history(struct json_object *parameters); /* decode_history.c */
 struct bluegreen_result *decode_result(struct json_object *parameters);
+struct bluegreen_connections *decode_connections(struct json_object *parameters); /* decode_connections.c */
 /* Takes the descriptors over too, on failure as well. */
 struct bluegreen_logs *decode_logs(struct json_object *parameters, const int *fds, size_t fd_count);
 /* How a command ended. False if it does not say. */

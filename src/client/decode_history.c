@@ -66,6 +66,7 @@ static void fill_switched(struct json_object *object, struct bluegreen_switched 
         .cut = decode_count(object, "cut"),
         .left = decode_count(object, "left"),
         .drain_ms = decode_count(object, "drain_ms"),
+        .nudged = decode_count(object, "nudged"),
     };
 }
 

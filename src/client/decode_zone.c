@@ -22,6 +22,8 @@ static void fill_workload(struct json_object *object, struct zone_store *store)
     struct json_object *usage = decode_object(object, "usage");
     store->workload.crash_loop = decode_bool(object, "crash_loop");
     store->workload.kept_until = decode_string(object, "kept_until");
+    store->workload.fence = decode_string(object, "fence");
+    store->workload.refused = decode_count(object, "refused");
     if (!usage)
         return;
     store->usage = (struct bluegreen_usage){

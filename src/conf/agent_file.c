@@ -9,6 +9,7 @@
 #include "os/log.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 void agent_conf_default(struct agent_conf *conf)
@@ -97,9 +98,12 @@ static int set_ipv6(void *target, const char *value, struct error *err)
 }
 
 static const struct key_rule rules[] = {
-    {"agent", "instance", set_instance, NULL},   {"agent", "group", set_group, NULL},
-    {"agent", "log_level", set_log_level, NULL}, {"network", "ipv4", set_ipv4, NULL},
+    {"agent", "instance", set_instance, NULL},
+    {"agent", "group", set_group, NULL},
+    {"agent", "log_level", set_log_level, NULL},
+    {"network", "ipv4", set_ipv4, NULL},
     {"network", "ipv6", set_ipv6, NULL},
+    {"firewall", "integrate", .kind = KEY_BOOLEAN, .offset = offsetof(struct agent_conf, firewall_integrate)},
 };
 
 int conf_load_agent(const char *path, struct agent_conf *conf, struct words *list)

@@ -24,8 +24,10 @@ static void service_default(struct service *service)
         .releases_timeout_ms = 600000,
         .schema_timeout_ms = 600000,
         .bake = {.guard_interval_ms = 10000, .resets = BAKE_UNLIMITED, .errors_percent = 10},
+        .hold_max_ms = 10000,
         .drain_timeout_ms = 30000,
         .drain_then = DRAIN_CUT,
+        .nudge_after_ms = 5000,
         .keep_ms = KEEP_UNTIL_NEXT,
     };
 }
@@ -111,6 +113,7 @@ int app_from_scan(struct scan *scan, struct service *service, struct problems *p
     keys_apply(app_rules, app_rule_count, scan, service, problems);
     require_name(scan, problems);
     default_check(service);
+    service_resolve_preview(service);
     check_service(service, scan, problems);
     if (problems->count == before)
         return 0;

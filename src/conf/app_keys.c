@@ -57,6 +57,9 @@ static const char *const profile_words[] = {[SYSCALLS_DEFAULT] = "default",
 static const char *const policy_words[] = {
     [RESTART_ALWAYS] = "always", [RESTART_ON_FAILURE] = "on-failure", [RESTART_NO] = "no", NULL};
 static const char *const system_words[] = {"read-only", "writable", NULL};
+static const char *const switch_words[] = {"overlap", "hold", NULL};
+static const char *const egress_words[] = {[EGRESS_OPEN] = "open", [EGRESS_CLOSED] = "closed", NULL};
+static const char *const fence_words[] = {[EGRESS_SAME] = "same", [EGRESS_FENCED] = "closed", NULL};
 static const char *const sight_words[] = {"hidden", "visible", NULL};
 
 _Static_assert(sizeof(enum drain_then) == sizeof(unsigned) && sizeof(enum syscall_profile) == sizeof(unsigned) &&
@@ -114,6 +117,14 @@ const struct key_rule app_rules[] = {
     DURATION("restart", "max_delay", restart.delay_max_ms, 100, HOUR),
     NUMBER("restart", "limit", restart.limit, 1, 1000),
     DURATION("restart", "window", restart.window_ms, 1000, DAY),
+    CALL("preview", "port", app_key_preview_port),
+    CALL("preview", "from", app_key_preview_from, NOW),
+    CALL("share", "host", app_key_share_host, NOW),
+    CALL("share", "socket", app_key_share_socket),
+    WORD("egress", "policy", egress.policy, egress_words, NOW),
+    CALL("egress", "allow", app_key_allow, NOW),
+    WORD("egress", "standby", egress.standby, fence_words, NOW),
+    CALL("egress", "standby_allow", app_key_standby_allow, NOW),
     CALL("health", "http", app_key_http, .now = app_key_now_same_check),
     CALL("health", "tcp", app_key_tcp),
     CALL("health", "exec", app_key_exec),
@@ -128,8 +139,12 @@ const struct key_rule app_rules[] = {
     CALL("health", "host", app_key_host, .now = app_key_now_same_check),
     CALL("health", "status", app_key_status, .now = app_key_now_same_check),
     BOOLEAN("health", "follow_redirects", health.follow_redirects, .now = app_key_now_same_check),
+    FLAG("switch", "mode", hold, switch_words),
+    DURATION("switch", "hold_max", hold_max_ms, 1000, 5 * MINUTE, NOW),
     DURATION("drain", "timeout", drain_timeout_ms, 0, DAY, NOW),
     WORD("drain", "then", drain_then, drain_words, NOW),
+    CALL("drain", "nudge", app_key_nudge, NOW),
+    DURATION("drain", "nudge_after", nudge_after_ms, 100, HOUR, NOW),
     BOOLEAN("standby", "freeze", freeze, NOW),
     CALL("standby", "keep", app_key_keep, NOW),
     HOOK("hooks", "pre_start"),

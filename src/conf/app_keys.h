@@ -15,12 +15,15 @@ int app_process_open(struct service *service, const char *name, struct error *er
 key_setter app_key_name, app_key_user, app_key_group, app_key_group_name, app_key_run, app_key_workdir,
     app_key_environment, app_key_env_file, app_key_stop_signal;
 key_setter_of app_key_process_run, app_key_process_when, app_key_port;
+key_setter app_key_preview_port, app_key_preview_from;
 key_setter app_key_http, app_key_tcp, app_key_exec, app_key_host, app_key_status;
 key_setter app_key_file_read, app_key_file_write, app_key_file_state, app_key_file_hide, app_key_devices;
 key_setter app_key_swap, app_key_cpu, app_key_required;
 key_setter_of app_key_hook; /* [hooks], and [bake] guard */
 key_setter app_key_releases_dir, app_key_releases_fetch;
-key_setter app_key_pages, app_key_errors, app_key_keep;
+key_setter app_key_pages, app_key_errors, app_key_keep, app_key_nudge;
+
+key_setter app_key_share_host, app_key_share_socket, app_key_allow, app_key_standby_allow;
 
 /* Always; and of an http check where port and kind stay as they are: the others belong to the release. */
 key_takes_effect app_key_now, app_key_now_same_check;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* [app], [process NAME] and [ports]: keys whose values have a language of their own. */
+/* [app], [process NAME], [ports] and [preview]: keys whose values have a language of their own. */
 #include "conf/app_keys.h"
 
 #include "model/grammar.h"
@@ -120,7 +120,7 @@ int app_key_process_when(void *target, const char *name, const char *value, stru
     return result;
 }
 
-/* --- [ports] ---------------------------------------------------------------------------------- */
+/* --- [ports] and [preview] ---------------------------------------------------------------------- */
 
 int app_key_port(void *target, const char *key, const char *value, struct error *err)
 {
@@ -139,4 +139,16 @@ int app_key_port(void *target, const char *key, const char *value, struct error 
     text_copy(port.name, sizeof port.name, key);
     service->ports[service->port_count++] = port;
     return 0;
+}
+
+int app_key_preview_port(void *target, const char *value, struct error *err)
+{
+    struct service *service = target;
+    return grammar_preview_ports(value, &service->preview, err);
+}
+
+int app_key_preview_from(void *target, const char *value, struct error *err)
+{
+    struct service *service = target;
+    return grammar_preview_clients(value, &service->preview, err);
 }

@@ -49,6 +49,16 @@ int app_key_keep(void *target, const char *value, struct error *err)
     return 0;
 }
 
+int app_key_nudge(void *target, const char *value, struct error *err)
+{
+    struct service *service = target;
+    if (strcmp(value, "no") == 0) {
+        words_clear(&service->nudge);
+        return 0;
+    }
+    return grammar_list(value, &service->nudge, err);
+}
+
 int app_key_releases_dir(void *target, const char *value, struct error *err)
 {
     struct service *service = target;
@@ -69,6 +79,8 @@ static const struct {
     const char *section, *key;                   /* this one ... */
     const char *needs_section, *needs_key, *why; /* ... does nothing without that one */
 } needs[] = {
+    {"switch", "hold_max", "switch", "mode",
+     "it bounds how long clients wait in a hold; write \"mode = hold\" too, or mode = overlap"},
     {"bake", "guard", "bake", "time", "it runs while a release is watched; write \"time = 10m\" too, or time = 0"},
     {"bake", "restarts", "bake", "time", "it counts while a release is watched; write \"time = 10m\" too, or time = 0"},
     {"bake", "resets", "bake", "time", "it counts while a release is watched; write \"time = 10m\" too, or time = 0"},
@@ -83,9 +95,15 @@ static const struct {
      "it takes away what older releases need; write \"needs = 1\" too, or needs = 0"},
     {"schema", "revert", "schema", "needs", "it undoes expand; write \"needs = 1\" too, or needs = 0"},
     {"schema", "timeout", "schema", "needs", "there is nothing to wait for; write \"needs = 1\" too, or needs = 0"},
+    {"drain", "nudge_after", "drain", "nudge",
+     "it is when a connection is idle, and none is ended for that; write \"nudge = yes\" too, or nudge = no"},
     {"releases", "fetch", "releases", "dir", "it brings releases to a directory; write \"dir = /srv/...\" too"},
     {"releases", "keep", "releases", "dir", "it is how many stay in a directory; write \"dir = /srv/...\" too"},
     {"releases", "timeout", "releases", "fetch", "it is how long fetch may take, and there is none; add one"},
+    {"egress", "allow", "egress", "policy",
+     "it is what a closed policy lets through; write \"policy = closed\" too, or policy = open"},
+    {"egress", "standby_allow", "egress", "standby",
+     "it is what a fenced standby may reach; write \"standby = closed\" too, or standby = same"},
     {"hooks", "on_failover", "failover", "auto",
      "it runs when the agent fails over, which it does not; write \"auto = yes\" in [failover], or auto = no"},
 };

@@ -82,24 +82,25 @@ static void report_conflict(const char *dir, const struct service *earlier, cons
                             const struct service *later, const struct port *port, struct words *list)
 {
     CLEANUP_TEXT struct text file = {0};
-    char listen[PORT_LISTEN_TEXT_MAX];
+    char listen[PORT_LISTEN_TEXT_MAX], place[PORT_PLACE_MAX], taken_place[PORT_PLACE_MAX];
     text_addf(&file, "%s/%s.conf", dir, later->name);
     struct problems problems = {.file = file.failed ? later->name : file.data, .list = list};
-    problem_at_key(&problems, "ports", port->name,
-                   "claims %s/%s, which %s/%s.conf claims too: [ports] %s; give one of them another "
-                   "port or address",
-                   port_listen_format(port, listen), protocol_name(port->protocol), dir, earlier->name, taken->name);
+    problem_in_file(&problems,
+                    "%s: claims %s/%s, which %s/%s.conf claims too: %s; give one of them another port or address",
+                    port_place(later, port, place), port_listen_format(port, listen), protocol_name(port->protocol),
+                    dir, earlier->name, port_place(earlier, taken, taken_place));
 }
 
 /* True if the two apps claim the same port somewhere. */
 static bool check_pair(const char *dir, const struct service *earlier, const struct service *later, struct words *list)
 {
     bool conflict = false;
-    for (size_t i = 0; i < earlier->port_count; i++) {
-        for (size_t j = 0; j < later->port_count; j++) {
-            if (!port_conflicts(&earlier->ports[i], &later->ports[j]))
+    const struct port *taken, *port;
+    for (size_t i = 0; (taken = service_claim(earlier, i)); i++) {
+        for (size_t j = 0; (port = service_claim(later, j)); j++) {
+            if (!port_conflicts(taken, port))
                 continue;
-            report_conflict(dir, earlier, &earlier->ports[i], later, &later->ports[j], list);
+            report_conflict(dir, earlier, taken, later, port, list);
             conflict = true;
         }
     }

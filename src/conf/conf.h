@@ -18,6 +18,7 @@ struct agent_conf {
     char group[USER_NAME_MAX + 1];        /* operators; default "bluegreen" */
     int log_level;                        /* enum log_level as a number; default 6 (info) */
     struct address_pools pools;
+    bool firewall_integrate; /* accept what goes to the zones in the chains that others' firewalls have for that */
 };
 
 void agent_conf_default(struct agent_conf *conf);

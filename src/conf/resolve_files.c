@@ -80,15 +80,17 @@ static int check_parent(const struct resolved *resolved, const char *path, struc
     return host_path_refuse_links(parent, err);
 }
 
-static int check_source(const struct resolution *resolution, enum file_access access, const char *path,
+static int check_source(const struct resolution *resolution, const struct file_rule *rule, const char *path,
                         struct error *err)
 {
     struct stat status;
+    enum file_access access = rule->access;
+    bool directory = access == FILE_STATE || rule->shared;
     if (access == FILE_HIDE)
         return 0;
     if (access == FILE_STATE && stat(path, &status) < 0 && errno == ENOENT)
         return check_parent(resolution->resolved, path, err);
-    int result = host_path_check(path, resolution->release, access == FILE_STATE ? S_IFDIR : 0, false, err);
+    int result = host_path_check(path, resolution->release, directory ? S_IFDIR : 0, false, err);
     return result < 0 ? result : host_path_refuse_links(path, err);
 }
 
@@ -98,7 +100,7 @@ static int take_rule(struct resolution *resolution, const struct file_rule *rule
     int result = resolve_path(resolution, rule->source, &source, err);
     if (result == 0)
         result = resolve_path(resolution, rule->target ? rule->target : rule->source, &target, err);
-    int wrong = result == 0 && source ? check_source(resolution, rule->access, source, err) : 0;
+    int wrong = result == 0 && source ? check_source(resolution, rule, source, err) : 0;
     if (wrong < 0 && resolution->problems) /* what is in it says nothing more */
         free(steal_ptr(&source));
     else if (wrong < 0)
@@ -106,7 +108,7 @@ static int take_rule(struct resolution *resolution, const struct file_rule *rule
     if (result == 0 && target)
         result = add_file(resolution->resolved, rule->access, &source, &target, false, err);
     result = result < 0 ? result : wrong;
-    return result < 0 ? error_prefix(err, "[files] %s", file_access_name(rule->access)) : 0;
+    return result < 0 ? error_prefix(err, "%s", file_rule_place(rule->access, rule->shared)) : 0;
 }
 
 static int compare_kinds(const char *source, const char *target, const char *place, struct error *err)

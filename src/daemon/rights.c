@@ -27,7 +27,12 @@ static const int capabilities[] = {
     CAP_FOWNER,
     /* a shim that the kernel does not kill first when memory runs out; a container may lack it */
     CAP_SYS_RESOURCE,
+    /* an app's sockets, which the shim nudges; a container may lack it */
+    CAP_SYS_PTRACE,
 };
+
+/* Of these, what only the shim needs: it is handed on, and not used here. */
+static const int set_aside[] = {CAP_SYS_PTRACE};
 
 static const struct filter_rule rules[] = {
     /* another kernel, or more of this one */
@@ -90,5 +95,7 @@ static int load_filter(struct error *err)
 int rights_limit(struct error *err)
 {
     int result = privileges_limit(capabilities, sizeof capabilities / sizeof *capabilities, err);
+    if (result == 0)
+        result = privileges_set_aside(set_aside, sizeof set_aside / sizeof *set_aside, err);
     return result < 0 ? result : load_filter(err);
 }

@@ -3,6 +3,7 @@
 #include "model/address_plan.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 enum {
     ADDRESSES_PER_ZONE_BITS = 2, /* four each */
@@ -10,6 +11,11 @@ enum {
     SERVICE_OFFSET = 2,
     EGRESS_OFFSET = 3,
 };
+
+void link_name(uint16_t number, char name[LINK_NAME_MAX + 1])
+{
+    snprintf(name, LINK_NAME_MAX + 1, "bg%u", number);
+}
 
 static unsigned address_bits(const struct address *address)
 {

@@ -30,6 +30,11 @@ static inline uint16_t zone_number(uint16_t app_index, enum colour colour)
     return (uint16_t)(2 * app_index + 1 + (colour == GREEN));
 }
 
+#define LINK_NAME_MAX 15 /* IFNAMSIZ - 1 */
+
+/* The host's end of the zone's cable: "bg" and the zone's number. */
+void link_name(uint16_t number, char name[LINK_NAME_MAX + 1]);
+
 int address_plan(const struct address_pools *pools, uint16_t number, struct zone_addresses *addresses,
                  struct error *err);
 

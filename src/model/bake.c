@@ -104,14 +104,19 @@ static const char *plural(uint64_t count)
     return count == 1 ? "" : "s";
 }
 
+static const char *since(const struct bake_watch *watch)
+{
+    return watch->canary ? "has a share" : "became live";
+}
+
 static bool processes_breached(const struct bake_watch *watch, const struct bake *limits, char *why, size_t size)
 {
     uint32_t kills = watch->now.oom_kills - watch->base.oom_kills, restarts = restarts_of(watch);
     if (kills > 0)
         snprintf(why, size, "memory ran out: the kernel killed %" PRIu32 " of its processes", kills);
     else if (limits->restarts != BAKE_UNLIMITED && restarts > limits->restarts)
-        snprintf(why, size, "%" PRIu32 " exit%s or restart%s since it became live ([bake] restarts = %" PRIu32 ")",
-                 restarts, plural(restarts), plural(restarts), limits->restarts);
+        snprintf(why, size, "%" PRIu32 " exit%s or restart%s since it %s ([bake] restarts = %" PRIu32 ")", restarts,
+                 plural(restarts), plural(restarts), since(watch), limits->restarts);
     else
         return false;
     return true;
@@ -122,9 +127,9 @@ static bool network_breached(const struct bake_watch *watch, const struct bake *
     uint64_t overflows = overflows_of(watch), resets = resets_of(watch);
     if (limits->overflows != BAKE_UNLIMITED && overflows > limits->overflows)
         snprintf(why, size,
-                 "%" PRIu64 " connection%s found its listening queue full since it became live ([bake] overflows = "
+                 "%" PRIu64 " connection%s found its listening queue full since it %s ([bake] overflows = "
                  "%" PRIu32 ")",
-                 overflows, plural(overflows), limits->overflows);
+                 overflows, plural(overflows), since(watch), limits->overflows);
     else if (limits->resets != BAKE_UNLIMITED && resets > limits->resets)
         snprintf(why, size, "it sent %" PRIu64 " TCP reset%s within a minute ([bake] resets = %" PRIu32 ")", resets,
                  plural(resets), limits->resets);

@@ -27,6 +27,7 @@ struct bake_watch {
     uint32_t probes, probes_failed;          /* of those that say something about the app */
     char probe_detail[PROBE_DETAIL_MAX + 1]; /* of the last that failed */
     uint32_t guards;                         /* runs of the guard hook */
+    bool canary;                             /* it has a share of the connections only: for what is said of it */
     char guard_failed[BAKE_TEXT_MAX + 1];    /* how it ended that failed; "" = none did */
 };
 

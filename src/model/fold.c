@@ -45,7 +45,7 @@ static void remove_app(struct fold *fold, struct folded_app *app)
 
 static bool rests(enum zone_state state)
 {
-    return state == ZONE_STANDBY || state == ZONE_FROZEN;
+    return state == ZONE_STANDBY || state == ZONE_FROZEN || state == ZONE_RESTING;
 }
 
 static void set_zone(struct fold *fold, struct folded_app *app, const struct record *record)
@@ -125,8 +125,26 @@ static void set_serving(struct folded_app *app, const struct record *record)
     app->serving.datagrams = record->datagrams;
 }
 
+static void set_canary(struct folded_app *app, const struct record *record)
+{
+    memset(&app->canary, 0, sizeof app->canary);
+    if (record->share == 0)
+        return;
+    app->canary.share = record->share;
+    app->canary.sticky = record->sticky;
+    app->canary.zone = (enum colour)record->zone;
+    app->canary.since_unix_ms = record->begun_unix_ms;
+    app->canary.operation = record->operation;
+    app->canary.restarts = record->restarts;
+    app->canary.oom_kills = record->oom_kills;
+    app->canary.overflows = record->overflows;
+}
+
+/* It has all connections then, or it is the other one's turn: no share goes on over that. */
 static void set_live(struct folded_app *app, int8_t zone)
 {
+    if (zone != app->live)
+        memset(&app->canary, 0, sizeof app->canary);
     app->live = zone;
     if (zone >= 0 && app->state == APP_EMPTY)
         app->state = APP_RUNNING;
@@ -206,6 +224,7 @@ static void apply(struct fold *fold, struct folded_app *app, const struct record
     case RECORD_RELEASES: set_releases(app, record); break;
     case RECORD_SERVING:
     case RECORD_SERVED: set_serving(app, record); break;
+    case RECORD_CANARY: set_canary(app, record); break;
     case RECORD_APP:
     case RECORD_GROUP:
     case RECORD_INCIDENT:
@@ -350,6 +369,24 @@ static int emit_serving(const struct folded_app *app, emit_callback *emit, void 
     return emit(context, &record);
 }
 
+static int emit_canary(const struct folded_app *app, emit_callback *emit, void *context)
+{
+    const struct folded_canary *canary = &app->canary;
+    struct record record;
+    if (canary->share == 0)
+        return 0;
+    record_init(&record, RECORD_CANARY, app->name);
+    record.zone = (int8_t)canary->zone;
+    record.share = canary->share;
+    record.sticky = canary->sticky;
+    record.begun_unix_ms = canary->since_unix_ms;
+    record.operation = canary->operation;
+    record.restarts = canary->restarts;
+    record.oom_kills = canary->oom_kills;
+    record.overflows = canary->overflows;
+    return emit(context, &record);
+}
+
 static int emit_state(const struct folded_app *app, emit_callback *emit, void *context)
 {
     struct record record;
@@ -389,6 +426,8 @@ static int emit_app(const struct folded_app *app, emit_callback *emit, void *con
         result = emit_schema(app, emit, context);
     if (result == 0)
         result = emit_releases(app, emit, context);
+    if (result == 0)
+        result = emit_canary(app, emit, context);
     return result == 0 ? emit_bake(app, emit, context) : result;
 }
 

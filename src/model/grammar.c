@@ -90,7 +90,8 @@ int grammar_boolean(const char *value, bool *boolean, struct error *err)
 
 /* --- ports ------------------------------------------------------------------------------------ */
 
-static const char port_form[] = "[ADDRESS:]PORT -> ZONEPORT/tcp or /udp, as in \"80 -> 8080/tcp\"";
+static const char port_form[] =
+    "[ADDRESS:]PORT -> ZONEPORT/tcp or /udp, as in \"80 -> 8080/tcp\" or \"8000-8010 -> 9000-9010/tcp\"";
 
 /* A port number: 1..65535, no leading zero (other programs read it as octal). */
 static bool port_number(const char *text, uint16_t *port)
@@ -107,6 +108,29 @@ static int bad_port_number(const char *text, struct error *err)
     return error_set(err, EINVAL, "\"%.*s\" is not a port number; it is 1 to 65535", QUOTE_MAX, text);
 }
 
+/* "PORT" or "FIRST-LAST". */
+static int parse_ports(char *text, uint16_t *first, uint16_t *count, struct error *err)
+{
+    char *dash = strchr(text, '-');
+    uint16_t last;
+    if (dash)
+        *dash = '\0';
+    if (!port_number(text, first))
+        return bad_port_number(text, err);
+    *count = 1;
+    if (!dash)
+        return 0;
+    if (!port_number(dash + 1, &last))
+        return bad_port_number(dash + 1, err);
+    if (last < *first)
+        return error_set(err, EINVAL, "%u-%u: a range goes from the lower port to the higher one", *first, last);
+    /* Not "1-65535", whose length would not fit either. */
+    if (last - *first >= SERVICE_PUBLISHED_MAX)
+        return error_set(err, EINVAL, "%u-%u are more than %d ports", *first, last, SERVICE_PUBLISHED_MAX);
+    *count = (uint16_t)(last - *first + 1);
+    return 0;
+}
+
 /* Addresses that a packet to this host can never carry, or that no rule can take away from the host. */
 static int check_listen(const struct address *address, const char *text, struct error *err)
 {
@@ -118,7 +142,9 @@ static int check_listen(const struct address *address, const char *text, struct 
     if (address_equal(address, &none4) || address_equal(address, &none6))
         return error_set(err, EINVAL, "%s means every address; leave it and its ':' out", text);
     if (address_equal(address, &loopback6))
-        return error_set(err, EINVAL, "connections to ::1 cannot be redirected out of the host; use 127.0.0.1");
+        return error_set(err, EINVAL,
+                         "no rule can lead connections to ::1 out of the host; publish on 127.0.0.1, which clients of "
+                         "localhost try as well");
     if ((address->family == 4 && bytes[0] >= 224) || (address->family == 6 && bytes[0] == 0xff))
         return error_set(err, EINVAL, "%s is not an address of a single host", text);
     if (address->family == 6 && memcmp(bytes, mapped, sizeof mapped) == 0)
@@ -135,7 +161,7 @@ static int parse_address(const char *text, int family, struct address *address, 
     return check_listen(address, text, err);
 }
 
-/* "[V6]:PORT" without its opening bracket. */
+/* "[V6]:PORTS" without its opening bracket. */
 static int parse_bracketed(char *text, struct port *port, struct error *err)
 {
     char *end = strchr(text, ']');
@@ -145,11 +171,10 @@ static int parse_bracketed(char *text, struct port *port, struct error *err)
     int result = parse_address(text, 6, &port->listen, err);
     if (result < 0)
         return result;
-    return port_number(end + 2, &port->published) ? 0 : bad_port_number(end + 2, err);
+    return parse_ports(end + 2, &port->published, &port->count, err);
 }
 
-/* "PORT", "V4:PORT" or "[V6]:PORT". */
-static int parse_published(char *text, struct port *port, struct error *err)
+int grammar_published(char *text, struct port *port, struct error *err)
 {
     if (text[0] == '[')
         return parse_bracketed(text + 1, port, err);
@@ -164,14 +189,25 @@ static int parse_published(char *text, struct port *port, struct error *err)
             return result;
         text = colon + 1;
     }
-    return port_number(text, &port->published) ? 0 : bad_port_number(text, err);
+    return parse_ports(text, &port->published, &port->count, err);
+}
+
+static int parse_listen(struct port *port, struct error *err)
+{
+    if (port->activated)
+        return error_set(err, EINVAL, "listen: write it once");
+    port->activated = true;
+    return 0;
 }
 
 static int parse_option(const char *option, bool *seen, struct port *port, struct error *err)
 {
+    if (strcmp(option, "listen") == 0)
+        return parse_listen(port, err);
     bool keep = strcmp(option, "keep") == 0;
     if (!keep && strcmp(option, "move") != 0)
-        return error_set(err, EINVAL, "unknown option \"%.*s\"; a udp port takes move or keep", QUOTE_MAX, option);
+        return error_set(err, EINVAL, "unknown option \"%.*s\"; a port takes listen, a udp port move or keep, too",
+                         QUOTE_MAX, option);
     if (port->protocol != PROTOCOL_UDP)
         return error_set(err, EINVAL, "\"%s\" is for udp ports; tcp connections always stay where they are", option);
     if (*seen)
@@ -181,7 +217,19 @@ static int parse_option(const char *option, bool *seen, struct port *port, struc
     return 0;
 }
 
-/* "ZONEPORT/PROTOCOL" */
+/* As many as are published: clients of one port are one port's clients. */
+static int check_lengths(const struct port *port, uint16_t count, struct error *err)
+{
+    if (port->count == count)
+        return 0;
+    if (port->published + port->count - 1 > port->published && port->target + port->count - 1 <= UINT16_MAX)
+        return error_set(err, EINVAL, "%u published ports lead to %u in the zone; write %u-%u after the '->'",
+                         port->count, count, port->target, port->target + port->count - 1);
+    return error_set(err, EINVAL, "%u published ports lead to %u in the zone; both sides must be equally many",
+                     port->count, count);
+}
+
+/* "ZONEPORTS/PROTOCOL" */
 static int parse_target(char *text, struct port *port, struct error *err)
 {
     char *slash = strchr(text, '/');
@@ -189,8 +237,10 @@ static int parse_target(char *text, struct port *port, struct error *err)
         return error_set(err, EINVAL, "\"%.*s\" has no protocol; write %s/tcp or %s/udp", QUOTE_MAX, text,
                          digits(text) ? text : "8080", digits(text) ? text : "8080");
     *slash = '\0';
-    if (!port_number(text, &port->target))
-        return bad_port_number(text, err);
+    uint16_t count;
+    int result = parse_ports(text, &port->target, &count, err) ?: check_lengths(port, count, err);
+    if (result < 0)
+        return result;
     if (strcmp(slash + 1, "tcp") == 0)
         port->protocol = PROTOCOL_TCP;
     else if (strcmp(slash + 1, "udp") == 0)
@@ -210,7 +260,7 @@ int grammar_port(const char *value, struct port *port, struct error *err)
     if (!arrow)
         return error_set(err, EINVAL, "\"%.*s\" has no '->'; write %s", QUOTE_MAX, value, port_form);
     *arrow = '\0';
-    int result = parse_published(text_trim(copy), &parsed, err);
+    int result = grammar_published(text_trim(copy), &parsed, err);
     if (result < 0)
         return result;
 

@@ -16,7 +16,8 @@ int grammar_cpu(const char *value, uint32_t *permille, struct error *err);
 int grammar_signal(const char *value, int *signal, struct error *err);
 /* "yes|no|true|false|on|off|1|0". */
 int grammar_boolean(const char *value, bool *boolean, struct error *err);
-/* "[ADDRESS:]PORT -> ZONEPORT/tcp", ".../udp [move|keep]". Fills everything but the name. */
+/* "[ADDRESS:]PORT -> ZONEPORT/tcp", ".../udp [move|keep]", "FIRST-LAST -> FIRST-LAST/tcp". Fills everything but
+ * the name. */
 int grammar_port(const char *value, struct port *port, struct error *err);
 /* ":8080/healthz" or ":8080" into health->port and ->path. */
 int grammar_health_http(const char *value, struct health *health, struct error *err);
@@ -42,6 +43,14 @@ int grammar_files(const char *value, enum file_access access, struct file_rule r
                   struct error *err);
 /* "A | B | C", none of them empty. Replaces *words. */
 int grammar_list(const char *value, struct words *words, struct error *err);
+/* "8081 | 198.51.100.7:8444 -> https", "192.0.2.0/24 | 2001:db8::7": [preview] port and from. On an error nothing
+ * changed. */
+int grammar_preview_ports(const char *value, struct preview *preview, struct error *err);
+int grammar_preview_clients(const char *value, struct preview *preview, struct error *err);
+/* "5432, 6379/udp": ports of the host's own, each once; on an error nothing changed. */
+int grammar_shares(const char *value, struct share_port ports[SHARE_PORTS_MAX], size_t *count, struct error *err);
+/* "192.0.2.0/24:443/tcp [2001:db8::7]:53": destinations. On an error nothing changed. */
+int grammar_reach(const char *value, struct reach_rule rules[REACH_RULES_MAX], size_t *count, struct error *err);
 /* One env_file's content as systemd's EnvironmentFile=: comments, quotes, continuation. What systemd would drop with a
  * warning is an error that names the line. Appends; the same name may come twice, the last counts. */
 int grammar_environment_file(const char *content, size_t length, struct words *words, struct error *err);

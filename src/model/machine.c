@@ -6,6 +6,7 @@
 #define AGAIN (ACTION_PROBE_OFF | ACTION_REBUILD | ACTION_PROBE_ON | ACTION_RECORD | ACTION_ALARM)
 #define REST  (ACTION_PROBE_OFF | ACTION_FREEZE | ACTION_RECORD)
 #define WAKE  (ACTION_THAW | ACTION_RECORD | ACTION_PROBE_ON)
+#define QUIET (ACTION_PROBE_OFF | ACTION_RECORD | ACTION_REST)
 #define REC   ACTION_RECORD
 #define TO(state, does)                         \
     {                                           \
@@ -24,35 +25,35 @@ static const struct zone_cell zone_table[ZONE_STATES][ZONE_CHANGES] = {
         [CHANGE_BREAK] = SAME(ABSENT), [CHANGE_GAIN] = NO, [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = NO,
         [CHANGE_HALT] = SAME(ABSENT), [CHANGE_RESTORE] = SAME(ABSENT), [CHANGE_REMOVE] = SAME(ABSENT),
         [CHANGE_LOST] = SAME(ABSENT),
-        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO,
+        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO, [CHANGE_REST] = SAME(ABSENT),
     },
     [ZONE_STAGING] = {
         [CHANGE_STAGE] = NO, [CHANGE_STARTED] = TO(STARTING, ACTION_PROBE_ON), [CHANGE_PASS] = NO, [CHANGE_FAIL] = NO,
         [CHANGE_BREAK] = TO(FAILED, GONE), [CHANGE_GAIN] = NO, [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = NO,
         [CHANGE_HALT] = TO(ABSENT, GONE), [CHANGE_RESTORE] = NO, [CHANGE_REMOVE] = TO(ABSENT, GONE),
         [CHANGE_LOST] = TO(FAILED, GONE),
-        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO,
+        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO, [CHANGE_REST] = TO(STAGING, QUIET),
     },
     [ZONE_STARTING] = {
         [CHANGE_STAGE] = NO, [CHANGE_STARTED] = NO, [CHANGE_PASS] = TO(HEALTHY, REC), [CHANGE_FAIL] = SAME(STARTING),
         [CHANGE_BREAK] = TO(FAILED, GONE), [CHANGE_GAIN] = NO, [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = NO,
         [CHANGE_HALT] = TO(ABSENT, GONE), [CHANGE_RESTORE] = NO, [CHANGE_REMOVE] = TO(ABSENT, GONE),
         [CHANGE_LOST] = TO(FAILED, GONE),
-        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO,
+        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO, [CHANGE_REST] = TO(STAGING, QUIET),
     },
     [ZONE_HEALTHY] = {
         [CHANGE_STAGE] = NO, [CHANGE_STARTED] = NO, [CHANGE_PASS] = SAME(HEALTHY), [CHANGE_FAIL] = TO(UNHEALTHY, 0),
         [CHANGE_BREAK] = TO(FAILED, GONE), [CHANGE_GAIN] = TO(LIVE, REC), [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = NO,
         [CHANGE_HALT] = TO(ABSENT, GONE), [CHANGE_RESTORE] = NO, [CHANGE_REMOVE] = TO(ABSENT, GONE),
         [CHANGE_LOST] = TO(FAILED, GONE | ACTION_ALARM),
-        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO,
+        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO, [CHANGE_REST] = TO(STAGING, QUIET),
     },
     [ZONE_UNHEALTHY] = {
         [CHANGE_STAGE] = NO, [CHANGE_STARTED] = NO, [CHANGE_PASS] = TO(HEALTHY, 0), [CHANGE_FAIL] = SAME(UNHEALTHY),
         [CHANGE_BREAK] = TO(FAILED, GONE), [CHANGE_GAIN] = TO(LIVE, REC), [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = NO,
         [CHANGE_HALT] = TO(ABSENT, GONE), [CHANGE_RESTORE] = NO, [CHANGE_REMOVE] = TO(ABSENT, GONE),
         [CHANGE_LOST] = TO(FAILED, GONE | ACTION_ALARM),
-        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO,
+        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO, [CHANGE_REST] = TO(STAGING, QUIET),
     },
     [ZONE_LIVE] = {
         [CHANGE_STAGE] = NO, [CHANGE_STARTED] = SAME(LIVE), [CHANGE_PASS] = SAME(LIVE),
@@ -61,7 +62,7 @@ static const struct zone_cell zone_table[ZONE_STATES][ZONE_CHANGES] = {
         [CHANGE_DRAINED] = NO,
         [CHANGE_HALT] = TO(STOPPED, GONE), [CHANGE_RESTORE] = TO(LIVE, AGAIN), [CHANGE_REMOVE] = TO(ABSENT, GONE),
         [CHANGE_LOST] = TO(LIVE, AGAIN),
-        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO,
+        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO, [CHANGE_REST] = TO(RESTING, QUIET),
     },
     [ZONE_DRAINING] = {
         [CHANGE_STAGE] = NO, [CHANGE_STARTED] = SAME(DRAINING), [CHANGE_PASS] = SAME(DRAINING),
@@ -70,7 +71,7 @@ static const struct zone_cell zone_table[ZONE_STATES][ZONE_CHANGES] = {
         [CHANGE_DRAINED] = TO(STANDBY, REC | ACTION_DRAIN_OFF), [CHANGE_HALT] = TO(STOPPED, GONE | ACTION_DRAIN_OFF),
         [CHANGE_RESTORE] = TO(STANDBY, AGAIN | ACTION_DRAIN_OFF), [CHANGE_REMOVE] = TO(ABSENT, GONE | ACTION_DRAIN_OFF),
         [CHANGE_LOST] = TO(STANDBY, AGAIN | ACTION_DRAIN_OFF),
-        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO,
+        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO, [CHANGE_REST] = TO(RESTING, QUIET | ACTION_DRAIN_OFF),
     },
     [ZONE_STANDBY] = {
         [CHANGE_STAGE] = NO, [CHANGE_STARTED] = SAME(STANDBY), [CHANGE_PASS] = SAME(STANDBY),
@@ -78,7 +79,7 @@ static const struct zone_cell zone_table[ZONE_STATES][ZONE_CHANGES] = {
         [CHANGE_BREAK] = NO, [CHANGE_GAIN] = TO(LIVE, REC), [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = SAME(STANDBY),
         [CHANGE_HALT] = TO(STOPPED, GONE), [CHANGE_RESTORE] = TO(STANDBY, AGAIN), [CHANGE_REMOVE] = TO(ABSENT, GONE),
         [CHANGE_LOST] = TO(STANDBY, AGAIN),
-        [CHANGE_FREEZE] = TO(FROZEN, REST), [CHANGE_THAW] = NO,
+        [CHANGE_FREEZE] = TO(FROZEN, REST), [CHANGE_THAW] = NO, [CHANGE_REST] = TO(RESTING, QUIET),
     },
     [ZONE_FROZEN] = { /* no probe reaches it, and no SIGTERM: it is thawed before anything else is asked of it */
         [CHANGE_STAGE] = NO, [CHANGE_STARTED] = NO, [CHANGE_PASS] = NO, [CHANGE_FAIL] = NO,
@@ -86,20 +87,29 @@ static const struct zone_cell zone_table[ZONE_STATES][ZONE_CHANGES] = {
         [CHANGE_HALT] = TO(STOPPED, GONE | ACTION_THAW), [CHANGE_RESTORE] = TO(STANDBY, AGAIN),
         [CHANGE_REMOVE] = TO(ABSENT, GONE | ACTION_THAW), [CHANGE_LOST] = TO(STANDBY, AGAIN),
         [CHANGE_FREEZE] = SAME(FROZEN), [CHANGE_THAW] = TO(STANDBY, WAKE),
+        [CHANGE_REST] = TO(RESTING, QUIET | ACTION_THAW),
     },
     [ZONE_FAILED] = {
         [CHANGE_STAGE] = TO(STAGING, REC), [CHANGE_STARTED] = NO, [CHANGE_PASS] = NO, [CHANGE_FAIL] = NO,
         [CHANGE_BREAK] = SAME(FAILED), [CHANGE_GAIN] = NO, [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = NO,
         [CHANGE_HALT] = SAME(FAILED), [CHANGE_RESTORE] = SAME(FAILED), [CHANGE_REMOVE] = TO(ABSENT, REC),
         [CHANGE_LOST] = SAME(FAILED),
-        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO,
+        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO, [CHANGE_REST] = SAME(FAILED),
     },
     [ZONE_STOPPED] = {
         [CHANGE_STAGE] = NO, [CHANGE_STARTED] = NO, [CHANGE_PASS] = NO, [CHANGE_FAIL] = NO,
         [CHANGE_BREAK] = SAME(STOPPED), [CHANGE_GAIN] = NO, [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = NO,
         [CHANGE_HALT] = SAME(STOPPED), [CHANGE_RESTORE] = TO(STANDBY, REC | ACTION_REBUILD | ACTION_PROBE_ON),
         [CHANGE_REMOVE] = TO(ABSENT, REC), [CHANGE_LOST] = SAME(STOPPED),
-        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO,
+        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO, [CHANGE_REST] = TO(RESTING, REC),
+    },
+    [ZONE_RESTING] = { /* nothing of its app runs, and no agent starts it but in its turn */
+        [CHANGE_STAGE] = NO, [CHANGE_STARTED] = TO(STANDBY, REC | ACTION_PROBE_ON), [CHANGE_PASS] = NO,
+        [CHANGE_FAIL] = NO,
+        [CHANGE_BREAK] = NO, [CHANGE_GAIN] = NO, [CHANGE_LOSE] = NO, [CHANGE_DRAINED] = SAME(RESTING),
+        [CHANGE_HALT] = TO(STOPPED, GONE), [CHANGE_RESTORE] = TO(STANDBY, REC | ACTION_REBUILD | ACTION_PROBE_ON),
+        [CHANGE_REMOVE] = TO(ABSENT, GONE), [CHANGE_LOST] = TO(RESTING, ACTION_REST),
+        [CHANGE_FREEZE] = NO, [CHANGE_THAW] = NO, [CHANGE_REST] = TO(RESTING, ACTION_REST),
     },
 };
 
@@ -134,9 +144,19 @@ static const enum move step_table[STEPS][STEP_EVENTS] = {
     [STEP_RESTORE]       = {MOVE_NEXT,   MOVE_FAIL,   MOVE_NEXT,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
     [STEP_FORGET]        = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_REFUSE },
     [STEP_ON_FAILURE]    = {MOVE_FAIL,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_REVIVE]        = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_HOLD]          = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_REFUSE },
+    [STEP_EMPTY]         = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_REST]          = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_BACK_HOLD]     = {MOVE_NEXT,   MOVE_NEXT,   MOVE_STAY,   MOVE_STAY,   MOVE_NEXT,   MOVE_STAY,   MOVE_REFUSE },
+    [STEP_BACK_REST]     = {MOVE_NEXT,   MOVE_NEXT,   MOVE_STAY,   MOVE_STAY,   MOVE_NEXT,   MOVE_STAY,   MOVE_REFUSE },
+    [STEP_BACK_START]    = {MOVE_NEXT,   MOVE_NEXT,   MOVE_STAY,   MOVE_STAY,   MOVE_NEXT,   MOVE_STAY,   MOVE_REFUSE },
+    [STEP_BACK_HEALTH]   = {MOVE_NEXT,   MOVE_NEXT,   MOVE_NEXT,   MOVE_STAY,   MOVE_NEXT,   MOVE_NEXT,   MOVE_REFUSE },
+    [STEP_BACK_SWITCH]   = {MOVE_FAIL,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_REFUSE },
+    [STEP_SHARE]         = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_STAY,   MOVE_REFUSE },
 };
 
-enum { PLAN_MAX = 16 };
+enum { PLAN_MAX = 20 };
 
 static const enum step plans[VERBS][PLAN_MAX] = {
     [VERB_DEPLOY]   = { STEP_FIREWALL, STEP_MEMORY, STEP_PARITY, STEP_CLEAR, STEP_BUILD, STEP_EXPAND, STEP_VERIFY,
@@ -155,6 +175,26 @@ static const enum step plans[VERBS][PLAN_MAX] = {
     [VERB_REMOVE]   = { STEP_UNPUBLISH, STEP_HALT, STEP_FORGET, STEP_IDLE },
 };
 
+/* The hooks that may say no come before anybody waits. */
+static const enum step hold_plans[VERBS][PLAN_MAX] = {
+    [VERB_DEPLOY]   = { STEP_PARITY, STEP_CLEAR, STEP_BUILD, STEP_EXPAND, STEP_VERIFY, STEP_PRE_START,
+                        STEP_PRE_SWITCH, STEP_HOLD, STEP_EMPTY, STEP_REST, STEP_START, STEP_HEALTH, STEP_TEST,
+                        STEP_SWITCH, STEP_POST_SWITCH, STEP_IDLE },
+    [VERB_SWITCH]   = { STEP_REVIVE, STEP_PRE_SWITCH, STEP_HOLD, STEP_EMPTY, STEP_REST, STEP_START, STEP_HEALTH,
+                        STEP_SWITCH, STEP_POST_SWITCH, STEP_IDLE },
+    [VERB_ROLLBACK] = { STEP_REVIVE, STEP_PRE_ROLLBACK, STEP_HOLD, STEP_EMPTY, STEP_REST, STEP_START, STEP_HEALTH,
+                        STEP_SWITCH, STEP_POST_ROLLBACK, STEP_IDLE },
+    [VERB_FAILOVER] = { STEP_REVIVE, STEP_HOLD, STEP_EMPTY, STEP_REST, STEP_START, STEP_HEALTH, STEP_SWITCH,
+                        STEP_POST_ROLLBACK, STEP_IDLE },
+};
+
+static const enum step hold_back_plan[] = {
+    STEP_BACK_HOLD, STEP_BACK_REST, STEP_BACK_START, STEP_BACK_HEALTH, STEP_BACK_SWITCH, STEP_IDLE,
+};
+
+static const enum step canary_plan[] = { STEP_GATE, STEP_FIREWALL, STEP_PRE_SWITCH, STEP_SHARE, STEP_IDLE };
+static const enum step canary_back_plan[] = { STEP_SHARE, STEP_IDLE };
+
 static const enum step schema_plans[WIRE_ACTIONS][PLAN_MAX] = {
     [WIRE_SCHEMA_EXPAND]   = { STEP_MEMORY, STEP_CLEAR, STEP_BUILD, STEP_EXPAND, STEP_VERIFY, STEP_IDLE },
     [WIRE_SCHEMA_CHECK]    = { STEP_CLEAR, STEP_BUILD, STEP_VERIFY, STEP_IDLE },
@@ -164,19 +204,21 @@ static const enum step schema_plans[WIRE_ACTIONS][PLAN_MAX] = {
 
 static const char *const change_names[ZONE_CHANGES] = {
     "stage", "started", "pass", "fail", "break", "gain", "lose", "drained", "halt", "restore", "remove", "lost",
-    "freeze", "thaw",
+    "freeze", "thaw", "rest",
 };
 static const char *const step_names[STEPS] = {
     "idle", "memory", "parity", "clear", "build", "expand", "verify", "retire", "contract", "revert", "pre-start",
     "start", "health", "test", "gate", "firewall", "pre-switch",
     "pre-rollback", "meet", "switch", "post-switch", "post-rollback", "rehearse", "switch-back", "unpublish", "halt",
     "restore",
-    "forget", "on-failure",
+    "forget", "on-failure", "revive", "hold", "empty", "rest", "back-hold", "back-rest", "back-start", "back-health",
+    "back-switch", "share",
 };
 static const char *const event_names[STEP_EVENTS] = { "done", "failed", "good", "bad", "expired", "lost", "abort" };
 static const char *const move_names[] = { ".", "next", "fail", "refuse" };
 static const char *const action_names[] = {
     "probe-off", "drain-off", "alarm", "freeze", "thaw", "record", "rebuild", "probe-on", "drain-on", "tear-down",
+    "rest",
 };
 /* clang-format on */
 
@@ -216,6 +258,30 @@ const enum step *plan_of_schema(enum wire_action action)
 const enum step *plan_of(enum wire_verb verb)
 {
     return plans[verb][0] == STEP_IDLE ? NULL : plans[verb];
+}
+
+const enum step *plan_of_canary(bool taken_away)
+{
+    return taken_away ? canary_back_plan : canary_plan;
+}
+
+const enum step *plan_of_hold(enum wire_verb verb)
+{
+    return hold_plans[verb][0] == STEP_IDLE ? NULL : hold_plans[verb];
+}
+
+const enum step *plan_of_hold_back(void)
+{
+    return hold_back_plan;
+}
+
+bool step_is_of_way_back(enum step step)
+{
+    for (size_t i = 0; hold_back_plan[i] != STEP_IDLE; i++) {
+        if (hold_back_plan[i] == step)
+            return true;
+    }
+    return false;
 }
 
 size_t plan_next(const enum step *plan, size_t at, const struct plan_choice *choice)
@@ -312,6 +378,14 @@ void machine_describe(struct text *text)
         if (plan)
             describe_plan(text, verb_name((enum wire_verb)verb), "", plan);
     }
+    for (int verb = 0; verb < VERBS; verb++) {
+        const enum step *plan = plan_of_hold((enum wire_verb)verb);
+        if (plan)
+            describe_plan(text, verb_name((enum wire_verb)verb), "with hold", plan);
+    }
+    describe_plan(text, "a hold that fails", "", hold_back_plan);
+    describe_plan(text, "switch --canary", "", canary_plan);
+    describe_plan(text, "the way back from it", "", canary_back_plan);
     for (int action = 0; action < WIRE_ACTIONS; action++) {
         const enum step *plan = plan_of_schema((enum wire_action)action);
         if (plan)

@@ -26,6 +26,7 @@ enum zone_change {
     CHANGE_LOST,    /* its shim died, and everything in it */
     CHANGE_FREEZE,  /* drained, healthy and told to rest: it gets no CPU */
     CHANGE_THAW,    /* it is needed again, or could not be frozen */
+    CHANGE_REST,    /* its app stops, the zone stays: it is the other one's turn */
     ZONE_CHANGES
 };
 
@@ -41,6 +42,7 @@ enum zone_action {
     ACTION_PROBE_ON = 1 << 7,  /* probe from now on */
     ACTION_DRAIN_ON = 1 << 8,  /* count its connections until they end or are cut */
     ACTION_TEAR_DOWN = 1 << 9, /* stop the app gracefully, then remove every trace but the log */
+    ACTION_REST = 1 << 10,     /* stop the app gracefully, and leave the zone */
 };
 
 struct zone_cell {
@@ -85,6 +87,16 @@ enum step {
     STEP_RESTORE,       /* building the zone that was live, from what was kept */
     STEP_FORGET,        /* taking the app out of the journal */
     STEP_ON_FAILURE,    /* in no plan: where an operation goes that failed, before what it did is undone */
+    STEP_REVIVE,        /* building the zone of a resting release again, where it has gone */
+    STEP_HOLD,          /* the transaction of a hold: from here on new connections wait */
+    STEP_EMPTY,         /* the connections of the live release end, or are cut */
+    STEP_REST,          /* stopping the live release */
+    STEP_BACK_HOLD,     /* a hold failed: new connections wait for the release that was live */
+    STEP_BACK_REST,     /* stopping the other one */
+    STEP_BACK_START,    /* executing the one that was live, again */
+    STEP_BACK_HEALTH,   /* waiting until it is healthy */
+    STEP_BACK_SWITCH,   /* letting clients in; the operation has failed */
+    STEP_SHARE,         /* the transaction of a canary */
     STEPS
 };
 
@@ -116,6 +128,16 @@ const char *step_event_name(enum step_event event);
 const enum step *plan_of(enum wire_verb verb);
 /* The same of what VERB_SCHEMA does; NULL: that is no operation. */
 const enum step *plan_of_schema(enum wire_action action);
+
+/* Of a canary: it gets a share, or has it taken away. */
+const enum step *plan_of_canary(bool taken_away);
+/* The same where the two releases must not run at once: the old one stops before the new one starts, and clients wait
+ * meanwhile. NULL: the verb has none. */
+const enum step *plan_of_hold(enum wire_verb verb);
+/* What follows when one of those fails between STEP_HOLD and its switch: whatever comes of a step, the next one is
+ * taken. */
+const enum step *plan_of_hold_back(void);
+bool step_is_of_way_back(enum step step);
 
 /* How much of a plan somebody wants. */
 struct plan_choice {

@@ -20,6 +20,7 @@ static const char *const kind_names[RECORD_KINDS] = {
     [RECORD_MARK] = "mark",       [RECORD_LOCK] = "lock",         [RECORD_GROUP] = "group",
     [RECORD_SCHEMA] = "schema",   [RECORD_RELEASES] = "releases", [RECORD_DRAINED] = "drained",
     [RECORD_HOOK] = "hook",       [RECORD_SERVING] = "serving",   [RECORD_SERVED] = "served",
+    [RECORD_CANARY] = "canary",
 };
 
 enum { CHECKSUM_DIGITS = 8 };

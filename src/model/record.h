@@ -38,7 +38,7 @@ enum record_kind {
     /* app, release, who, begun: releases on the disk are changed from now on, `release` is fetched or, "", some are
      * removed. Over with the next END of VERB_RELEASE. */
     RECORD_RELEASES,
-    /* app, zone, operation, drained, cut, left, ms: the drain is over that an operation began */
+    /* app, zone, operation, drained, cut, left, ms, nudged: the drain is over that an operation began */
     RECORD_DRAINED,
     /* app, zone, release, operation, hook, done, ms, reason, output: a hook has run, for that operation or because of
      * it */
@@ -49,6 +49,9 @@ enum record_kind {
     /* app, zone, release, begun, operation, connections, datagrams, requests: it was live from then until this record,
      * and served that; the operation ended it */
     RECORD_SERVED,
+    /* app, zone, share, sticky, begun, operation, restarts, kills, overflows, reason: the zone, which is not live, has
+     * this share of the new connections, since `begun`; the operation set it. share = 0: it has none any more */
+    RECORD_CANARY,
     RECORD_KINDS
 };
 
@@ -81,11 +84,13 @@ struct record {
     char steps[RECORD_STEPS_MAX + 1]; /* "build:12,start:3": those that were entered, with milliseconds */
     uint32_t transaction_us, generation_before, generation_after; /* of the switch; 0 = there was none */
     enum hook hook;
-    uint32_t drained, cut, left;
+    uint32_t drained, cut, left, nudged;
     uint64_t ms;
     int64_t connections, datagrams;
     uint64_t requests;
     bool requests_known;
+    uint8_t share; /* percent, 0..99 */
+    bool sticky;
     const char *output; /* encoded, as it stands in the line, which it is borrowed from; NULL but in a HOOK */
     size_t output_length;
 };
@@ -140,6 +145,16 @@ struct folded_serving {
     int64_t connections, datagrams; /* to be added to what its zone has counted */
 };
 
+struct folded_canary {
+    uint8_t share; /* 0 = none, and the rest means nothing */
+    bool sticky;
+    enum colour zone;
+    uint64_t since_unix_ms;
+    uint64_t operation; /* that set the share */
+    uint32_t restarts, oom_kills;
+    uint64_t overflows;
+};
+
 struct folded_app {
     char name[APP_NAME_MAX + 1];
     uint16_t index;
@@ -151,6 +166,7 @@ struct folded_app {
     struct schema schema;
     struct folded_releases releases;
     struct folded_serving serving;
+    struct folded_canary canary;
     bool interrupted;        /* a BEGIN has no END: the agent died in it */
     struct record operation; /* that BEGIN */
 };

@@ -132,7 +132,10 @@ static const char *const field_names[FIELDS] = {
     [FIELD_CONNECTIONS] = "connections",
     [FIELD_DATAGRAMS] = "datagrams",
     [FIELD_REQUESTS] = "requests",
+    [FIELD_SHARE] = "share",
+    [FIELD_STICKY] = "sticky",
     [FIELD_OUTPUT] = "output",
+    [FIELD_NUDGED] = "nudged",
 };
 
 #define BIT(field) (UINT64_C(1) << FIELD_##field)
@@ -155,12 +158,15 @@ static const uint64_t kind_fields[RECORD_KINDS] = {
     [RECORD_RELEASES] = BIT(APP) | BIT(RELEASE) | BIT(WHO) | BIT(BEGUN),
     [RECORD_SCHEMA] = BIT(APP) | BIT(SCHEMA) | BIT(RELEASE) | BIT(VERIFIED) | BIT(WHO) | BIT(BEGUN) | BIT(REASON),
     [RECORD_GROUP] = BIT(GROUP) | BIT(PHASE) | BIT(MEMBERS),
-    [RECORD_DRAINED] = BIT(APP) | BIT(ZONE) | BIT(OPERATION) | BIT(DRAINED) | BIT(CUT) | BIT(LEFT) | BIT(MS),
+    [RECORD_DRAINED] =
+        BIT(APP) | BIT(ZONE) | BIT(OPERATION) | BIT(DRAINED) | BIT(CUT) | BIT(LEFT) | BIT(MS) | BIT(NUDGED),
     [RECORD_HOOK] = BIT(APP) | BIT(ZONE) | BIT(RELEASE) | BIT(DONE) | BIT(REASON) | BIT(OPERATION) | BIT(HOOK) |
                     BIT(MS) | BIT(OUTPUT),
     [RECORD_SERVING] = BIT(APP) | BIT(ZONE) | BIT(BEGUN) | BIT(CONNECTIONS) | BIT(DATAGRAMS),
     [RECORD_SERVED] = BIT(APP) | BIT(ZONE) | BIT(RELEASE) | BIT(BEGUN) | BIT(OPERATION) | BIT(CONNECTIONS) |
                       BIT(DATAGRAMS) | BIT(REQUESTS),
+    [RECORD_CANARY] = BIT(APP) | BIT(ZONE) | BIT(SHARE) | BIT(STICKY) | BIT(BEGUN) | BIT(OPERATION) | BIT(RESTARTS) |
+                      BIT(KILLS) | BIT(OVERFLOWS) | BIT(REASON),
 };
 
 static void format_requests(const struct record *record, struct text *line)
@@ -183,7 +189,7 @@ const char *record_field_name(enum field field)
 
 bool record_field_optional(enum record_kind kind, enum field field)
 {
-    return (kind == RECORD_BEGIN || kind == RECORD_END) && (RECEIPT & UINT64_C(1) << field);
+    return field == FIELD_NUDGED || ((kind == RECORD_BEGIN || kind == RECORD_END) && (RECEIPT & UINT64_C(1) << field));
 }
 
 void record_format_field(const struct record *record, enum field field, struct text *line)
@@ -222,10 +228,13 @@ void record_format_field(const struct record *record, enum field field, struct t
     case FIELD_DRAINED: text_addf(line, "%" PRIu32, record->drained); break;
     case FIELD_CUT: text_addf(line, "%" PRIu32, record->cut); break;
     case FIELD_LEFT: text_addf(line, "%" PRIu32, record->left); break;
+    case FIELD_NUDGED: text_addf(line, "%" PRIu32, record->nudged); break;
     case FIELD_MS: text_addf(line, "%" PRIu64, record->ms); break;
     case FIELD_CONNECTIONS: text_addf(line, "%" PRId64, record->connections); break;
     case FIELD_DATAGRAMS: text_addf(line, "%" PRId64, record->datagrams); break;
     case FIELD_REQUESTS: format_requests(record, line); break;
+    case FIELD_SHARE: text_addf(line, "%u", record->share); break;
+    case FIELD_STICKY: text_add(line, record->sticky ? "1" : "0"); break;
     case FIELD_OUTPUT: text_add_bytes(line, record->output ? record->output : "", record->output_length); break;
     case FIELDS: break;
     }
@@ -237,6 +246,21 @@ static bool parse_index(const char *value, uint16_t *index)
     if (!text_to_u64(value, UINT16_MAX, &number))
         return false;
     *index = (uint16_t)number;
+    return true;
+}
+
+static bool parse_flag(const char *value, bool *flag)
+{
+    *flag = value[0] == '1';
+    return (value[0] == '0' || value[0] == '1') && value[1] == '\0';
+}
+
+static bool parse_share(const char *value, uint8_t *share)
+{
+    uint64_t number;
+    if (!text_to_u64(value, 99, &number))
+        return false;
+    *share = (uint8_t)number;
     return true;
 }
 
@@ -326,7 +350,9 @@ bool record_parse_field(const char *value, enum field field, struct record *reco
     case FIELD_RELEASE: return parse_release(value, record->release);
     case FIELD_WHO: return decode(value, record->who, sizeof record->who);
     case FIELD_BEGUN: return text_to_u64(value, UINT64_MAX, &record->begun_unix_ms);
-    case FIELD_DONE: record->done = value[0] == '1'; return (value[0] == '0' || value[0] == '1') && value[1] == '\0';
+    case FIELD_DONE: return parse_flag(value, &record->done);
+    case FIELD_STICKY: return parse_flag(value, &record->sticky);
+    case FIELD_SHARE: return parse_share(value, &record->share);
     case FIELD_MARK: return zone_mark_parse(value, &record->mark);
     case FIELD_UNTIL: return text_to_u64(value, UINT64_MAX, &record->until_unix_ms);
     case FIELD_RESTARTS: return parse_count(value, &record->restarts);
@@ -348,6 +374,7 @@ bool record_parse_field(const char *value, enum field field, struct record *reco
     case FIELD_DRAINED: return parse_count(value, &record->drained);
     case FIELD_CUT: return parse_count(value, &record->cut);
     case FIELD_LEFT: return parse_count(value, &record->left);
+    case FIELD_NUDGED: return parse_count(value, &record->nudged);
     case FIELD_MS: return text_to_u64(value, UINT64_MAX, &record->ms);
     case FIELD_CONNECTIONS: return parse_served(value, record->kind, &record->connections);
     case FIELD_DATAGRAMS: return parse_served(value, record->kind, &record->datagrams);

@@ -5,30 +5,51 @@
 #include "model/ruleset_batch.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 void ruleset_state_clear(struct ruleset_state *state)
 {
     for (size_t i = 0; i < state->count; i++)
-        for (int colour = 0; colour < COLOURS; colour++)
+        for (int colour = 0; colour < COLOURS; colour++) {
             free(state->apps[i].zones[colour].ports);
+            free(state->apps[i].zones[colour].preview_from);
+            free(state->apps[i].zones[colour].fence.allow);
+            free(state->apps[i].zones[colour].shares);
+        }
     free(state->apps);
+    free(state->held);
     *state = (struct ruleset_state){0};
 }
 
-static int copy_ports(struct ruleset_zone *to, const struct ruleset_zone *from)
+static int copy_array(void **to, const void *from, size_t count, size_t size)
 {
-    to->ports = NULL;
-    to->port_count = 0;
-    if (!from->port_count)
+    *to = NULL;
+    if (!count)
         return 0;
-    to->ports = calloc(from->port_count, sizeof *to->ports);
-    if (!to->ports)
+    *to = calloc(count, size);
+    if (!*to)
         return -ENOMEM;
-    memcpy(to->ports, from->ports, from->port_count * sizeof *to->ports);
-    to->port_count = from->port_count;
+    memcpy(*to, from, count * size);
     return 0;
+}
+
+/* What it owns; the rest is copied already. */
+static int copy_zone(struct ruleset_zone *to, const struct ruleset_zone *from)
+{
+    void *ports = NULL, *clients = NULL, *allow = NULL, *shares = NULL;
+    int status = copy_array(&ports, from->ports, from->port_count, sizeof *from->ports);
+    if (copy_array(&clients, from->preview_from, from->preview_from_count, sizeof *from->preview_from) < 0)
+        status = -ENOMEM;
+    if (copy_array(&allow, from->fence.allow, from->fence.allow_count, sizeof *from->fence.allow) < 0 ||
+        copy_array(&shares, from->shares, from->share_count, sizeof *from->shares) < 0)
+        status = -ENOMEM;
+    to->fence.allow = allow;
+    to->shares = shares;
+    to->ports = ports;
+    to->preview_from = clients;
+    return status;
 }
 
 int ruleset_state_copy(struct ruleset_state *to, const struct ruleset_state *from)
@@ -37,20 +58,35 @@ int ruleset_state_copy(struct ruleset_state *to, const struct ruleset_state *fro
     if (!from->count)
         return 0;
     to->apps = calloc(from->count, sizeof *to->apps);
-    if (!to->apps)
+    to->held = from->held_count ? calloc(from->held_count, sizeof *to->held) : NULL;
+    if (!to->apps || (from->held_count && !to->held)) {
+        ruleset_state_clear(to);
         return -ENOMEM;
+    }
+    to->held_count = from->held_count;
+    for (size_t i = 0; i < from->held_count; i++)
+        to->held[i] = from->held[i];
     for (size_t i = 0; i < from->count; i++) {
         struct ruleset_app *app = &to->apps[to->count++];
         *app = from->apps[i];
         int status = 0;
         for (int colour = 0; colour < COLOURS; colour++)
-            status = copy_ports(&app->zones[colour], &from->apps[i].zones[colour]) ?: status;
+            status = copy_zone(&app->zones[colour], &from->apps[i].zones[colour]) ?: status;
         if (status) {
             ruleset_state_clear(to);
             return status;
         }
     }
     return 0;
+}
+
+const char *ruleset_element_chain(const struct ruleset_element *element, char name[RULESET_NAME_MAX + 1])
+{
+    if (element->chain)
+        snprintf(name, RULESET_NAME_MAX + 1, "%s.%s.%s", element->chain, element->app, colour_name(element->colour));
+    else
+        snprintf(name, RULESET_NAME_MAX + 1, "%s.%s", element->preview ? "preview" : "app", element->app);
+    return name;
 }
 
 void ruleset_batch_reset(struct ruleset_batch *batch)

@@ -27,9 +27,45 @@ void build_zone_rules(struct ruleset_batch *batch, const char *app, enum colour 
                       const struct ruleset_zone *zone);
 void build_zone_sets_gone(struct ruleset_batch *batch, const char *app, enum colour colour,
                           const struct ruleset_zone *zone);
-void build_switch_rule(struct ruleset_batch *batch, const char *app, enum colour colour);
 
-extern const char *const published_names[KEYS];
+/* ruleset_route.c: what leads to an app's zones. */
+bool same_route(const struct ruleset_app *a, const struct ruleset_app *b);
+bool same_preview(const struct ruleset_app *a, const struct ruleset_app *b);
+/* The chain app.APP has rules; app NULL: no. */
+bool has_route(const struct ruleset_app *app);
+/* There is a chain preview.APP; app NULL: no. */
+bool has_preview(const struct ruleset_app *app);
+const struct ruleset_zone *previewed_zone(const struct ruleset_app *app); /* or NULL */
+int check_route(const struct ruleset_app *app, struct error *err);
+/* kind: OP_ADD_SET or OP_DELETE_SET. */
+void build_green(struct ruleset_batch *batch, enum ruleset_op_kind kind, const struct ruleset_app *app);
+void build_live(struct ruleset_batch *batch, const struct ruleset_app *old, const struct ruleset_app *app);
+void build_route(struct ruleset_batch *batch, const struct ruleset_app *app);
+void build_preview(struct ruleset_batch *batch, const struct ruleset_app *app);
+
+/* ruleset_reach.c: what zones may reach. The maps and chains of the fixed part; a zone's own, from one state to another
+ * (either may be NULL: it is not there); the links that lead to them, of apps in order of their names, where `one` has
+ * them and `other` has not. */
+void build_reach_fixed(struct ruleset_batch *batch);
+void reach_refill(struct ruleset_batch *batch, const char *app, enum colour colour, const struct ruleset_zone *was,
+                  const struct ruleset_zone *zone);
+void reach_remove(struct ruleset_batch *batch, const char *app, enum colour colour, const struct ruleset_zone *was,
+                  const struct ruleset_zone *zone);
+struct ruleset_apps {
+    const struct ruleset_app *const *apps;
+    size_t count;
+};
+void reach_links(struct ruleset_batch *batch, enum ruleset_op_kind kind, struct ruleset_apps one,
+                 struct ruleset_apps other);
+
+/* ruleset_takeover.c: the ports that the host's own processes still have connections on. `from` may be NULL. */
+void build_takeover(struct ruleset_batch *batch, const struct ruleset_state *from, const struct ruleset_state *to);
+
+/* ruleset_check.c: states that cannot be. */
+int check_values(const struct ruleset_state *state, struct error *err);
+int check_zone_unique(const struct ruleset_app *app, const struct ruleset_zone *zone, struct error *err);
+
+extern const char *const published_names[PORT_KEYS];
 
 static inline enum ruleset_key port_key(const struct port *port)
 {

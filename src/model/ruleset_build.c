@@ -9,14 +9,14 @@
 #define PIECES_MAX   4 /* of one rule of the fixed part */
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-const char *const published_names[KEYS] = {"published", "published4", "published6"};
+const char *const published_names[PORT_KEYS] = {"published", "published4", "published6"};
 
 /* Longest name: "moves4." and so on, see RULESET_NAME_MAX. */
 struct name {
     char text[RULESET_NAME_MAX + 1];
 };
 
-static const char *const key_suffixes[KEYS] = {"", "4", "6"};
+static const char *const key_suffixes[PORT_KEYS] = {"", "4", "6"};
 
 static struct name zone_name(const char *kind, enum ruleset_key key, const char *app, enum colour colour)
 {
@@ -43,13 +43,10 @@ static void add_rules(struct ruleset_batch *batch, const char *chain, const stru
 /* Before translation: what must not come in at all. */
 void build_guard_rules(struct ruleset_batch *batch, const struct address_pools *pools)
 {
-    const struct prefix loopback = {.address = {4, {127}}, .length = 8};
     const struct rule_piece rules[][PIECES_MAX] = {
         /* First in every filter chain: the cost of all that follows is a connection's first packet's only. */
         {{RULE_CT_STATE, .bits = CT_ESTABLISHED | CT_RELATED}, {RULE_ACCEPT}},
-        /* The zones' links have route_localnet on, which opens the host's loopback services (as in CVE-2020-8558). */
-        {{RULE_IIF_ZONE}, {RULE_DADDR_IN, .prefix = loopback}, {RULE_COUNTER}, {RULE_DROP}},
-        {{RULE_IIF_ZONE}, {RULE_ACCEPT}},
+        {{RULE_IIF_ZONE}, {RULE_GOTO, .name = "leaving"}},
         {{RULE_IIF_LOOPBACK}, {RULE_ACCEPT}},
         /* Zones are reached through published ports, never by their own addresses. */
         {{RULE_DADDR_IN, .prefix = pools->ipv4}, {RULE_COUNTER}, {RULE_DROP}},
@@ -61,7 +58,7 @@ void build_guard_rules(struct ruleset_batch *batch, const struct address_pools *
 /* A port of one address wins over the same port of every address. */
 static void build_published_rules(struct ruleset_batch *batch, const char *chain, bool check_local)
 {
-    for (enum ruleset_key key = KEY_PORT4; key < KEYS; key++) {
+    for (enum ruleset_key key = KEY_PORT4; key < PORT_KEYS; key++) {
         const struct rule_piece rule[] = {named(RULE_VMAP, key, published_names[key])};
         batch_rule(batch, RULESET_TABLE, chain, rule, COUNT(rule));
     }
@@ -71,10 +68,19 @@ static void build_published_rules(struct ruleset_batch *batch, const char *chain
 
 static void build_translation(struct ruleset_batch *batch)
 {
+    static const struct rule_piece takeover[][PIECES_MAX] = {{{RULE_JUMP, .name = "takeover"}}};
+    add_rules(batch, "pre", takeover, COUNT(takeover));
     build_published_rules(batch, "pre", true);
     /* Local clients: all local addresses are routed through lo, so that needs no look at the address. */
-    static const struct rule_piece elsewhere[][PIECES_MAX] = {{{RULE_OIF_ELSEWHERE}, {RULE_RETURN}}};
+    const struct prefix loopback6 = {.address = {6, {[15] = 1}}, .length = 128};
+    const struct rule_piece elsewhere[][PIECES_MAX] = {
+        {{RULE_OIF_ELSEWHERE}, {RULE_RETURN}},
+        /* Translated, packets to ::1 would be lost on their way out, and the client would wait for nothing. Left alone,
+         * it is refused at once and tries 127.0.0.1. */
+        {{RULE_DADDR_IN, .prefix = loopback6}, {RULE_RETURN}},
+    };
     add_rules(batch, "out", elsewhere, COUNT(elsewhere));
+    add_rules(batch, "out", takeover, COUNT(takeover));
     build_published_rules(batch, "out", false);
     static const struct rule_piece post[][PIECES_MAX] = {
         /* Clients on the host, 127.0.0.1 among them: a zone could not answer these sources. */
@@ -115,17 +121,21 @@ static void build_forward(struct ruleset_batch *batch)
 
 void build_fixed(struct ruleset_batch *batch, const struct address_pools *pools)
 {
-    for (enum ruleset_key key = 0; key < KEYS; key++)
+    for (enum ruleset_key key = 0; key < PORT_KEYS; key++)
         batch_set(batch, OP_ADD_SET, published_names[key], key, DATA_VERDICT);
     /* Priorities: netfilter_ipv4.h. Connection tracking comes at -200, so guard sees states. */
     batch_base_chain(batch, RULESET_TABLE, "guard", false, HOOK_PREROUTING, -150);
+    batch_base_chain(batch, RULESET_TABLE, "leaving", false, HOOK_NONE, 0);
+    batch_base_chain(batch, RULESET_TABLE, "takeover", false, HOOK_NONE, 0);
     batch_base_chain(batch, RULESET_TABLE, "pre", true, HOOK_PREROUTING, -100);
     batch_base_chain(batch, RULESET_TABLE, "out", true, HOOK_OUTPUT, -100);
     batch_base_chain(batch, RULESET_TABLE, "forward", false, HOOK_FORWARD, 0);
     batch_base_chain(batch, RULESET_TABLE, "to-zone", false, HOOK_NONE, 0);
     batch_base_chain(batch, RULESET_TABLE, "from-zone", false, HOOK_NONE, 0);
+    batch_base_chain(batch, RULESET_TABLE, "in", true, HOOK_INPUT, 100);
     batch_base_chain(batch, RULESET_TABLE, "post", true, HOOK_POSTROUTING, 100);
     build_guard_rules(batch, pools);
+    build_reach_fixed(batch);
     build_translation(batch);
     build_forward(batch);
 }
@@ -159,15 +169,19 @@ static void build_zone_elements(struct ruleset_batch *batch, const char *set, en
         const struct port *port = &zone->ports[i];
         if (port_key(port) != key || (data == DATA_NONE && !moves(port)))
             continue;
-        struct ruleset_element element = {
-            .address = port->listen, .protocol = port->protocol, .port = port->published, .target = port->target};
-        batch_element(batch, OP_ADD_ELEMENTS, set, key, data, &element);
+        for (unsigned at = 0; at < port_span(port); at++) {
+            struct ruleset_element element = {.address = port->listen,
+                                              .protocol = port->protocol,
+                                              .port = (uint16_t)(port->published + at),
+                                              .target = (uint16_t)(port->target + at)};
+            batch_element(batch, OP_ADD_ELEMENTS, set, key, data, &element);
+        }
     }
 }
 
 void build_zone_sets(struct ruleset_batch *batch, const char *app, enum colour colour, const struct ruleset_zone *zone)
 {
-    for (enum ruleset_key key = 0; key < KEYS; key++) {
+    for (enum ruleset_key key = 0; key < PORT_KEYS; key++) {
         if (zone_has(zone, key))
             build_zone_elements(batch, zone_name("ports", key, app, colour).text, key, DATA_PORT, zone);
         if (zone_moves(zone, key))
@@ -178,7 +192,7 @@ void build_zone_sets(struct ruleset_batch *batch, const char *app, enum colour c
 void build_zone_sets_gone(struct ruleset_batch *batch, const char *app, enum colour colour,
                           const struct ruleset_zone *zone)
 {
-    for (enum ruleset_key key = 0; key < KEYS; key++) {
+    for (enum ruleset_key key = 0; key < PORT_KEYS; key++) {
         if (zone_has(zone, key))
             batch_set(batch, OP_DELETE_SET, zone_name("ports", key, app, colour).text, key, DATA_PORT);
         if (zone_moves(zone, key))
@@ -217,14 +231,6 @@ void build_zone_rules(struct ruleset_batch *batch, const char *app, enum colour 
         if (zone_has(zone, key) && key != KEY_PORT4)
             add_dnat(batch, chain.text, key, ports.text, &zone->service6);
     }
-}
-
-void build_switch_rule(struct ruleset_batch *batch, const char *app, enum colour colour)
-{
-    char chain[RULESET_NAME_MAX + 1];
-    snprintf(chain, sizeof chain, "app.%.*s", APP_NAME_MAX, app);
-    const struct rule_piece rule = named(RULE_GOTO, KEY_PORT, zone_name("zone", KEY_PORT, app, colour).text);
-    batch_rule(batch, RULESET_TABLE, chain, &rule, 1);
 }
 
 int ruleset_keeper(struct ruleset_batch *ops, struct error *err)

@@ -54,12 +54,56 @@ static void sort(void *items, size_t count, size_t size, int (*compare)(const vo
     }
 }
 
-static int view_build(struct view *view, const struct ruleset_state *state)
+static void view_publish(struct view *view, const struct ruleset_app *app, const struct port *port, bool preview)
+{
+    for (unsigned at = 0; at < port_span(port); at++) {
+        struct ruleset_element *element = &view->published[view->published_count++];
+        element->address = port->listen;
+        element->protocol = port->protocol;
+        element->port = (uint16_t)(port->published + at);
+        element->preview = preview;
+        memcpy(element->app, app->name, sizeof element->app);
+    }
+}
+
+static size_t ports_of(const struct ruleset_app *app)
+{
+    size_t count = 0;
+    for (int colour = 0; colour < COLOURS; colour++)
+        for (size_t i = 0; i < app->zones[colour].port_count; i++)
+            count += port_span(&app->zones[colour].ports[i]);
+    return count;
+}
+
+/* What one release has as a preview's port may be published by the other one, which then has it. */
+static bool is_published(const struct ruleset_zone *zone, const struct port *port)
+{
+    for (size_t i = 0; zone && i < zone->port_count - zone->preview_count; i++)
+        if (port_conflicts(&zone->ports[i], port))
+            return true;
+    return false;
+}
+
+static void view_app(struct view *view, const struct ruleset_app *app)
+{
+    const struct ruleset_zone *previewed = previewed_zone(app), *zone = app->live >= 0 ? &app->zones[app->live] : NULL;
+    if (!zone && previewed && previewed->preview_from_count)
+        zone = previewed; /* for its clients only; chain app.APP lets the others pass */
+    for (size_t i = 0; zone && i < zone->port_count - zone->preview_count; i++)
+        view_publish(view, app, &zone->ports[i], false);
+    for (size_t i = 0; previewed && i < previewed->preview_count; i++) {
+        const struct port *port = &previewed->ports[previewed->port_count - previewed->preview_count + i];
+        if (!is_published(zone, port))
+            view_publish(view, app, port, true);
+    }
+}
+
+/* ports: whether to list what is published. */
+static int view_build(struct view *view, const struct ruleset_state *state, bool ports)
 {
     size_t published = 0;
-    for (size_t i = 0; i < state->count; i++)
-        if (state->apps[i].live >= 0)
-            published += state->apps[i].zones[state->apps[i].live].port_count;
+    for (size_t i = 0; ports && i < state->count; i++)
+        published += ports_of(&state->apps[i]);
     *view = (struct view){0};
     view->apps = calloc(state->count + 1, sizeof *view->apps);
     view->published = calloc(published + 1, sizeof *view->published);
@@ -68,88 +112,12 @@ static int view_build(struct view *view, const struct ruleset_state *state)
     for (size_t i = 0; i < state->count; i++) {
         const struct ruleset_app *app = &state->apps[i];
         view->apps[view->count++] = app;
-        const struct ruleset_zone *zone = app->live >= 0 ? &app->zones[app->live] : NULL;
-        for (size_t j = 0; zone && j < zone->port_count; j++) {
-            const struct port *port = &zone->ports[j];
-            struct ruleset_element *element = &view->published[view->published_count++];
-            element->address = port->listen;
-            element->protocol = port->protocol;
-            element->port = port->published;
-            memcpy(element->app, app->name, sizeof element->app);
-        }
+        if (ports)
+            view_app(view, app);
     }
     sort(view->apps, view->count, sizeof *view->apps, compare_apps);
     sort(view->published, view->published_count, sizeof *view->published, compare_keys);
     return 0;
-}
-
-static bool address_unspecified(const struct address *address)
-{
-    static const uint8_t none[16];
-    return !memcmp(address->bytes, none, address->family == 4 ? 4 : 16);
-}
-
-static const char *port_fault(const struct port *port)
-{
-    if (!port->published || !port->target)
-        return "port 0";
-    if (port->protocol != PROTOCOL_TCP && port->protocol != PROTOCOL_UDP)
-        return "a protocol that is neither TCP nor UDP";
-    if (!port->listen.family)
-        return NULL;
-    if (port->listen.family != 4 && port->listen.family != 6)
-        return "an address that is neither IPv4 nor IPv6";
-    return address_unspecified(&port->listen) ? "an unspecified address (leave it out to mean every address)" : NULL;
-}
-
-static int check_zone(const struct ruleset_app *app, enum colour colour, uint8_t *numbers, struct error *err)
-{
-    const struct ruleset_zone *zone = &app->zones[colour];
-    const char *name = colour_name(colour);
-    if (!zone->number || zone->number > ZONE_NUMBER_MAX)
-        return error_set(err, EINVAL, "zone %s/%s has number %u, not 1 to %d", app->name, name, zone->number,
-                         ZONE_NUMBER_MAX);
-    if (numbers[zone->number / 8] & 1 << zone->number % 8)
-        return error_set(err, EINVAL, "zone %s/%s has number %u, which is another zone's", app->name, name,
-                         zone->number);
-    numbers[zone->number / 8] |= (uint8_t)(1 << zone->number % 8);
-    if ((zone->service4.family && zone->service4.family != 4) || (zone->service6.family && zone->service6.family != 6))
-        return error_set(err, EINVAL, "zone %s/%s has an address of the wrong family", app->name, name);
-    for (size_t i = 0; i < zone->port_count; i++) {
-        const char *fault = port_fault(&zone->ports[i]);
-        if (fault)
-            return error_set(err, EINVAL, "zone %s/%s publishes %s", app->name, name, fault);
-    }
-    return 0;
-}
-
-static int check_app(const struct ruleset_app *app, uint8_t *numbers, struct error *err)
-{
-    if (!memchr(app->name, '\0', sizeof app->name) || !app_name_valid(app->name))
-        return error_set(err, EINVAL, "'%.*s' is no name of an app", APP_NAME_MAX, app->name);
-    if (app->live < -1 || app->live >= COLOURS || (app->live >= 0 && !app->zones[app->live].present))
-        return error_set(err, EINVAL, "the live zone of %s does not exist", app->name);
-    int status = 0;
-    for (int colour = 0; colour < COLOURS && !status; colour++)
-        if (app->zones[colour].present)
-            status = check_zone(app, colour, numbers, err);
-    return status;
-}
-
-static int check_prefix(const struct prefix *prefix, uint8_t family, struct error *err)
-{
-    if (prefix->address.family == family && prefix->length <= (family == 4 ? 32 : 128))
-        return 0;
-    return error_set(err, EINVAL, "the pool of IPv%u addresses is no IPv%u prefix", family, family);
-}
-
-static int check_values(const struct ruleset_state *state, struct error *err)
-{
-    uint8_t numbers[ZONE_NUMBER_MAX / 8 + 1] = {0};
-    int status = check_prefix(&state->pools.ipv4, 4, err) ?: check_prefix(&state->pools.ipv6, 6, err);
-    for (size_t i = 0; i < state->count && !status; i++)
-        status = check_app(&state->apps[i], numbers, err);
-    return status;
 }
 
 static int check_unique(const struct view *view, struct error *err)
@@ -172,7 +140,7 @@ static int check_unique(const struct view *view, struct error *err)
 static bool same_port(const struct port *a, const struct port *b)
 {
     return address_equal(&a->listen, &b->listen) && a->published == b->published && a->target == b->target &&
-           a->protocol == b->protocol && a->udp == b->udp;
+           a->protocol == b->protocol && a->udp == b->udp && port_span(a) == port_span(b);
 }
 
 static bool same_zone(const struct ruleset_zone *a, const struct ruleset_zone *b)
@@ -186,21 +154,6 @@ static bool same_zone(const struct ruleset_zone *a, const struct ruleset_zone *b
     return true;
 }
 
-/* A live zone's ports were compared with all others'; those of another one only meet each other. */
-static int check_zone_unique(const struct ruleset_app *app, const struct ruleset_zone *zone, struct error *err)
-{
-    for (size_t i = 0; i < zone->port_count; i++) {
-        const struct port *a = &zone->ports[i];
-        for (size_t j = 0; j < i; j++) {
-            const struct port *b = &zone->ports[j];
-            if (a->protocol == b->protocol && a->published == b->published && address_equal(&a->listen, &b->listen))
-                return error_set(err, EEXIST, "app %s publishes %s port %u twice", app->name,
-                                 protocol_name(a->protocol), a->published);
-        }
-    }
-    return 0;
-}
-
 static void zone_chain(struct ruleset_batch *ops, enum ruleset_op_kind kind, const char *app, enum colour colour)
 {
     char name[RULESET_NAME_MAX + 1];
@@ -208,10 +161,11 @@ static void zone_chain(struct ruleset_batch *ops, enum ruleset_op_kind kind, con
     batch_op(ops, kind, RULESET_TABLE, name);
 }
 
-static void app_chain(struct ruleset_batch *ops, enum ruleset_op_kind kind, const char *app)
+/* what: "app" or "preview" */
+static void app_chain(struct ruleset_batch *ops, enum ruleset_op_kind kind, const char *what, const char *app)
 {
     char name[RULESET_NAME_MAX + 1];
-    snprintf(name, sizeof name, "app.%s", app);
+    snprintf(name, sizeof name, "%s.%s", what, app);
     batch_op(ops, kind, RULESET_TABLE, name);
 }
 
@@ -246,15 +200,27 @@ static int update_app(struct ruleset_batch *ops, const struct ruleset_app *old, 
     int status = 0;
     for (int colour = 0; colour < COLOURS && !status; colour++)
         status = refill_zone(ops, old, app, colour, err);
-    if (!old)
-        app_chain(ops, OP_ADD_CHAIN, app->name);
-    int live = old ? old->live : -1;
-    if (status || live == app->live)
+    if (status)
         return status;
-    if (live >= 0)
-        app_chain(ops, OP_FLUSH_CHAIN, app->name);
-    if (app->live >= 0)
-        build_switch_rule(ops, app->name, app->live);
+    for (int colour = 0; colour < COLOURS; colour++)
+        reach_refill(ops, app->name, colour, present_zone(old, colour), present_zone(app, colour));
+    if (!old) {
+        app_chain(ops, OP_ADD_CHAIN, "app", app->name);
+        build_green(ops, OP_ADD_SET, app);
+    }
+    build_live(ops, old, app);
+    if (has_preview(app) && !has_preview(old))
+        app_chain(ops, OP_ADD_CHAIN, "preview", app->name);
+    if (!old || !same_route(old, app)) {
+        if (has_route(old))
+            app_chain(ops, OP_FLUSH_CHAIN, "app", app->name);
+        build_route(ops, app);
+    }
+    if (has_preview(app) && !(has_preview(old) && same_preview(old, app))) {
+        if (has_preview(old))
+            app_chain(ops, OP_FLUSH_CHAIN, "preview", app->name);
+        build_preview(ops, app);
+    }
     return 0;
 }
 
@@ -262,11 +228,17 @@ static int update_app(struct ruleset_batch *ops, const struct ruleset_app *old, 
 static void remove_gone(struct ruleset_batch *ops, const struct ruleset_app *old, const struct ruleset_app *app)
 {
     if (!app) {
-        if (old->live >= 0)
-            app_chain(ops, OP_FLUSH_CHAIN, old->name);
-        app_chain(ops, OP_DELETE_CHAIN, old->name);
+        if (has_route(old))
+            app_chain(ops, OP_FLUSH_CHAIN, "app", old->name);
+        app_chain(ops, OP_DELETE_CHAIN, "app", old->name);
+        build_green(ops, OP_DELETE_SET, old);
+    }
+    if (has_preview(old) && !has_preview(app)) {
+        app_chain(ops, OP_FLUSH_CHAIN, "preview", old->name);
+        app_chain(ops, OP_DELETE_CHAIN, "preview", old->name);
     }
     for (int colour = 0; colour < COLOURS; colour++) {
+        reach_remove(ops, old->name, colour, present_zone(old, colour), present_zone(app, colour));
         if (!present_zone(old, colour) || present_zone(app, colour))
             continue;
         zone_chain(ops, OP_FLUSH_CHAIN, old->name, colour);
@@ -292,9 +264,34 @@ static void publish_missing(struct ruleset_batch *ops, enum ruleset_op_kind kind
         while (j < other->published_count && (order = compare_keys(&other->published[j], &one->published[i])) < 0)
             j++;
         bool there = j < other->published_count && !order;
-        if (!there || strcmp(other->published[j].app, one->published[i].app))
+        if (!there || strcmp(other->published[j].app, one->published[i].app) ||
+            other->published[j].preview != one->published[i].preview)
             publish(ops, kind, &one->published[i]);
     }
+}
+
+static bool publishes_alike(const struct ruleset_app *a, const struct ruleset_app *b)
+{
+    if (strcmp(a->name, b->name) != 0 || (a->live < 0) != (b->live < 0) || previewed_zone(a) || previewed_zone(b))
+        return false;
+    if (a->live < 0)
+        return true;
+    const struct ruleset_zone *x = &a->zones[a->live], *y = &b->zones[b->live];
+    if (x->port_count != y->port_count || x->preview_count != y->preview_count)
+        return false;
+    for (size_t i = 0; i < x->port_count; i++)
+        if (!same_port(&x->ports[i], &y->ports[i]))
+            return false;
+    return true;
+}
+
+/* True for most switches: then the thousands of ports that a host may have need not be put in order and compared. */
+static bool same_published(const struct ruleset_state *from, const struct ruleset_state *to)
+{
+    bool same = from && from->count == to->count;
+    for (size_t i = 0; same && i < to->count; i++)
+        same = publishes_alike(&from->apps[i], &to->apps[i]);
+    return same;
 }
 
 /* Calls for each app with what it was and what it is to be, either NULL where there is none. */
@@ -320,6 +317,11 @@ static bool same_pools(const struct address_pools *a, const struct address_pools
            address_equal(&a->ipv6.address, &b->ipv6.address) && a->ipv6.length == b->ipv6.length;
 }
 
+static struct ruleset_apps apps_of(const struct view *view)
+{
+    return (struct ruleset_apps){view->apps, view->count};
+}
+
 static int diff_views(const struct ruleset_state *from, const struct view *was, const struct ruleset_state *to,
                       const struct view *is, struct ruleset_batch *ops, struct error *err)
 {
@@ -333,8 +335,11 @@ static int diff_views(const struct ruleset_state *from, const struct view *was, 
     int status = merge(ops, was, is, false, err);
     if (status)
         return status;
+    build_takeover(ops, from, to);
     publish_missing(ops, OP_DELETE_ELEMENTS, was, is);
     publish_missing(ops, OP_ADD_ELEMENTS, is, was);
+    reach_links(ops, OP_DELETE_ELEMENTS, apps_of(was), apps_of(is));
+    reach_links(ops, OP_ADD_ELEMENTS, apps_of(is), apps_of(was));
     return merge(ops, was, is, true, err);
 }
 
@@ -344,7 +349,8 @@ int ruleset_diff(const struct ruleset_state *from, const struct ruleset_state *t
     static const struct ruleset_state nothing;
     struct view was = {0}, is = {0};
     int status = check_values(to, err);
-    if (!status && (view_build(&was, from ? from : &nothing) || view_build(&is, to)))
+    bool ports = !same_published(from, to);
+    if (!status && (view_build(&was, from ? from : &nothing, ports) || view_build(&is, to, ports)))
         status = error_errno(err, ENOMEM, "compare rule sets");
     if (!status)
         status = check_unique(&is, err) ?: diff_views(from, &was, to, &is, ops, err);

@@ -18,16 +18,32 @@ const char *protocol_name(enum protocol protocol)
     return "unknown";
 }
 
+static void format_ports(uint16_t first, const struct port *port, char text[PORT_TARGET_TEXT_MAX])
+{
+    uint16_t last = (uint16_t)(first + port_span(port) - 1);
+    if (last == first)
+        snprintf(text, PORT_TARGET_TEXT_MAX, "%u", first);
+    else
+        snprintf(text, PORT_TARGET_TEXT_MAX, "%u-%u", first, last);
+}
+
 const char *port_listen_format(const struct port *port, char text[PORT_LISTEN_TEXT_MAX])
 {
-    char address[ADDRESS_TEXT_MAX];
+    char address[ADDRESS_TEXT_MAX], ports[PORT_TARGET_TEXT_MAX];
     address_format(&port->listen, address);
+    format_ports(port->published, port, ports);
     if (port->listen.family == 6)
-        snprintf(text, PORT_LISTEN_TEXT_MAX, "[%s]:%u", address, port->published);
+        snprintf(text, PORT_LISTEN_TEXT_MAX, "[%s]:%s", address, ports);
     else if (port->listen.family == 4)
-        snprintf(text, PORT_LISTEN_TEXT_MAX, "%s:%u", address, port->published);
+        snprintf(text, PORT_LISTEN_TEXT_MAX, "%s:%s", address, ports);
     else
-        snprintf(text, PORT_LISTEN_TEXT_MAX, "%u", port->published);
+        snprintf(text, PORT_LISTEN_TEXT_MAX, "%s", ports);
+    return text;
+}
+
+const char *port_target_format(const struct port *port, char text[PORT_TARGET_TEXT_MAX])
+{
+    format_ports(port->target, port, text);
     return text;
 }
 
@@ -49,6 +65,17 @@ const char *file_access_name(enum file_access access)
     case FILE_WRITE: return "write";
     case FILE_STATE: return "state";
     case FILE_HIDE: return "hide";
+    }
+    return "unknown";
+}
+
+const char *file_rule_place(enum file_access access, bool shared)
+{
+    switch (access) {
+    case FILE_READ: return shared ? "[share] socket" : "[files] read";
+    case FILE_WRITE: return "[files] write";
+    case FILE_STATE: return "[files] state";
+    case FILE_HIDE: return "[files] hide";
     }
     return "unknown";
 }
@@ -101,6 +128,7 @@ void service_clear(struct service *service)
         free(service->files[i].target);
     }
     words_clear(&service->releases_fetch);
+    words_clear(&service->nudge);
     free(service->releases_dir);
     free(service->workdir);
     free(service->env_file);
@@ -115,6 +143,15 @@ void service_free(struct service *service)
         return;
     service_clear(service);
     free(service);
+}
+
+bool service_nudges(const struct service *service, const struct port *port)
+{
+    for (size_t i = 0; port->protocol == PROTOCOL_TCP && i < service->nudge.count; i++) {
+        if (strcmp(service->nudge.items[i], "yes") == 0 || strcmp(service->nudge.items[i], port->name) == 0)
+            return true;
+    }
+    return false;
 }
 
 int service_substitute(const char *text, const char *release, enum colour zone, char **out, struct error *err)
@@ -149,7 +186,8 @@ int service_substitute(const char *text, const char *release, enum colour zone, 
 
 bool port_conflicts(const struct port *a, const struct port *b)
 {
-    if (a->protocol != b->protocol || a->published != b->published)
+    if (a->protocol != b->protocol || a->published >= b->published + port_span(b) ||
+        b->published >= a->published + port_span(a))
         return false;
     return a->listen.family == 0 || b->listen.family == 0 || address_equal(&a->listen, &b->listen);
 }

@@ -7,15 +7,21 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "model/reach.h"
 #include "model/types.h"
 
 #define SERVICE_PORTS_MAX 64
-#define HEALTH_PATH_MAX   255
-#define HEALTH_HOST_MAX   255
-#define STATUS_RANGES_MAX 8
-#define FILE_RULES_MAX    64
-#define PROCESSES_MAX     15 /* [process NAME] sections of an app, beside [app] run */
-#define PROCESS_NAME_MAX  31
+/*
+ * All ports of an app, ranges counted in full. Each is an element of the map of published ports and one of each zone's,
+ * and a transaction that publishes them all is to stay some milliseconds: the kernel takes 2 us an element.
+ */
+#define SERVICE_PUBLISHED_MAX 4096
+#define HEALTH_PATH_MAX       255
+#define HEALTH_HOST_MAX       255
+#define STATUS_RANGES_MAX     8
+#define FILE_RULES_MAX        64
+#define PROCESSES_MAX         15 /* [process NAME] sections of an app, beside [app] run */
+#define PROCESS_NAME_MAX      31
 
 enum protocol { PROTOCOL_TCP = 6, PROTOCOL_UDP = 17 }; /* IANA protocol numbers */
 
@@ -29,15 +35,38 @@ enum udp_policy {
 struct port {
     char name[PORT_NAME_MAX + 1];
     struct address listen; /* family 0: every local address */
-    uint16_t published;    /* 1..65535 */
-    uint16_t target;       /* the zone's port, 1..65535 */
+    uint16_t published;    /* 1..65535; of a range, the first */
+    uint16_t target;       /* the zone's port, 1..65535; of a range, the first */
     enum protocol protocol;
     enum udp_policy udp;
+    uint16_t count; /* of a range: so many, one beside the other on both sides; 0 and 1 = one port */
+    bool activated; /* "listen": the shim makes the socket and keeps it, the app gets it (sd_listen_fds) */
 };
 
-/* "[2001:db8::7]:80", "198.51.100.7:80" or "80". */
-#define PORT_LISTEN_TEXT_MAX (ADDRESS_TEXT_MAX + 8)
+static inline unsigned port_span(const struct port *port)
+{
+    return port->count ? port->count : 1;
+}
+
+/* "[2001:db8::7]:80", "198.51.100.7:80", "80" or "8000-8010". */
+#define PORT_LISTEN_TEXT_MAX (ADDRESS_TEXT_MAX + 14)
 const char *port_listen_format(const struct port *port, char text[PORT_LISTEN_TEXT_MAX]);
+/* "8080" or "9000-9010". */
+#define PORT_TARGET_TEXT_MAX 12
+const char *port_target_format(const struct port *port, char text[PORT_TARGET_TEXT_MAX]);
+
+#define PREVIEW_PORTS_MAX 16
+#define PREVIEW_FROM_MAX  64 /* each is a rule that the first packet of every connection to the app passes */
+
+/* [preview]: how the zone that is not live is reached. */
+struct preview {
+    /* name: of the port of [ports] that it leads to, "" = the first of TCP. Target, protocol and policy are that one's;
+     * target 0: there is none. */
+    struct port ports[PREVIEW_PORTS_MAX];
+    size_t port_count;
+    struct prefix from[PREVIEW_FROM_MAX]; /* clients that reach it by the published ports */
+    size_t from_count;
+};
 
 enum health_kind {
     HEALTH_ALIVE, /* no check configured and no TCP port: the app has run for passes x interval */
@@ -132,12 +161,15 @@ enum file_access {
 };
 
 const char *file_access_name(enum file_access access); /* as its key is called: "read" */
+/* Where it is configured: "[files] read", or "[share] socket" for a shared one. */
+const char *file_rule_place(enum file_access access, bool shared);
 
 /* A path of [files], "PATH" or "PATH -> PATH IN THE ZONE", absolute, before substitution. */
 struct file_rule {
     enum file_access access;
     char *source;
     char *target; /* NULL = as source; always NULL for FILE_HIDE */
+    bool shared;  /* of [share] socket: a directory with sockets of the host */
 };
 
 enum syscall_profile {
@@ -210,6 +242,9 @@ struct service {
     struct sandbox sandbox;
     struct limits limits;
     struct restart restart;
+    struct egress egress;
+    struct share_port shares[SHARE_PORTS_MAX]; /* [share] host */
+    size_t share_count;
     struct hook_rule hooks[HOOKS];
     uint32_t hook_timeout_ms;   /* default 60000, 1000..3600000 */
     uint32_t schema_needs;      /* [schema] needs: the version that this release needs; 0 = as before all versions */
@@ -227,10 +262,15 @@ struct service {
     uint32_t releases_timeout_ms; /* of fetch, default 600000, 1000..86400000 */
     struct port ports[SERVICE_PORTS_MAX];
     size_t port_count;
+    struct preview preview;
     struct health health;
+    bool hold;                 /* [switch] mode = hold: the old release stops before the new one starts; clients wait */
+    uint32_t hold_max_ms;      /* the longest that they do before the old one comes back, default 10000, 1000..300000 */
     uint32_t drain_timeout_ms; /* default 30000, 0..86400000 */
     enum drain_then drain_then;
-    char *source; /* the file's text as it was read: kept with the zone as its effective configuration */
+    struct words nudge;      /* [drain] nudge: "yes", or names of TCP ports; none = no */
+    uint32_t nudge_after_ms; /* without data for so long, default 5000, 100..3600000 */
+    char *source;            /* the file's text as it was read: kept with the zone as its effective configuration */
     size_t source_length;
     /* section, key, value of each key that holds, where a changed file was laid over source; none: as source has it */
     struct words laid;
@@ -246,6 +286,19 @@ static inline void cleanup_service_(struct service *service)
 
 /* Substitutes %r, %z and %% in text. Anything else after '%' is an error. *out is the caller's. */
 int service_substitute(const char *text, const char *release, enum colour zone, char **out, struct error *err);
+
+/* Gives the preview's ports the targets of those that they lead to. */
+void service_resolve_preview(struct service *service);
+bool service_preview_equal(const struct service *a, const struct service *b);
+/* Every port that it claims of the host's, those of its preview behind the others; NULL behind the last one. */
+const struct port *service_claim(const struct service *service, size_t index);
+/* "[ports] http" or "[preview] port": where it is configured. */
+#define PORT_PLACE_MAX (PORT_NAME_MAX + 16)
+const char *port_place(const struct service *service, const struct port *port, char place[PORT_PLACE_MAX]);
+/* True if idle connections to this port are to be ended in a drain. */
+bool service_nudges(const struct service *service, const struct port *port);
+/* Do they say the same in [egress] and [share] host? */
+bool service_reach_equal(const struct service *a, const struct service *b);
 
 /* True if two ports of different apps (or of one) would claim the same traffic. */
 bool port_conflicts(const struct port *a, const struct port *b);

@@ -5,10 +5,7 @@
 #include "base/cleanup.h"
 #include "model/path.h"
 
-#include <stdio.h>
 #include <string.h>
-
-enum { PLACE_MAX = 32 };
 
 /* The path in that zone, normalised, with %r as it stands; NULL if there is none (which is a problem of its own). */
 static char *path_in(const char *text, enum colour zone)
@@ -65,8 +62,7 @@ static const char *target_of(const struct file_rule *rule)
 
 static void check_rule(const struct file_rule *rule, struct findings *findings)
 {
-    char place[PLACE_MAX];
-    snprintf(place, sizeof place, "[files] %s", file_access_name(rule->access));
+    const char *place = file_rule_place(rule->access, rule->shared);
     CLEANUP_FREE char *source = NULL, *target = NULL;
     if (found_in_path(findings, place, rule->source))
         source = path_in(rule->source, BLUE);

@@ -61,7 +61,7 @@ static bool is_reserved(const char *assignment)
         "BLUEGREEN_DIRECTORY=", "BLUEGREEN_APP=",      "BLUEGREEN_ZONE=",         "BLUEGREEN_RELEASE=",
         "BLUEGREEN_HOOK=",      "BLUEGREEN_REASON=",   "BLUEGREEN_RELEASE_FROM=", "BLUEGREEN_RELEASE_TO=",
         "BLUEGREEN_ADDRESS=",   "BLUEGREEN_ADDRESS6=", "BLUEGREEN_LIVE_ADDRESS=", "BLUEGREEN_SCHEMA_FROM=",
-        "BLUEGREEN_SCHEMA_TO=", "BLUEGREEN_URL=",      "BLUEGREEN_PREVIEW_URL=",
+        "BLUEGREEN_SCHEMA_TO=", "BLUEGREEN_URL=",      "BLUEGREEN_PREVIEW_URL=",  "BLUEGREEN_CANARY=",
     };
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++) {
         if (text_starts_with(assignment, reserved[i]))
@@ -119,15 +119,13 @@ static void check_process(const struct service *service, size_t at, struct findi
 
 static void check_ports(const struct service *service, struct findings *findings)
 {
-    for (size_t i = 1; i < service->port_count; i++) {
-        for (size_t j = 0; j < i; j++) {
-            const struct port *later = &service->ports[i], *earlier = &service->ports[j];
-            char listen[PORT_LISTEN_TEXT_MAX];
-            if (port_conflicts(later, earlier))
-                found(findings, "[ports] %s: claims %s/%s, which [ports] %s claims too; give one another port",
-                      later->name, port_listen_format(later, listen), protocol_name(later->protocol), earlier->name);
-        }
-    }
+    unsigned total = 0;
+    for (size_t i = 0; i < service->port_count; i++)
+        total += port_span(&service->ports[i]);
+    if (total > SERVICE_PUBLISHED_MAX)
+        found(findings, "[ports]: %u ports, each of a range counted; at most %d are possible: split the app", total,
+              SERVICE_PUBLISHED_MAX);
+    check_ports_and_preview(service, findings);
 }
 
 /* --- [health] ----------------------------------------------------------------------------------- */
@@ -222,6 +220,29 @@ static void check_standby(const struct service *service, struct findings *findin
                         "zone; write then = cut, or how long it is kept, as in \"keep = 1h\"");
 }
 
+static const struct port *port_named(const struct service *service, const char *name)
+{
+    for (size_t i = 0; i < service->port_count; i++) {
+        if (strcmp(service->ports[i].name, name) == 0)
+            return &service->ports[i];
+    }
+    return NULL;
+}
+
+static void check_drain(const struct service *service, struct findings *findings)
+{
+    for (size_t i = 0; i < service->nudge.count; i++) {
+        const char *name = service->nudge.items[i];
+        const struct port *port = port_named(service, name);
+        if (strcmp(name, "yes") == 0 && service->nudge.count > 1)
+            found(findings, "[drain] nudge: yes means all TCP ports; write yes alone, or the names alone");
+        else if (strcmp(name, "yes") != 0 && (!port || port->protocol != PROTOCOL_TCP))
+            found(findings,
+                  "[drain] nudge: %s is no TCP port of [ports]; write yes, no, or names of ports, as in \"http | api\"",
+                  name);
+    }
+}
+
 /* --- the life of a release ---------------------------------------------------------------------- */
 
 static void check_pages(const struct service *service, struct findings *findings)
@@ -302,11 +323,15 @@ size_t service_problems(const struct service *service, struct words *problems)
     for (size_t i = 0; i < service->process_count; i++)
         check_process(service, i, &findings);
     check_ports(service, &findings);
+    check_activated(service, &findings);
     check_health(service, &findings);
     check_files(service, &findings);
+    check_reach(service, &findings);
     check_limits(&service->limits, &findings);
     check_restart(&service->restart, &findings);
     check_standby(service, &findings);
+    check_switch(service, &findings);
+    check_drain(service, &findings);
     check_release(service, &findings);
     return findings.count;
 }

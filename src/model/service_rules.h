@@ -18,3 +18,11 @@ bool found_in_path(struct findings *findings, const char *place, const char *pat
 
 /* [files] and [sandbox] devices. */
 void check_files(const struct service *service, struct findings *findings);
+/* [share] and [egress]. */
+void check_reach(const struct service *service, struct findings *findings);
+/* service_preview.c: ports that are claimed twice, and previews that lead nowhere. */
+void check_ports_and_preview(const struct service *service, struct findings *findings);
+
+/* --- service_hold.c --- */
+void check_activated(const struct service *service, struct findings *findings);
+void check_switch(const struct service *service, struct findings *findings);

@@ -226,6 +226,26 @@ static bool take_rlimit(const struct reader *reader, struct shim_start *start)
     return limit.zero == 0 && limit.resource < RESOURCES && limit.soft <= limit.hard;
 }
 
+/* The name goes into a variable with ':' between names. */
+static bool take_listen(const struct reader *reader, struct shim_start *start)
+{
+    struct shim_listen_field fixed;
+    if (reader->field.length <= sizeof fixed || start->listen_count == SHIM_LISTENS_MAX)
+        return false;
+    memcpy(&fixed, reader->value, sizeof fixed);
+    const uint8_t *name = reader->value + sizeof fixed;
+    if (!is_text(name, reader->field.length - sizeof fixed) || name[0] == '\0')
+        return false;
+    for (const uint8_t *c = name; *c; c++) {
+        if (*c <= ' ' || *c >= 0x7f || *c == ':')
+            return false;
+    }
+    start->listens[start->listen_count++] =
+        (struct shim_listen){.name = (const char *)name, .protocol = fixed.protocol, .port = fixed.port};
+    return (fixed.protocol == 6 || fixed.protocol == 17) && fixed.port > 0 && fixed.port <= UINT16_MAX &&
+           reader->field.length - sizeof fixed <= PORT_NAME_MAX + 1;
+}
+
 /* How the process is to be looked after. */
 static int supervision_field(struct reader *reader, struct shim_start *start)
 {
@@ -268,6 +288,7 @@ static int start_field(struct reader *reader, void *into)
     case SHIM_TAG_VIEW: return take_view_step(reader, start);
     case SHIM_TAG_FILTER: return checked(take_filter(reader, start));
     case SHIM_TAG_RLIMIT: return checked(take_rlimit(reader, start));
+    case SHIM_TAG_LISTEN: return checked(take_listen(reader, start));
     case SHIM_TAG_OOM_SCORE: return checked(take_number(reader, 0, OOM_SCORE_MAX, &start->oom_score));
     default: return supervision_field(reader, start);
     }
@@ -293,6 +314,8 @@ static bool is_whole(const struct shim_start *start, uint64_t seen)
     /* What runs once is not the app. */
     if ((start->deadline_ms > 0 || start->stdio) && !start->process)
         return false;
+    if (start->listen_count > 0 && start->process)
+        return false;
     return start->argument_count > 0 && start->argv[0][0] == '/';
 }
 
@@ -315,7 +338,7 @@ int shim_decode_start(void *message, size_t length, struct shim_start *start, ui
     return result;
 }
 
-/* --- STOP, SET, and what a shim says --------------------------------------------------------------- */
+/* --- STOP, SET, NUDGE, and what a shim says --------------------------------------------------------------- */
 
 static int stop_field(struct reader *reader, void *into)
 {
@@ -351,6 +374,32 @@ int shim_decode_set(const void *message, size_t length, struct shim_set *set, ui
     return each_field(&reader, set_field, set, unknown);
 }
 
+static bool take_sockets(struct reader *reader, struct shim_nudge *nudge)
+{
+    nudge->sockets = (const struct shim_socket *)(const void *)reader->value;
+    nudge->count = reader->field.length / sizeof *nudge->sockets;
+    return once(reader) && reader->field.length % sizeof *nudge->sockets == 0 && nudge->count > 0 &&
+           nudge->count <= SHIM_SOCKETS_MAX;
+}
+
+static int nudge_field(struct reader *reader, void *into)
+{
+    struct shim_nudge *nudge = into;
+    switch (reader->field.tag) {
+    case SHIM_TAG_SOCKETS: return checked(take_sockets(reader, nudge));
+    case SHIM_TAG_IDLE: return checked(take_number(reader, 1, UINT32_MAX, &nudge->idle_ms));
+    default: return -ENOENT;
+    }
+}
+
+int shim_decode_nudge(const void *message, size_t length, struct shim_nudge *nudge, uint32_t *unknown)
+{
+    struct reader reader = begin(message, length);
+    *nudge = (struct shim_nudge){0};
+    int result = each_field(&reader, nudge_field, nudge, unknown);
+    return result < 0 ? result : checked(nudge->count > 0 && nudge->idle_ms > 0);
+}
+
 static bool take_exit(struct reader *reader, struct shim_state *state)
 {
     bool first = !state->exited;
@@ -379,6 +428,7 @@ static int state_field(struct reader *reader, void *into)
     case SHIM_TAG_STAGE: return checked(take_number(reader, 0, UINT32_MAX, &state->stage));
     case SHIM_TAG_ERROR: return checked(take_number(reader, 0, UINT32_MAX, &state->error));
     case SHIM_TAG_REFUSED: return checked(take_number(reader, 0, UINT32_MAX, &state->tag));
+    case SHIM_TAG_COUNT: return checked(take_number(reader, 0, UINT32_MAX, &state->count));
     case SHIM_TAG_READY: return checked(take_flag(reader, &state->ready));
     case SHIM_TAG_FROZEN: return checked(take_flag(reader, &state->frozen));
     case SHIM_TAG_WATCHDOG_HITS: return checked(take_number(reader, 0, UINT32_MAX, &state->watchdog_hits));

@@ -38,6 +38,7 @@ const char *shim_stage_text(uint32_t stage)
         [SHIM_STAGE_TERMINAL] = "take the terminal",
         [SHIM_STAGE_NOTIFY] = "make the socket for sd_notify",
         [SHIM_STAGE_KILLED] = "execute",
+        [SHIM_STAGE_LISTEN] = "listen for the app",
     };
     return stage < SHIM_STAGES ? texts[stage] : "start (at a stage that this agent does not know)";
 }
@@ -168,6 +169,20 @@ static void put_sandbox(struct writer *writer, const struct shim_start *start)
     put_unless(writer, SHIM_TAG_OOM_SCORE, start->oom_score, 0);
 }
 
+static void put_listens(struct writer *writer, const struct shim_start *start)
+{
+    for (size_t i = 0; i < start->listen_count; i++) {
+        const struct shim_listen *listen = &start->listens[i];
+        const struct shim_listen_field fixed = {.protocol = listen->protocol, .port = listen->port};
+        size_t name = strlen(listen->name) + 1, at = writer->used + sizeof(struct shim_field);
+        put(writer, SHIM_TAG_LISTEN, NULL, sizeof fixed + name);
+        if (writer->full)
+            return;
+        memcpy(writer->bytes + at, &fixed, sizeof fixed);
+        memcpy(writer->bytes + at + sizeof fixed, listen->name, name);
+    }
+}
+
 static void put_supervision(struct writer *writer, const struct shim_start *start)
 {
     put_bounded(writer, SHIM_TAG_PROCESS, start->process, PROCESS_NAME_MAX);
@@ -197,6 +212,7 @@ size_t shim_encode_start(const struct shim_start *start, uint32_t serial, void *
     put_u32(&writer, SHIM_TAG_RESTART_DELAY, start->restart_delay_ms);
     put_sandbox(&writer, start);
     put_supervision(&writer, start);
+    put_listens(&writer, start);
     return end(&writer, SHIM_START, serial);
 }
 
@@ -215,6 +231,14 @@ size_t shim_encode_set(const struct shim_set *set, uint32_t serial, void *messag
     if (set->has_frozen)
         put_u32(&writer, SHIM_TAG_FROZEN, set->frozen);
     return end(&writer, SHIM_SET, serial);
+}
+
+size_t shim_encode_nudge(const struct shim_nudge *nudge, uint32_t serial, void *message, size_t size)
+{
+    struct writer writer = begin(message, size);
+    put(&writer, SHIM_TAG_SOCKETS, nudge->sockets, nudge->count * sizeof *nudge->sockets);
+    put_u32(&writer, SHIM_TAG_IDLE, nudge->idle_ms);
+    return end(&writer, SHIM_NUDGE, serial);
 }
 
 size_t shim_encode_state(enum shim_type type, const struct shim_state *state, uint32_t serial, void *message,
@@ -238,5 +262,6 @@ size_t shim_encode_state(enum shim_type type, const struct shim_state *state, ui
     put_bounded(&writer, SHIM_TAG_OUTPUT, state->output, SHIM_OUTPUT_MAX);
     if (state->exit_count > 0)
         put(&writer, SHIM_TAG_EXIT_AGES, state->exit_ages, state->exit_count * sizeof *state->exit_ages);
+    put_unless(&writer, SHIM_TAG_COUNT, state->count, 0);
     return end(&writer, type, serial);
 }

@@ -23,10 +23,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SHIM_MAGIC         0x315a4742u /* "BGZ1" in memory on a little-endian machine */
-#define SHIM_VERSION       1
+#define SHIM_MAGIC         0x315a4742u   /* "BGZ1" in memory on a little-endian machine */
+#define SHIM_VERSION       2             /* 2: knows NUDGE */
 #define SHIM_MESSAGE_MAX   (128u * 1024) /* below the kernel's default socket buffer, 208 KiB (net.core.wmem_default) */
 #define SHIM_ANSWER_MAX    1024u         /* everything a shim says fits */
+#define SHIM_SOCKETS_MAX   1024          /* of one NUDGE */
 #define SHIM_PROCESSES_MAX 24            /* that a shim runs at a time: main, 15 configured, checks and commands */
 
 /* What the shim inherits beside stdin, stdout and stderr. */
@@ -40,6 +41,7 @@ enum shim_type {
     SHIM_STOP,      /* end the process gracefully and do not start it again; without PROCESS: all. STOPPED follows */
     SHIM_SET,       /* what is there of OOM_SCORE and FROZEN holds from now on, for all processes; answered by DONE or
                        FAILED */
+    SHIM_NUDGE = 8, /* struct shim_nudge: connections that rest are to end. NUDGED follows. Since version 2 */
     /* shim to agent: each carries a whole struct shim_state */
     SHIM_HELLO = 64, /* first on every connection */
     SHIM_STARTED,    /* answer: the app was executed */
@@ -53,6 +55,7 @@ enum shim_type {
     SHIM_ENDED,   /* a process with DEADLINE or STDIO ended, whyever and with all that it started; or one whose policy
                         does not start it again */
     SHIM_PROCESS, /* behind HELLO, once for each process but main */
+    SHIM_NUDGED = 80, /* answer to NUDGE: COUNT of them were */
 };
 
 /* A message's frame. An answer has its request's serial, an event 0. */
@@ -96,7 +99,10 @@ enum shim_tag {
     SHIM_TAG_DEADLINE = SHIM_TAG_CRITICAL | 19,    /* u32, ms: runs once, is killed after this; ENDED has its OUTPUT */
     SHIM_TAG_STDIO =
         SHIM_TAG_CRITICAL | 20, /* u32: runs once with three descriptors; 1 = stdin is to be its terminal */
-    SHIM_TAG_FROZEN = SHIM_TAG_CRITICAL | 21, /* u32, 0 or 1. SET, and state */
+    SHIM_TAG_FROZEN = SHIM_TAG_CRITICAL | 21,  /* u32, 0 or 1. SET, and state */
+    SHIM_TAG_LISTEN = SHIM_TAG_CRITICAL | 22,  /* struct shim_listen_field with its name, once each: main only */
+    SHIM_TAG_SOCKETS = SHIM_TAG_CRITICAL | 28, /* NUDGE: struct shim_socket each */
+    SHIM_TAG_IDLE = SHIM_TAG_CRITICAL | 29,    /* NUDGE: u32, ms: nothing has happened on them for so long */
     /* what the shim says */
     SHIM_TAG_PHASE = 32,         /* u32, enum shim_phase */
     SHIM_TAG_RESTARTS = 33,      /* u32 */
@@ -111,6 +117,7 @@ enum shim_tag {
     SHIM_TAG_OUTPUT = 42,        /* text, at most SHIM_OUTPUT_MAX, printable: the last line that a check printed */
     SHIM_TAG_WATCHDOG_HITS = 43, /* u32: how often the watchdog ended the app */
     SHIM_TAG_EXIT_AGES = 44,     /* u32 each, ms: HELLO, PROCESS: how long ago the last exits were, the newest first */
+    SHIM_TAG_COUNT = 48,         /* u32: NUDGED */
 };
 
 #define SHIM_PROCESS_MAIN         "main" /* what nobody else may be called */
@@ -129,10 +136,30 @@ struct shim_view_field {
     uint32_t flags; /* VIEW_* */
 };
 
+/* A socket that the process gets, as sd_listen_fds(3) has it; the name follows with its NUL. */
+struct shim_listen_field {
+    uint32_t protocol; /* IANA's number: 6 or 17 */
+    uint32_t port;
+};
+
+#define SHIM_LISTENS_MAX 64
+
+struct shim_listen {
+    const char *name;
+    uint32_t protocol, port;
+};
+
 struct shim_rlimit {
     uint32_t resource; /* RLIMIT_* of getrlimit(2) */
     uint32_t zero;
     uint64_t soft, hard;
+};
+
+/* A connection of the app's, by what sock_diag calls it. */
+struct shim_socket {
+    uint32_t cookie[2]; /* of the socket, the lower half first */
+    uint32_t inode;
+    uint32_t listen; /* 0: it is to end. 1: it was nudged and did not end, so its client is listened to again */
 };
 
 /* How far the start of an app came when it failed. Numbers are part of the protocol. */
@@ -167,6 +194,7 @@ enum shim_stage {
     SHIM_STAGE_TERMINAL,
     SHIM_STAGE_NOTIFY, /* in the shim: the socket */
     SHIM_STAGE_KILLED, /* the process was, before the exec */
+    SHIM_STAGE_LISTEN, /* in the shim: a listening socket; in the process: handing it over */
     SHIM_STAGES
 };
 
@@ -223,6 +251,8 @@ struct shim_start {
     uint32_t watchdog_ms;
     uint32_t deadline_ms; /* 0 = none */
     bool stdio, terminal;
+    struct shim_listen listens[SHIM_LISTENS_MAX]; /* names borrowed */
+    size_t listen_count;
 };
 
 void shim_start_clear(struct shim_start *start);
@@ -252,6 +282,13 @@ struct shim_state {
     const char *output;
     const uint32_t *exit_ages; /* aligned */
     size_t exit_count;         /* at most SHIM_EXITS_MAX */
+    uint32_t count;            /* NUDGED */
+};
+
+struct shim_nudge {
+    const struct shim_socket *sockets; /* aligned to four bytes */
+    size_t count;                      /* 1..SHIM_SOCKETS_MAX */
+    uint32_t idle_ms;
 };
 
 struct shim_set {
@@ -264,6 +301,7 @@ struct shim_set {
 size_t shim_encode_start(const struct shim_start *start, uint32_t serial, void *message, size_t size);
 size_t shim_encode_stop(const char *process, uint32_t serial, void *message, size_t size); /* NULL = all */
 size_t shim_encode_set(const struct shim_set *set, uint32_t serial, void *message, size_t size);
+size_t shim_encode_nudge(const struct shim_nudge *nudge, uint32_t serial, void *message, size_t size);
 size_t shim_encode_state(enum shim_type type, const struct shim_state *state, uint32_t serial, void *message,
                          size_t size);
 
@@ -276,5 +314,6 @@ int shim_decode_start(void *message, size_t length, struct shim_start *start, ui
 /* *process is NULL, or points into the message. */
 int shim_decode_stop(const void *message, size_t length, const char **process, uint32_t *unknown);
 int shim_decode_set(const void *message, size_t length, struct shim_set *set, uint32_t *unknown);
+int shim_decode_nudge(const void *message, size_t length, struct shim_nudge *nudge, uint32_t *unknown);
 /* The same for what a shim says, and -EOPNOTSUPP likewise. Fields that are missing are 0. */
 int shim_decode_state(const void *message, size_t length, struct shim_state *state, uint32_t *unknown);

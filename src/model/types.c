@@ -14,7 +14,7 @@ static const char *const zone_state_names[ZONE_STATES] = {
     [ZONE_ABSENT] = "absent",     [ZONE_STAGING] = "staging",     [ZONE_STARTING] = "starting",
     [ZONE_HEALTHY] = "healthy",   [ZONE_UNHEALTHY] = "unhealthy", [ZONE_LIVE] = "live",
     [ZONE_DRAINING] = "draining", [ZONE_STANDBY] = "standby",     [ZONE_FROZEN] = "frozen",
-    [ZONE_FAILED] = "failed",     [ZONE_STOPPED] = "stopped",
+    [ZONE_FAILED] = "failed",     [ZONE_STOPPED] = "stopped",     [ZONE_RESTING] = "resting",
 };
 
 const char *colour_name(enum colour colour)
@@ -52,7 +52,7 @@ bool zone_state_parse(const char *name, enum zone_state *state)
 static const char *const incident_names[INCIDENTS] = {
     [INCIDENT_NONE] = "none",         [INCIDENT_MEMORY] = "out-of-memory", [INCIDENT_CRASHES] = "crash-loop",
     [INCIDENT_WATCHDOG] = "watchdog", [INCIDENT_BREACH] = "bake-breach",   [INCIDENT_HOOK] = "hook",
-    [INCIDENT_REMOVED] = "removed",
+    [INCIDENT_REMOVED] = "removed",   [INCIDENT_FIREWALL] = "firewall",    [INCIDENT_FENCED] = "fenced",
 };
 
 const char *incident_name(enum incident incident)

@@ -37,6 +37,7 @@ enum zone_state {
     ZONE_FROZEN,    /* standby whose cgroup is frozen */
     ZONE_FAILED,    /* staging failed: torn down, log and reason kept */
     ZONE_STOPPED,   /* the operator stopped the app; configuration and release kept */
+    ZONE_RESTING,   /* was live, and its app stopped for the next release ([switch] mode = hold); the zone is kept */
     ZONE_STATES
 };
 
@@ -52,6 +53,8 @@ enum incident {
     INCIDENT_BREACH,   /* "bake-breach": what [bake] guards got worse while it was watched */
     INCIDENT_HOOK,     /* "hook": one that decides nothing has failed */
     INCIDENT_REMOVED,  /* "removed": a standby whose time was over, as [standby] keep says */
+    INCIDENT_FIREWALL, /* "firewall": rules of others' drop what clients send to its zone */
+    INCIDENT_FENCED,   /* "fenced": it tried to reach what [egress] keeps it from while it was not live */
     INCIDENTS
 };
 

@@ -46,6 +46,8 @@ static const struct {
     [VERB_LOCK] = {"lock", REQUIRED, NONE, REQUIRED, true, false, 0},
     [VERB_UNLOCK] = {"unlock", REQUIRED, NONE, NONE, true, false, 0},
     [VERB_WAIT] = {"wait", REQUIRED, NONE, REQUIRED, false, false, 0},
+    [VERB_CONNECTIONS] = {"connections", REQUIRED, NONE, NONE, true, true, 0},
+    [VERB_DOCTOR] = {"doctor", OPTIONAL, NONE, NONE, true, false, 0},
 };
 
 static const struct {
@@ -116,7 +118,8 @@ static bool all_zero(const uint8_t *bytes, size_t size)
 
 static bool request_shape_valid(const struct wire_request *request, size_t length)
 {
-    uint32_t last_zone = length == sizeof *request && request->verb == VERB_LOGS ? COLOURS : 0;
+    bool zoned = length == sizeof *request && (request->verb == VERB_LOGS || request->verb == VERB_CONNECTIONS);
+    uint32_t last_zone = zoned ? COLOURS : 0;
     return length == sizeof *request && wire_message_valid(request, length) && request->header.type == WIRE_REQUEST &&
            request->verb < VERBS && request->verb != VERB_EXEC && (request->flags & ~(uint32_t)KNOWN_FLAGS) == 0 &&
            request->action < WIRE_ACTIONS && all_zero(request->reserved, sizeof request->reserved) &&
@@ -176,6 +179,20 @@ static int check_flags(const struct wire_request *request, struct error *err)
     return 0;
 }
 
+static int check_canary(const struct wire_request *request, struct error *err)
+{
+    const char *name = verbs[request->verb].name;
+    if (request->canary == 0)
+        return request->sticky ? error_set(err, EINVAL, "%s: only a canary's clients can be told to stay", name) : 0;
+    if (request->verb != VERB_SWITCH)
+        return error_set(err, EINVAL, "%s has no canary; only switch has", name);
+    if (request->flags & WIRE_GROUP)
+        return error_set(err, EINVAL, "a group moves as a whole; a canary is for one app");
+    if (request->canary > 99)
+        return error_set(err, EINVAL, "a canary's share is 1%% to 99%%; without --canary the switch is for all");
+    return request->sticky > 1 ? error_set(err, EBADMSG, "malformed request") : 0;
+}
+
 /* Which action, and whether it comes with a release. */
 static int check_action(const struct wire_request *request, struct error *err)
 {
@@ -201,7 +218,8 @@ static int check_filter(const struct wire_request *request, struct error *err)
     if (request->limit > WIRE_HISTORY_MAX)
         return error_set(err, EINVAL, "limit: at most %d entries", WIRE_HISTORY_MAX);
     if (request->verb != VERB_HISTORY)
-        return request->limit != 0 || !all_zero((const uint8_t *)filter, sizeof *filter)
+        return (request->limit != 0 && !verbs[request->verb].limit) ||
+                       !all_zero((const uint8_t *)filter, sizeof *filter)
                    ? error_set(err, EINVAL, "%s takes no limit and no filter", name)
                    : 0;
     if (filter->hooks == 1 && request->limit > WIRE_WHOLE_MAX)
@@ -254,8 +272,8 @@ bool wire_request_valid(const struct wire_request *request, size_t length, struc
                   "\"bluegreen rehearse\" tries it");
         return false;
     }
-    if (check_flags(request, err) < 0 || check_steps(request, err) < 0 || check_action(request, err) < 0 ||
-        check_text(request, err) < 0 || check_filter(request, err) < 0)
+    if (check_flags(request, err) < 0 || check_steps(request, err) < 0 || check_canary(request, err) < 0 ||
+        check_action(request, err) < 0 || check_text(request, err) < 0 || check_filter(request, err) < 0)
         return false;
     return true;
 }
@@ -321,6 +339,7 @@ static size_t message_size(uint16_t type)
     case WIRE_STDIO: return sizeof(struct wire_stdio);
     case WIRE_ITEM: return sizeof(struct wire_item);
     case WIRE_HOOK: return sizeof(struct wire_hook);
+    case WIRE_CONNECTION: return sizeof(struct wire_connection);
     case WIRE_REQUEST: return sizeof(struct wire_request);
     case WIRE_COMMAND: return sizeof(struct wire_command);
     case WIRE_PING:

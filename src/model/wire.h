@@ -11,33 +11,35 @@
 #include "model/types.h"
 
 enum wire_verb {
-    VERB_STATUS,   /* anyone: reads, changes nothing */
-    VERB_HISTORY,  /* anyone: reads the journal's end */
-    VERB_VERSION,  /* anyone: constant */
-    VERB_RELOAD,   /* operator: files read are named by the monitor's own arguments, not by the request */
-    VERB_DEPLOY,   /* operator: app must be configured, release name has no '/' and no leading '.' */
-    VERB_STAGE,    /* operator: the same */
-    VERB_SWITCH,   /* operator: to the other zone only, behind the health gate unless forced */
-    VERB_ROLLBACK, /* operator: the same */
-    VERB_ABORT,    /* operator: undoes, at worst wastes a staged zone */
-    VERB_DRAIN,    /* operator: waits, changes nothing */
-    VERB_STOP,     /* operator: an operator may take an app down */
-    VERB_START,    /* operator: brings back what stop recorded */
-    VERB_REMOVE,   /* operator: of an app that is stopped or forced */
-    VERB_EXEC,     /* operator: a command in the zone, as the app's user in its sandbox: what a release may do too;
+    VERB_STATUS,      /* anyone: reads, changes nothing */
+    VERB_HISTORY,     /* anyone: reads the journal's end */
+    VERB_VERSION,     /* anyone: constant */
+    VERB_RELOAD,      /* operator: files read are named by the monitor's own arguments, not by the request */
+    VERB_DEPLOY,      /* operator: app must be configured, release name has no '/' and no leading '.' */
+    VERB_STAGE,       /* operator: the same */
+    VERB_SWITCH,      /* operator: to the other zone only, behind the health gate unless forced */
+    VERB_ROLLBACK,    /* operator: the same */
+    VERB_ABORT,       /* operator: undoes, at worst wastes a staged zone */
+    VERB_DRAIN,       /* operator: waits, changes nothing */
+    VERB_STOP,        /* operator: an operator may take an app down */
+    VERB_START,       /* operator: brings back what stop recorded */
+    VERB_REMOVE,      /* operator: of an app that is stopped or forced */
+    VERB_EXEC,        /* operator: a command in the zone, as the app's user in its sandbox: what a release may do too;
                     * root where the app's user is root: its files are not an operator's */
-    VERB_TEST,     /* operator: what a deploy would do to the staged zone */
-    VERB_FINISH,   /* operator: drain and bake end now, as they would by themselves */
-    VERB_ATTACH,   /* anyone: waits and listens, changes nothing */
-    VERB_REHEARSE, /* operator: a switch and its rollback, both behind the gate */
-    VERB_FAILOVER, /* nobody: the agent's own; refused from a client */
-    VERB_LOGS,     /* operator: descriptors of the zone's log files, read-only */
-    VERB_SCHEMA,   /* operator: commands of the configuration, as the app's user, behind the schema's gates */
-    VERB_RELEASE,  /* operator: the configuration's fetch as the app's user; directories that no zone needs go */
-    VERB_DIFF,     /* operator: reads both zones' configurations, and the releases' files as the app's user */
-    VERB_LOCK,     /* operator: who may deploy may keep others from it */
-    VERB_UNLOCK,   /* operator: the same */
-    VERB_WAIT,     /* anyone: waits, changes nothing */
+    VERB_TEST,        /* operator: what a deploy would do to the staged zone */
+    VERB_FINISH,      /* operator: drain and bake end now, as they would by themselves */
+    VERB_ATTACH,      /* anyone: waits and listens, changes nothing */
+    VERB_REHEARSE,    /* operator: a switch and its rollback, both behind the gate */
+    VERB_FAILOVER,    /* nobody: the agent's own; refused from a client */
+    VERB_LOGS,        /* operator: descriptors of the zone's log files, read-only */
+    VERB_SCHEMA,      /* operator: commands of the configuration, as the app's user, behind the schema's gates */
+    VERB_RELEASE,     /* operator: the configuration's fetch as the app's user; directories that no zone needs go */
+    VERB_DIFF,        /* operator: reads both zones' configurations, and the releases' files as the app's user */
+    VERB_LOCK,        /* operator: who may deploy may keep others from it */
+    VERB_UNLOCK,      /* operator: the same */
+    VERB_WAIT,        /* anyone: waits, changes nothing */
+    VERB_CONNECTIONS, /* operator: reads; addresses of clients are for who may see the app's log, too */
+    VERB_DOCTOR,      /* operator: looks; a probe of its own passes the host's rules, and changes nothing for others */
     VERBS
 };
 
@@ -76,6 +78,7 @@ enum wire_type {
     WIRE_PING,       /* struct wire_header only: the role says WIRE_PONG, or it hangs */
     WIRE_ITEM,       /* struct wire_item: a row of an answer; more may follow */
     WIRE_HOOK,       /* struct wire_hook: belongs to the WIRE_HISTORY that follows */
+    WIRE_CONNECTION, /* struct wire_connection, one of a zone's; more may follow */
     /* api to monitor */
     WIRE_REQUEST = 64, /* struct wire_request */
     WIRE_GONE,         /* struct wire_header only: the client closed; its running operation goes on */
@@ -133,8 +136,11 @@ struct wire_request {
     uint32_t limit;     /* history: entries, 0 = 50, at most WIRE_HISTORY_MAX */
     uint8_t stop_after; /* deploy: 0, or enum step of health or test: the operation is done behind it */
     uint8_t action;     /* enum wire_action */
-    uint8_t reserved[6];
-    uint32_t zone; /* logs: enum colour + 1; 0 = the live one, or else the one that is there. 0 for other verbs */
+    uint8_t canary;     /* switch: 0, or the percent of the new connections that the other zone gets */
+    uint8_t sticky;     /* 1: by the client's address */
+    uint8_t reserved[4];
+    uint32_t zone; /* logs, connections: enum colour + 1; 0 = the live one, or else the one that is there; of
+                    * connections: both. 0 for other verbs */
     char app[APP_NAME_MAX + 1];         /* "" = all, where the verb allows it */
     char release[RELEASE_NAME_MAX + 8]; /* deploy, stage, release fetch, history */
     char text[WIRE_TEXT_MAX + 1];       /* lock: the reason; wait: the state; clean UTF-8 without newlines */
@@ -180,6 +186,9 @@ struct wire_usage {
     uint32_t reserved2;
 };
 
+/* What [egress] does with the zone. */
+enum wire_fence { FENCE_NONE, FENCE_OPEN, FENCE_CLOSED, WIRE_FENCES };
+
 struct wire_zone {
     uint8_t state;      /* enum zone_state */
     uint8_t verdict;    /* enum verdict */
@@ -195,14 +204,19 @@ struct wire_zone {
     struct wire_usage usage;
     struct wire_process processes[PROCESSES_MAX];
     char detail[WIRE_TEXT_MAX + 1]; /* why failed or unhealthy, or the last probe's result */
+    uint64_t refused;               /* first packets of the zone that its fence has refused, since it was loaded */
+    uint8_t fence;                  /* enum wire_fence */
+    uint8_t reserved[7];
 };
 
 struct wire_port {
     char name[PORT_NAME_MAX + 1];
     char listen[PORT_LISTEN_TEXT_MAX];
-    uint16_t target;
+    uint16_t target; /* of a range, the first */
+    uint16_t count;  /* 1, or how many the range has */
     uint8_t protocol;
-    uint8_t reserved[7];
+    uint8_t reserved;
+    uint32_t host_connections; /* that a process of the host's still has on it, from before it was published */
 };
 
 enum app_state { APP_EMPTY, APP_RUNNING, APP_STOPPED }; /* empty: nothing was ever released */
@@ -224,6 +238,35 @@ struct wire_bake {
     uint8_t reserved[7];
     uint64_t until_unix_ms;
     char verdict[WIRE_TEXT_MAX + 1]; /* how it stands: "3 of 41 probes failed, 0 restarts" */
+};
+
+/* The zone that is not live has a share of the new connections. */
+struct wire_canary {
+    uint8_t percent; /* 0 = it has none */
+    uint8_t sticky;
+    int8_t zone;
+    uint8_t reserved[5];
+    uint64_t since_unix_ms;
+    char verdict[WIRE_TEXT_MAX + 1]; /* how it stands, as of a bake */
+};
+
+/* The zone that is not live, for who wants to look at it. */
+struct wire_preview {
+    uint8_t reached; /* 0: by nobody at the moment */
+    int8_t zone;
+    uint8_t clients; /* so many addresses and networks reach it by the published ports */
+    uint8_t reserved[5];
+    char url[WIRE_TEXT_MAX + 1]; /* "" = it has no port of its own */
+};
+
+/* Connections of the zone that was live are waited for. */
+struct wire_drain {
+    uint8_t present;
+    uint8_t zone;
+    uint8_t leave; /* 1: who is left at its end stays; 0: is cut */
+    uint8_t reserved[5];
+    uint32_t connections, most, nudged;
+    uint32_t left_ms; /* until its end */
 };
 
 /* Somebody keeps others from changing the app. */
@@ -272,12 +315,17 @@ struct wire_status {
     uint32_t reserved2;
     char group[APP_NAME_MAX + 1]; /* of apps that are switched together; "" = none */
     struct wire_port ports[SERVICE_PORTS_MAX];
+    struct wire_drain drain;
+    struct wire_canary canary;
+    struct wire_preview preview;
+    char firewall[WIRE_TEXT_MAX + 1]; /* rules of others' drop what clients send: which; "" = none do */
 };
 
 struct wire_progress {
     struct wire_header header;
-    uint8_t zone;      /* enum colour */
-    uint8_t has_count; /* connections is meaningful */
+    uint32_t live_connections, nudged; /* has_count: in the other zone; that rested and were ended */
+    uint8_t zone;                      /* enum colour */
+    uint8_t has_count;                 /* connections is meaningful */
     uint8_t reserved[2];
     uint32_t connections; /* drain: still open in the old zone */
     uint64_t elapsed_ms;  /* since the operation began */
@@ -296,8 +344,10 @@ struct wire_receipt {
     uint32_t generation_before, generation_after; /* nf_tables generation ids */
     uint32_t drained;                             /* connections that ended by themselves in the drain */
     uint32_t cut;                                 /* connections ended at its deadline */
-    uint64_t duration_ms;                         /* of the whole operation */
-    char release[RELEASE_NAME_MAX + 8];           /* now live */
+    uint32_t nudged;                              /* of those that ended by themselves: they rested */
+    uint32_t reserved2;
+    uint64_t duration_ms;               /* of the whole operation */
+    char release[RELEASE_NAME_MAX + 8]; /* now live */
     char who[WIRE_WHO_MAX + 1];
 };
 
@@ -319,7 +369,8 @@ struct wire_history {
     uint8_t switched;  /* 1: the receipt's figures mean something */
     uint8_t has_drain; /* 1: the drain's do */
     uint32_t transaction_us, generation_before, generation_after;
-    uint32_t drained, cut, left;
+    uint32_t drained, cut, left, nudged;
+    uint32_t reserved;
     uint64_t drain_ms;
     struct wire_served served[WIRE_SERVED_MAX];
     char steps[WIRE_STEPS_MAX + 1]; /* "build:12,start:3": milliseconds */
@@ -354,6 +405,31 @@ struct wire_item {
     char name[WIRE_TEXT_MAX + 1];
     char values[COLOURS][WIRE_TEXT_MAX + 1]; /* in the one zone and in the other */
     char text[WIRE_TEXT_MAX + 1];
+};
+
+#define WIRE_CONNECTIONS_MAX   1000 /* of one answer */
+#define WIRE_CONNECTIONS_USUAL 100
+
+/* A client's connection, or its flow of UDP. */
+struct wire_connection {
+    struct wire_header header;
+    struct address peer; /* as the zone sees it */
+    uint8_t zone;
+    uint8_t protocol;
+    uint8_t state;      /* as model/connection.h has it */
+    uint8_t rests;      /* 1: everything was asked and answered */
+    uint8_t nudged;     /* 1: the app reads end-of-file and has not closed it yet */
+    uint8_t idle_known; /* 1: idle_ms means something */
+    uint8_t bytes_known;
+    uint16_t peer_port;
+    uint16_t target;   /* the port in the zone */
+    uint8_t age_known; /* 1: age_ms is the age; 0: at least the age, and 0 says nothing */
+    uint8_t reserved[3];
+    uint32_t unread, unconfirmed; /* bytes: that the app has not read, that the client has not confirmed */
+    uint32_t reserved2;
+    uint64_t age_ms, idle_ms;
+    uint64_t bytes_in, bytes_out;
+    char port[PORT_NAME_MAX + 1]; /* of [ports] */
 };
 
 #define WIRE_ARGUMENTS_MAX  16384

@@ -63,6 +63,16 @@ int privileges_limit(const int *kept, size_t count, struct error *err)
     return cap_set_proc(limited) < 0 ? error_errno(err, errno, "drop capabilities") : 0;
 }
 
+int privileges_set_aside(const int *capabilities, size_t count, struct error *err)
+{
+    CLEANUP_CAP cap_t now = cap_get_proc();
+    if (!now)
+        return error_errno(err, errno, "read this process's capabilities");
+    for (size_t i = 0; i < count; i++)
+        cap_set_flag(now, CAP_EFFECTIVE, 1, &capabilities[i], CAP_CLEAR);
+    return cap_set_proc(now) < 0 ? error_errno(err, errno, "set capabilities aside") : 0;
+}
+
 int privileges_drop(const struct user_ids *ids, struct error *err)
 {
     return privileges_drop_with(ids, NULL, 0, err);

@@ -40,6 +40,9 @@ void process_forget(struct process *process); /* closes the descriptors */
  * the permitted and effective sets, and nothing else in the bounding set: nor can what it starts have more. Not to be
  * undone. */
 int privileges_limit(const int *kept, size_t count, struct error *err);
+/* Takes these out of the effective set: what is executed from now on may have them, this process does nothing by them.
+ */
+int privileges_set_aside(const int *capabilities, size_t count, struct error *err);
 
 /* For a role in its own process: sets groups and ids, empties every capability set, sets no_new_privs and
  * PR_SET_DUMPABLE 0. Not to be undone. */

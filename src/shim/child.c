@@ -104,6 +104,21 @@ static void begin_anew_if_first(struct shim *shim, const struct child *child)
     close_fd(&shim->mounts);
 }
 
+static int spawn(struct shim *shim, struct sandbox_job *job, struct child *child, struct sandbox_failure *failure)
+{
+    CLEANUP_FREE char **environment = NULL;
+    if (child->start.listen_count > 0) {
+        environment = listeners_environment(shim, &child->start);
+        if (!environment)
+            return failed(failure, SHIM_STAGE_LISTEN);
+        job->environment = environment;
+        job->listeners = shim->listeners;
+        job->listener_count = shim->listener_count;
+        job->listen_pid = shim->listen_pid;
+    }
+    return sandbox_spawn(job, &child->pid, &child->pidfd, failure);
+}
+
 int child_spawn(struct shim *shim, struct child *child, const int given[3], struct sandbox_failure *failure)
 {
     struct sandbox_job job = {
@@ -113,6 +128,8 @@ int child_spawn(struct shim *shim, struct child *child, const int given[3], stru
     begin_anew_if_first(shim, child);
     if (notify_open(shim, child) < 0)
         return failed(failure, SHIM_STAGE_NOTIFY);
+    if (listeners_open(shim, child, failure) < 0)
+        return -1;
     if (given) {
         memcpy(job.stdio, given, sizeof job.stdio);
     } else {
@@ -121,7 +138,7 @@ int child_spawn(struct shim *shim, struct child *child, const int given[3], stru
             return failed(failure, SHIM_STAGE_PREPARE);
         job.stdio[1] = job.stdio[2] = writer;
     }
-    if (sandbox_spawn(&job, &child->pid, &child->pidfd, failure) < 0)
+    if (spawn(shim, &job, child, failure) < 0)
         return -1; /* child_reap collects it */
     child->group = child->pid;
     child->started_ms = child_now();
@@ -155,6 +172,8 @@ static void answer_failed(struct shim *shim, struct child *child, const struct s
                                      .object = failure->object[0] ? failure->object : NULL};
     control_answer(shim, SHIM_FAILED, &state, serial, NULL);
     bool is_main = child == shim->children;
+    if (is_main)
+        listeners_close(shim);
     child_drop(shim, child);
     child->used = is_main;
 }

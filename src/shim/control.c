@@ -206,6 +206,21 @@ static void on_set(struct shim *shim, const void *message, size_t length, uint32
     answer(shim, result == 0 ? SHIM_DONE : SHIM_REFUSED, result, unknown, serial);
 }
 
+static void on_nudge(struct shim *shim, const void *message, size_t length, uint32_t serial)
+{
+    struct shim_nudge nudge;
+    struct shim_state state = shim->children[0].state;
+    uint32_t unknown;
+    int result = shim_decode_nudge(message, length, &nudge, &unknown);
+    if (result < 0) {
+        answer(shim, SHIM_REFUSED, result, unknown, serial);
+        return;
+    }
+    result = nudge_all(&nudge, &state.count);
+    state.error = (uint32_t)-result;
+    control_answer(shim, SHIM_NUDGED, &state, serial, NULL);
+}
+
 static void on_message(struct shim *shim, const void *message, size_t length, int fds[], size_t fd_count)
 {
     struct shim_header header;
@@ -217,6 +232,7 @@ static void on_message(struct shim *shim, const void *message, size_t length, in
     case SHIM_START: on_start(shim, message, length, fds, fd_count, header.serial); break;
     case SHIM_STOP: on_stop(shim, message, length, header.serial); break;
     case SHIM_SET: on_set(shim, message, length, header.serial); break;
+    case SHIM_NUDGE: on_nudge(shim, message, length, header.serial); break;
     default: answer(shim, SHIM_REFUSED, -EOPNOTSUPP, 0, header.serial);
     }
 }

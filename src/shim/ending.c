@@ -85,6 +85,8 @@ static void finish(struct shim *shim, struct child *child)
     if (transient)
         output_close(shim, child);
     child_forget_start(shim, child);
+    if (child == shim->children) /* nobody will take up who waits there */
+        listeners_close(shim);
     child->due_ms = 0;
     child->over = false;
     child->state.phase = over && !transient ? SHIM_OVER : SHIM_IDLE;

@@ -33,6 +33,8 @@ static const cap_value_t needed[] = {
     CAP_DAC_OVERRIDE,             /* files to show from directories that only their owners enter */
     CAP_SYS_CHROOT,               /* a process that joins what the others see */
     CAP_SYS_RESOURCE,             /* more open files than the agent may have */
+    CAP_SYS_PTRACE,               /* sockets of the app's, to nudge */
+    CAP_NET_ADMIN,                /* keeping out what comes on them then; not all kernels ask for it */
 };
 
 static int keep_needed_capabilities(void)

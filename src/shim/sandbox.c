@@ -35,7 +35,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { PIPE_BYTES = 65536 }; /* a new pipe's size, pipe(7) */
+enum {
+    PIPE_BYTES = 65536,               /* a new pipe's size, pipe(7) */
+    LISTEN_FIRST = STDERR_FILENO + 1, /* SD_LISTEN_FDS_START of sd_listen_fds(3) */
+};
 
 struct context {
     const struct sandbox_job *job;
@@ -148,6 +151,30 @@ static int stdio(struct context *context)
     return 0;
 }
 
+/* First out of the way whatever is where they belong. */
+static int listening_sockets(struct context *context)
+{
+    const struct sandbox_job *job = context->job;
+    int behind = LISTEN_FIRST + (int)job->listener_count, copies[SHIM_LISTENS_MAX];
+    if (job->listener_count == 0)
+        return 0;
+    context->object = "hand them over";
+    int channel = fcntl(context->channel, F_DUPFD_CLOEXEC, behind);
+    if (channel < 0)
+        return -1;
+    context->channel = channel;
+    for (size_t i = 0; i < job->listener_count; i++) {
+        copies[i] = fcntl(job->listeners[i].fd, F_DUPFD_CLOEXEC, behind);
+        if (copies[i] < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < job->listener_count; i++) {
+        if (dup2(copies[i], LISTEN_FIRST + (int)i) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int terminal(struct context *context)
 {
     return context->start->terminal ? ioctl(STDIN_FILENO, TIOCSCTTY, 0) : 0;
@@ -231,8 +258,7 @@ static int working_directory(struct context *context)
 
 static int descriptors(struct context *context)
 {
-    (void)context;
-    return close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC);
+    return close_range(LISTEN_FIRST + (unsigned)context->job->listener_count, ~0u, CLOSE_RANGE_CLOEXEC);
 }
 
 static int signals(struct context *context)
@@ -258,8 +284,12 @@ static int filter(struct context *context)
 
 static int execute(struct context *context)
 {
+    const struct sandbox_job *job = context->job;
     context->object = context->start->argv[0];
-    return execve(context->start->argv[0], context->start->argv, context->start->environment);
+    if (job->listen_pid) /* our own copy: the process was forked */
+        snprintf(job->listen_pid, SHIM_LISTEN_PID_SIZE, "LISTEN_PID=%d", (int)getpid());
+    return execve(context->start->argv[0], context->start->argv,
+                  job->environment ? job->environment : context->start->environment);
 }
 
 static const struct {
@@ -273,6 +303,7 @@ static const struct {
     {SHIM_STAGE_VIEW, view},
     {SHIM_STAGE_STDIO, stdio},
     {SHIM_STAGE_TERMINAL, terminal},
+    {SHIM_STAGE_LISTEN, listening_sockets}, /* before the number of descriptors is limited, behind what needs others */
     {SHIM_STAGE_OOM, oom_score},
     {SHIM_STAGE_RLIMITS, resource_limits},
     {SHIM_STAGE_BOUNDING, bounding_set},

@@ -12,7 +12,9 @@
  *   ending.c    how they end: exits, back-off, stopping
  *   members.c   all that a process started: signals to it, its end
  *   output.c    what a process is connected to; the last line of a check
+ *   nudge.c     ending connections that rest
  *   notify.c    what the app says of itself
+ *   listeners.c sockets that the app gets
  *   spawn.c     making a process; sandbox.c its way to its exec; view.c its part with the files
  *   logfile.c   from the app's stdout and stderr to the file; index.c when it came; journal.c to the system's journal
  */
@@ -25,6 +27,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+#define SHIM_LISTEN_PID_SIZE 24
+
+struct listener {
+    int fd;
+    uint16_t port;
+    uint32_t protocol;
+};
+
+struct sandbox_failure;
 
 struct shim {
     const char *directory; /* RUN/zones/APP.COLOUR */
@@ -45,6 +57,10 @@ struct shim {
     bool stopping;     /* everything was asked to end */
     uint64_t sweep_ms; /* when to kill what no process answers for, while stopping */
     bool leaving;      /* the system asked the shim to end: exit once everything has */
+
+    struct listener listeners[SHIM_LISTENS_MAX]; /* of the main process; kept from one start to the next */
+    size_t listener_count;
+    char listen_fds[24], listen_pid[SHIM_LISTEN_PID_SIZE], listen_names[24 + SHIM_LISTENS_MAX * (PORT_NAME_MAX + 1)];
 
     struct logfile log;
 };
@@ -67,6 +83,19 @@ void control_say(struct shim *shim, struct child *child, enum shim_type type);
 void control_answer(struct shim *shim, enum shim_type type, const struct shim_state *state, uint32_t serial,
                     const struct child *about);
 
+/* --- nudge.c --- */
+
+/* What the message says; *nudged is how many, also with -errno: -EPERM if the kernel did not let us. */
+int nudge_all(const struct shim_nudge *nudge, uint32_t *nudged);
+
+/* --- listeners.c --- */
+
+/* Those that the process's START asks for: what is there stays, the rest is closed. 0, or -1 with failure. */
+int listeners_open(struct shim *shim, const struct child *child, struct sandbox_failure *failure);
+void listeners_close(struct shim *shim); /* whoever waits there is refused */
+/* Allocated, NULL = no memory. The texts in it are start's and shim's. */
+char **listeners_environment(struct shim *shim, const struct shim_start *start);
+
 /* --- sandbox.c, view.c, spawn.c --- */
 
 struct sandbox_failure {
@@ -82,6 +111,10 @@ struct sandbox_job {
     /* What the processes of a zone see is one thing, with one /tmp and one /run: the mount namespace of the first that
      * runs. -1: lay it out, and put its descriptor here, to be closed when the last one has ended. */
     int *mounts;
+    const struct listener *listeners; /* become descriptors 3, 4, ... */
+    size_t listener_count;
+    char **environment; /* with what goes with them; NULL: start's */
+    char *listen_pid;   /* in it: the process fills in its own */
 };
 
 /* The new process's way to its exec. It tells its shim through channel: a struct sandbox_failure, or in one without a

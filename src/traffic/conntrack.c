@@ -7,6 +7,7 @@
  */
 #include "base/cleanup.h"
 #include "traffic/internal.h"
+#include "traffic/takeover.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,7 +25,27 @@
 
 struct filter {
     uint32_t mark, mark_mask, status_mask; /* status bits in the mask must be clear; 0 = whatever */
+    uint8_t family;                        /* only for listing: AF_UNSPEC = both */
+    struct address source;                 /* who began it, only for listing IPv4; family 0 = whoever */
 };
+
+#define FILTER_SOURCE 1 /* CTA_FILTER_FLAG(CTA_IP_SRC) of nf_internals.h, since Linux 5.8 */
+
+static int put_source(struct nl_msg *message, const struct address *source)
+{
+    struct nlattr *tuple = nla_nest_start(message, CTA_TUPLE_ORIG | NLA_F_NESTED);
+    struct nlattr *ip = tuple ? nla_nest_start(message, CTA_TUPLE_IP | NLA_F_NESTED) : NULL;
+    if (!ip || nla_put(message, CTA_IP_V4_SRC, 4, source->bytes) < 0)
+        return -ENOMEM;
+    nla_nest_end(message, ip);
+    nla_nest_end(message, tuple);
+    struct nlattr *filter = nla_nest_start(message, CTA_FILTER | NLA_F_NESTED);
+    if (!filter || nla_put_u32(message, CTA_FILTER_ORIG_FLAGS, FILTER_SOURCE) < 0 ||
+        nla_put_u32(message, CTA_FILTER_REPLY_FLAGS, 0) < 0)
+        return -ENOMEM;
+    nla_nest_end(message, filter);
+    return 0;
+}
 
 static struct nl_msg *filtered_message(uint8_t type, uint16_t flags, uint8_t family, const struct filter *filter)
 {
@@ -36,6 +57,8 @@ static struct nl_msg *filtered_message(uint8_t type, uint16_t flags, uint8_t fam
     if (filter->status_mask)
         failed |= nla_put_u32(message, CTA_STATUS, 0) < 0 ||
                   nla_put_u32(message, STATUS_MASK_ATTRIBUTE, htonl(filter->status_mask)) < 0;
+    if (filter->source.family)
+        failed |= put_source(message, &filter->source) < 0;
     if (!failed)
         return message;
     nlmsg_free(message);
@@ -65,14 +88,13 @@ static int forget(struct traffic *traffic, const struct filter *filter)
 /* What is looked at of an entry. */
 struct flow {
     uint8_t protocol;
-    struct address destination; /* as the client sees it */
+    struct address source, destination; /* as the client sees it */
     uint16_t port;
     struct nlattr *tuple, *zone, *id; /* in the message */
 };
 
-static bool parse_address(struct nlattr *attributes[], struct address *address)
+static bool parse_address(const struct nlattr *four, const struct nlattr *six, struct address *address)
 {
-    struct nlattr *four = attributes[CTA_IP_V4_DST], *six = attributes[CTA_IP_V6_DST];
     *address = (struct address){0};
     if (four && nla_len(four) == 4) {
         address->family = 4;
@@ -95,7 +117,8 @@ static bool parse_flow(struct nlmsghdr *message, struct flow *flow)
         nla_parse_nested(protocol, CTA_PROTO_MAX, tuple[CTA_TUPLE_PROTO], NULL) < 0)
         return false;
     struct nlattr *number = protocol[CTA_PROTO_NUM], *port = protocol[CTA_PROTO_DST_PORT];
-    if (!number || nla_len(number) < 1 || !parse_address(ip, &flow->destination))
+    if (!number || nla_len(number) < 1 || !parse_address(ip[CTA_IP_V4_DST], ip[CTA_IP_V6_DST], &flow->destination) ||
+        !parse_address(ip[CTA_IP_V4_SRC], ip[CTA_IP_V6_SRC], &flow->source))
         return false;
     flow->protocol = nla_get_u8(number);
     flow->port = port && nla_len(port) >= 2 ? ntohs(nla_get_u16(port)) : 0;
@@ -158,8 +181,8 @@ static int forget_chosen(struct traffic *traffic, const struct filter *filter,
                          bool (*chosen)(const struct flow *flow, const void *what), const void *what)
 {
     struct doomed doomed = {.chosen = chosen, .what = what};
-    int status =
-        nft_request(traffic->nft, filtered_message(IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_UNSPEC, filter), collect, &doomed);
+    struct nl_msg *list = filtered_message(IPCTNL_MSG_CT_GET, NLM_F_DUMP, filter->family, filter);
+    int status = nft_request(traffic->nft, list, collect, &doomed);
     /* A table that changes while it is read is the rule, and new entries follow the new rules already. */
     if (status == -EINTR)
         status = 0;
@@ -206,10 +229,27 @@ int traffic_release_flows(struct traffic *traffic, uint16_t zone_number, struct 
     return conntrack_error(err, status, "forget the flows that must leave the old zone");
 }
 
+static bool is_udp(const struct flow *flow, const void *what)
+{
+    return flow->protocol == PROTOCOL_UDP;
+}
+
+int traffic_forget_zone(struct traffic *traffic, uint16_t zone_number, struct error *err)
+{
+    const struct filter filter = {.mark = (uint32_t)zone_number << RULESET_MARK_SHIFT, .mark_mask = RULESET_MARK_ZONE};
+    const struct filter unreplied = {
+        .mark = filter.mark, .mark_mask = RULESET_MARK_ZONE, .status_mask = IPS_SEEN_REPLY};
+    int status = forget(traffic, &unreplied);
+    if (!status)
+        status = forget_chosen(traffic, &filter, is_udp, NULL);
+    return conntrack_error(err, status, "forget the flows of a zone that goes");
+}
+
 struct udp_ports {
     const struct port *ports;
     size_t count;
     const struct ifaddrs *addresses;
+    bool served[SERVICE_PORTS_MAX]; /* by a process of the host's, which keeps what it has */
 };
 
 static bool has_address(const struct ifaddrs *list, const struct address *address)
@@ -238,7 +278,8 @@ static bool is_published(const struct flow *flow, const void *what)
         return false;
     for (size_t i = 0; i < udp->count; i++) {
         const struct port *port = &udp->ports[i];
-        if (port->protocol != PROTOCOL_UDP || port->published != flow->port)
+        if (port->protocol != PROTOCOL_UDP || flow->port < port->published ||
+            flow->port >= port->published + port_span(port) || (i < SERVICE_PORTS_MAX && udp->served[i]))
             continue;
         if (port->listen.family ? address_equal(&port->listen, &flow->destination)
                                 : has_address(udp->addresses, &flow->destination))
@@ -259,10 +300,41 @@ int traffic_release_udp_ports(struct traffic *traffic, const struct port *ports,
     struct ifaddrs *addresses = NULL;
     if (getifaddrs(&addresses) < 0)
         return error_errno(err, errno, "list this host's addresses");
-    const struct udp_ports what = {.ports = ports, .count = count, .addresses = addresses};
+    struct udp_ports what = {.ports = ports, .count = count, .addresses = addresses};
+    for (size_t i = 0; i < count && i < SERVICE_PORTS_MAX; i++)
+        what.served[i] = ports[i].protocol == PROTOCOL_UDP && ports[i].udp == UDP_KEEP &&
+                         host_serves_udp(traffic->diag_fd, &ports[i]);
     int status = forget_chosen(traffic, &unmarked, is_published, &what);
     freeifaddrs(addresses);
     return conntrack_error(err, status, "forget the UDP flows from before the ports were published");
+}
+
+struct outgoing {
+    const struct address *source;
+    const struct reach_rule *allow;
+    size_t count;
+    uint32_t *forgotten;
+};
+
+static bool is_not_allowed(const struct flow *flow, const void *what)
+{
+    const struct outgoing *outgoing = what;
+    if (flow->protocol != PROTOCOL_UDP || !address_equal(&flow->source, outgoing->source) ||
+        reach_allows(outgoing->allow, outgoing->count, &flow->destination, flow->protocol, flow->port))
+        return false;
+    ++*outgoing->forgotten;
+    return true;
+}
+
+int traffic_forget_outgoing(struct traffic *traffic, const struct address *source, const struct reach_rule *allow,
+                            size_t count, uint32_t *forgotten, struct error *err)
+{
+    /* Linux 6.18 and before list all IPv6 flows but those of the source that was asked for. */
+    const struct filter six = {.family = AF_INET6}, four = {.family = AF_INET, .source = *source};
+    const struct outgoing what = {.source = source, .allow = allow, .count = count, .forgotten = forgotten};
+    *forgotten = 0;
+    return conntrack_error(err, forget_chosen(traffic, source->family == 6 ? &six : &four, is_not_allowed, &what),
+                           "forget the UDP flows that a zone may not have any more");
 }
 
 static int count_udp(void *context, struct nlmsghdr *message)

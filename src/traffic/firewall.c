@@ -8,126 +8,86 @@
 #include "traffic/traffic.h"
 
 #include "base/cleanup.h"
+#include "traffic/firewall_host.h"
 #include "traffic/firewall_walk.h"
 #include "traffic/internal.h"
 #include "traffic/nft_dump.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <ifaddrs.h>
 #include <linux/netfilter.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define DNAT_PRIORITY (-100) /* of our own chain, model/ruleset_build.c */
 
 /* What chains say "drop" to; bits of a set. */
 enum { NEW_TCP = 1, NEW_UDP = 2, REPLIES = 4 };
 
+/* What is published. */
+struct way {
+    uint8_t protocol;
+    uint16_t published, target; /* 0: not known */
+};
+
+/* Each is walked through every chain. */
+#define WAYS_MAX 64
+
 struct inspection {
     struct firewall firewall;
     struct fw_links outside, zones;
     bool has4, has6; /* the host has an address that clients outside could use */
-    bool udp;        /* some zone publishes UDP */
+    struct way ways[WAYS_MAX];
+    size_t way_count;
     const struct address_pools *pools;
 };
 
-/* --- the host's interfaces ---------------------------------------------------------------------- */
+/* --- what is published ------------------------------------------------------------------------------- */
 
-static void add_link(struct fw_links *links, const char *name, uint32_t index)
+static bool has_way(const struct inspection *inspection, const struct way *way)
 {
-    for (size_t i = 0; i < links->count; i++)
-        if (!strcmp(links->names[i], name))
-            return;
-    if (links->count == FW_LINKS_MAX || !index)
-        return;
-    /* Padded with zeros as the kernel's registers are. */
-    strncpy(links->names[links->count], name, IF_NAMESIZE - 1);
-    links->indexes[links->count++] = index;
-}
-
-/* Lines of a routing table in /proc: is this one the default route, and through what? */
-static bool default_route4(char *line, char name[IF_NAMESIZE])
-{
-    unsigned destination, mask;
-    return sscanf(line, "%15s %x %*x %*x %*d %*d %*d %x", name, &destination, &mask) == 3 && !destination && !mask;
-}
-
-static bool default_route6(char *line, char name[IF_NAMESIZE])
-{
-    char destination[33];
-    unsigned length;
-    return sscanf(line, "%32s %x %*s %*x %*s %*x %*x %*x %*x %15s", destination, &length, name) == 3 && !length &&
-           strspn(destination, "0") == 32;
-}
-
-static void add_default_routes(struct fw_links *links, const char *path,
-                               bool (*parse)(char *line, char name[IF_NAMESIZE]))
-{
-    CLEANUP_FILE FILE *file = fopen(path, "re");
-    char line[256], name[IF_NAMESIZE] = "";
-    while (file && fgets(line, sizeof line, file))
-        if (parse(line, name) && strcmp(name, "lo"))
-            add_link(links, name, if_nametoindex(name));
-}
-
-/* "bg" and a number, see zone/link. */
-static bool is_zone_link(const char *name)
-{
-    return !strncmp(name, "bg", 2) && name[2] && strspn(name + 2, "0123456789") == strlen(name + 2);
-}
-
-/* Clients come through the default routes; a host without any may be reached through whatever it has. */
-static int find_links(struct inspection *inspection)
-{
-    struct if_nameindex *links = if_nameindex();
-    if (!links)
-        return -errno;
-    add_default_routes(&inspection->outside, "/proc/self/net/route", default_route4);
-    add_default_routes(&inspection->outside, "/proc/self/net/ipv6_route", default_route6);
-    bool unknown = !inspection->outside.count;
-    for (struct if_nameindex *link = links; link->if_index; link++)
-        if (is_zone_link(link->if_name))
-            add_link(&inspection->zones, link->if_name, link->if_index);
-        else if (unknown && strcmp(link->if_name, "lo"))
-            add_link(&inspection->outside, link->if_name, link->if_index);
-    if_freenameindex(links);
-    /* Before the first zone: the names begin like this, whatever their numbers; 0 is no interface's index. */
-    if (!inspection->zones.count) {
-        add_link(&inspection->zones, "bg0", UINT32_MAX);
-        add_link(&inspection->zones, "bg9999999999", UINT32_MAX - 1);
+    for (size_t i = 0; i < inspection->way_count; i++) {
+        const struct way *other = &inspection->ways[i];
+        if (other->protocol == way->protocol && other->published == way->published && other->target == way->target)
+            return true;
     }
-    return 0;
-}
-
-static int find_addresses(struct inspection *inspection)
-{
-    struct ifaddrs *addresses;
-    if (getifaddrs(&addresses) < 0)
-        return -errno;
-    for (const struct ifaddrs *address = addresses; address; address = address->ifa_next) {
-        if (!address->ifa_addr || !strcmp(address->ifa_name, "lo") || is_zone_link(address->ifa_name))
-            continue;
-        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)address->ifa_addr;
-        if (address->ifa_addr->sa_family == AF_INET)
-            inspection->has4 = true;
-        if (address->ifa_addr->sa_family == AF_INET6 && !IN6_IS_ADDR_LINKLOCAL(&six->sin6_addr))
-            inspection->has6 = true;
-    }
-    freeifaddrs(addresses);
-    return 0;
-}
-
-static bool publishes_udp(const struct ruleset_state *state)
-{
-    for (size_t i = 0; i < state->count; i++)
-        for (int colour = 0; colour < COLOURS; colour++)
-            for (size_t j = 0; j < state->apps[i].zones[colour].port_count; j++)
-                if (state->apps[i].zones[colour].ports[j].protocol == PROTOCOL_UDP)
-                    return true;
     return false;
+}
+
+/* The ends of a range stand for what is between them. */
+static bool add_ways(struct inspection *inspection, const struct port *port)
+{
+    unsigned last = port_span(port) - 1;
+    for (unsigned at = 0; at <= last; at += last ? last : 1) {
+        const struct way way = {(uint8_t)port->protocol, (uint16_t)(port->published + at),
+                                (uint16_t)(port->target + at)};
+        if (has_way(inspection, &way))
+            continue;
+        if (inspection->way_count == WAYS_MAX)
+            return false;
+        inspection->ways[inspection->way_count++] = way;
+    }
+    return true;
+}
+
+/* Without any port, and where there are too many, whatever port it is: less is found then, never too much. */
+static void add_any_port(struct inspection *inspection, const struct port ports[], size_t count)
+{
+    bool udp = false;
+    for (size_t i = 0; i < count; i++)
+        udp |= ports[i].protocol == PROTOCOL_UDP;
+    inspection->ways[0] = (struct way){.protocol = PROTOCOL_TCP};
+    inspection->ways[1] = (struct way){.protocol = PROTOCOL_UDP};
+    inspection->way_count = udp ? 2 : 1;
+}
+
+static void find_ways(struct inspection *inspection, const struct port ports[], size_t count)
+{
+    bool room = true;
+    for (size_t i = 0; i < count && room; i++)
+        room = add_ways(inspection, &ports[i]);
+    if (!room || !count)
+        add_any_port(inspection, ports, count);
 }
 
 /* --- what a chain does ----------------------------------------------------------------------------- */
@@ -144,13 +104,17 @@ static bool translated(const struct fw_chain *chain)
     return chain->hook != NF_INET_PRE_ROUTING || chain->priority > DNAT_PRIORITY;
 }
 
+/* way NULL: an answer. */
 static bool dropped(const struct inspection *inspection, const struct fw_chain *chain, const struct prefix *pool,
-                    unsigned what, struct fw_fate *fate)
+                    const struct way *way, struct fw_fate *fate)
 {
-    struct fw_packet packet = {.reply = what == REPLIES,
+    struct fw_packet packet = {.reply = !way,
                                .translated = translated(chain),
                                .routed = chain->hook != NF_INET_PRE_ROUTING,
-                               .protocol = what == NEW_UDP ? PROTOCOL_UDP : PROTOCOL_TCP,
+                               .protocol = way ? way->protocol : PROTOCOL_TCP,
+                               .port = !way                ? 0
+                                       : translated(chain) ? way->target
+                                                           : way->published,
                                .pool = *pool,
                                .outside = inspection->outside,
                                .zones = inspection->zones};
@@ -163,27 +127,51 @@ static bool dropped(const struct inspection *inspection, const struct fw_chain *
     return now.dropped;
 }
 
-/* The set of what this chain surely drops, for one family. */
-static unsigned losses(const struct inspection *inspection, const struct fw_chain *chain, const struct prefix *pool,
-                       struct fw_fate *fate)
+/* What a chain surely drops, for one family. */
+struct loss {
+    unsigned what;
+    const struct way *one; /* of the ways; NULL: all of them */
+    struct fw_fate fate;
+};
+
+static unsigned new_flow(const struct way *way)
+{
+    return way->protocol == PROTOCOL_UDP ? NEW_UDP : NEW_TCP;
+}
+
+/* Those that may be lost in this way. */
+static size_t count_ways(const struct inspection *inspection, unsigned what)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < inspection->way_count; i++)
+        count += (new_flow(&inspection->ways[i]) & what) != 0;
+    return count;
+}
+
+static struct loss losses(const struct inspection *inspection, const struct fw_chain *chain, const struct prefix *pool)
 {
     bool six = pool->address.family == 6;
-    unsigned lost = 0;
+    struct loss loss = {0};
+    size_t count = 0;
     if ((chain->family == NFPROTO_IPV4 && six) || (chain->family == NFPROTO_IPV6 && !six) ||
         !(six ? inspection->has6 : inspection->has4))
-        return 0;
-    if (dropped(inspection, chain, pool, REPLIES, fate))
-        lost |= REPLIES;
-    if (inspection->udp && dropped(inspection, chain, pool, NEW_UDP, fate))
-        lost |= NEW_UDP;
-    if (dropped(inspection, chain, pool, NEW_TCP, fate))
-        lost |= NEW_TCP;
-    return lost;
+        return loss;
+    if (dropped(inspection, chain, pool, NULL, &loss.fate))
+        loss.what |= REPLIES;
+    for (size_t i = inspection->way_count; i-- > 0;)
+        if (dropped(inspection, chain, pool, &inspection->ways[i], &loss.fate)) {
+            loss.what |= new_flow(&inspection->ways[i]);
+            loss.one = &inspection->ways[i];
+            count++;
+        }
+    if (count == count_ways(inspection, loss.what))
+        loss.one = NULL;
+    return loss;
 }
 
 /* --- words ------------------------------------------------------------------------------------------- */
 
-static const char *family_name(uint8_t family)
+const char *firewall_family_name(uint8_t family)
 {
     return family == NFPROTO_IPV4 ? "ip" : family == NFPROTO_IPV6 ? "ip6" : "inet";
 }
@@ -267,7 +255,7 @@ static void mend_firewalld(struct text *text, const struct address_pools *pools,
 
 static void mend_nft(struct text *text, const struct fw_chain *chain, unsigned lost)
 {
-    const char *family = family_name(chain->family), *port = lost & NEW_TCP ? "tcp" : "udp";
+    const char *family = firewall_family_name(chain->family), *port = lost & NEW_TCP ? "tcp" : "udp";
     if (lost & (NEW_TCP | NEW_UDP) && translated(chain))
         text_addf(text, "\n    nft insert rule %s %s %s ct status dnat accept", family, chain->table, chain->name);
     else if (lost & (NEW_TCP | NEW_UDP))
@@ -304,17 +292,21 @@ static void mend(struct text *text, const struct inspection *inspection, const s
 }
 
 static void describe(struct text *text, const struct inspection *inspection, const struct fw_chain *chain,
-                     unsigned lost, const struct fw_fate *fate)
+                     unsigned lost, const struct loss *loss)
 {
+    const struct fw_fate *fate = &loss->fate;
     static const char *const makers[] = {"ufw", "Docker", "firewalld", "iptables", NULL};
     const char *maker = makers[maker_of(&inspection->firewall, chain)];
-    text_addf(text, "table %s %s, chain %s (hook %s, priority %d", family_name(chain->family), chain->table,
+    text_addf(text, "table %s %s, chain %s (hook %s, priority %d", firewall_family_name(chain->family), chain->table,
               chain->name, hook_place_name(chain->hook), chain->priority);
     text_addf(text, maker ? ", made by %s) drops " : ")%s drops ", maker ? maker : "");
     text_add(text, lost & NEW_TCP
                        ? lost & NEW_UDP ? "new TCP and UDP flows to the zones" : "new TCP connections to the zones"
                    : lost & NEW_UDP ? "new UDP flows to the zones"
                                     : "");
+    if (loss->one)
+        text_addf(text, " by port %u%s", translated(chain) ? loss->one->target : loss->one->published,
+                  translated(chain) ? " in the zone" : "");
     if (lost & REPLIES)
         text_addf(text, "%sthe zones' answers", lost & (NEW_TCP | NEW_UDP) ? " and " : "");
     if (fate->by_policy)
@@ -327,21 +319,22 @@ static void describe(struct text *text, const struct inspection *inspection, con
 static int inspect_chain(const struct inspection *inspection, const struct fw_chain *chain, struct words *findings)
 {
     CLEANUP_TEXT struct text text = {0};
-    struct fw_fate fate;
-    unsigned lost4 = losses(inspection, chain, &inspection->pools->ipv4, &fate);
-    unsigned lost6 = losses(inspection, chain, &inspection->pools->ipv6, &fate);
-    if (!lost4 && !lost6)
+    struct loss four = losses(inspection, chain, &inspection->pools->ipv4);
+    struct loss six = losses(inspection, chain, &inspection->pools->ipv6);
+    if (!four.what && !six.what)
         return 0;
-    describe(&text, inspection, chain, lost4 | lost6, &fate);
-    mend(&text, inspection, chain, lost4, lost6);
+    describe(&text, inspection, chain, four.what | six.what, four.what ? &four : &six);
+    mend(&text, inspection, chain, four.what, six.what);
     return text.failed ? -ENOMEM : words_add(findings, text.data);
 }
 
-int firewall_inspect(struct traffic *traffic, const struct address_pools *pools, struct words *findings,
-                     struct error *err)
+int firewall_inspect(struct traffic *traffic, const struct address_pools *pools, const struct port ports[],
+                     size_t count, struct words *findings, struct error *err)
 {
-    struct inspection inspection = {.pools = pools, .udp = publishes_udp(&traffic->state)};
-    int status = find_links(&inspection) ?: find_addresses(&inspection);
+    struct inspection inspection = {.pools = pools};
+    find_ways(&inspection, ports, count);
+    int status =
+        firewall_links(&inspection.outside, &inspection.zones) ?: firewall_families(&inspection.has4, &inspection.has6);
     if (status)
         return error_errno(err, -status, "list the host's interfaces");
     status = nft_dump(traffic->nft, &inspection.firewall, err);
@@ -351,6 +344,20 @@ int firewall_inspect(struct traffic *traffic, const struct address_pools *pools,
             if (status)
                 error_errno(err, -status, "describe what the host's firewall does");
         }
+    firewall_clear(&inspection.firewall);
+    return status;
+}
+
+int firewall_mend(struct traffic *traffic, const struct address_pools *pools, const struct firewall_place *place,
+                  struct text *lines, struct error *err)
+{
+    struct inspection inspection = {.pools = pools};
+    unsigned lost = place->answer ? REPLIES : NEW_TCP;
+    int status = nft_dump(traffic->nft, &inspection.firewall, err);
+    const struct fw_chain *chain =
+        status ? NULL : firewall_chain(&inspection.firewall, place->family, place->table, place->chain);
+    if (chain)
+        mend(lines, &inspection, chain, place->packet == 4 ? lost : 0, place->packet == 6 ? lost : 0);
     firewall_clear(&inspection.firewall);
     return status;
 }

@@ -20,6 +20,7 @@
 
 #define DEPTH_MAX    16 /* NFT_JUMP_STACK_SIZE */
 #define HEADER_BYTES 64 /* more than either IP header that is looked at */
+#define PORTS_BYTES  4  /* of TCP and UDP: the source's, the destination's */
 
 /* Ways in which a chain may end; a set of them. */
 enum { MAY_PASS = 1, MAY_DROP = 2, MAY_FALL_THROUGH = 4 };
@@ -30,6 +31,7 @@ struct walk {
     struct fw_fate *fate;
     uint8_t *memo; /* per chain: its ways, 0 = not walked yet */
     uint8_t header[HEADER_BYTES], header_known[HEADER_BYTES];
+    uint8_t ports[PORTS_BYTES], ports_known[PORTS_BYTES];
     uint8_t value[FW_REGISTER_BYTES], known[FW_REGISTER_BYTES];
 };
 
@@ -66,15 +68,21 @@ static void set_header(struct walk *walk)
         set_address(walk, source);
     else if (packet->translated)
         set_address(walk, destination);
+    if (packet->port && !packet->reply) {
+        const uint16_t port = htons(packet->port);
+        memcpy(walk->ports + 2, &port, sizeof port);
+        memset(walk->ports_known + 2, 0xff, sizeof port);
+    }
 }
 
 static void load_payload(struct walk *walk, const struct fw_expr *expr)
 {
     struct fw_bits to = bits_at(walk, expr->destination);
-    if (expr->base == NFT_PAYLOAD_NETWORK_HEADER && expr->offset < HEADER_BYTES &&
-        expr->length <= HEADER_BYTES - expr->offset) {
-        memcpy(to.value, walk->header + expr->offset, expr->length);
-        memcpy(to.known, walk->header_known + expr->offset, expr->length);
+    bool network = expr->base == NFT_PAYLOAD_NETWORK_HEADER;
+    size_t size = network ? HEADER_BYTES : expr->base == NFT_PAYLOAD_TRANSPORT_HEADER ? PORTS_BYTES : 0;
+    if (expr->offset < size && expr->length <= size - expr->offset) {
+        memcpy(to.value, (network ? walk->header : walk->ports) + expr->offset, expr->length);
+        memcpy(to.known, (network ? walk->header_known : walk->ports_known) + expr->offset, expr->length);
     } else {
         fw_bits_unknown(to, expr->length);
     }

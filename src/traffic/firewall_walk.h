@@ -22,6 +22,7 @@ struct fw_packet {
     bool translated;    /* destination translation has been done: it is the zone's address */
     bool routed;        /* the outgoing interface is known */
     uint8_t protocol;   /* PROTOCOL_TCP, PROTOCOL_UDP */
+    uint16_t port;      /* the first packet's destination, as translated or not; 0 = not known */
     struct prefix pool; /* the zones' addresses; its family is the packet's */
     struct fw_links outside, zones;
 };

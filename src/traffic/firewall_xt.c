@@ -10,7 +10,9 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/xt_addrtype.h>
 #include <linux/netfilter/xt_conntrack.h>
+#include <linux/netfilter/xt_multiport.h>
 #include <linux/netfilter/xt_tcpudp.h>
+#include <stddef.h>
 #include <string.h>
 
 static unsigned state_bits(const struct fw_packet *packet)
@@ -52,14 +54,56 @@ static enum fw_match match_state(const struct fw_expr *match, const struct fw_pa
     return states & state_bits(packet) ? FW_YES : FW_NO;
 }
 
-/* TCP and UDP begin alike; what is 0 in the rest of the structure asks for nothing. */
+static enum fw_match match_range(uint16_t port, uint16_t first, uint16_t last)
+{
+    if (first == 0 && last == UINT16_MAX)
+        return FW_YES;
+    return !port ? FW_MAYBE : port >= first && port <= last ? FW_YES : FW_NO;
+}
+
+static uint16_t destination_port(const struct fw_packet *packet)
+{
+    return packet->reply ? 0 : packet->port;
+}
+
+/* TCP and UDP begin alike, with ports in the host's order; what is 0 in the rest of the structure asks for nothing. */
 static enum fw_match match_ports(const struct fw_expr *match, const struct fw_packet *packet, uint8_t protocol)
 {
-    static const uint8_t anything[sizeof(struct xt_tcp)] = {0, 0, 0xff, 0xff, 0, 0, 0xff, 0xff};
     size_t size = protocol == PROTOCOL_TCP ? sizeof(struct xt_tcp) : sizeof(struct xt_udp);
+    size_t inverted = protocol == PROTOCOL_TCP ? offsetof(struct xt_tcp, invflags) : offsetof(struct xt_udp, invflags);
+    static const uint8_t nothing[sizeof(struct xt_tcp)];
+    uint8_t info[sizeof(struct xt_tcp)];
+    uint16_t ports[4]; /* from and to of the source, of the destination */
     if (packet->protocol != protocol)
         return FW_NO;
-    return match->length < size || memcmp(match->data, anything, size) ? FW_MAYBE : FW_YES;
+    if (match->length < size)
+        return FW_MAYBE;
+    memcpy(info, match->data, size);
+    memcpy(ports, info, sizeof ports);
+    enum fw_match result = match_range(destination_port(packet), ports[2], ports[3]);
+    result = fw_invert(result, info[inverted] & XT_TCP_INV_DSTPT);
+    info[inverted] &= (uint8_t)~XT_TCP_INV_DSTPT;
+    bool other = ports[0] != 0 || ports[1] != UINT16_MAX || memcmp(info + sizeof ports, nothing, size - sizeof ports);
+    return other ? fw_both(result, FW_MAYBE) : result;
+}
+
+/* A list of ports and of ranges, whose first one says so. */
+static enum fw_match match_multiport(const struct fw_expr *match, const struct fw_packet *packet)
+{
+    struct xt_multiport_v1 info;
+    uint16_t port = destination_port(packet);
+    if (match->revision != 1 || match->length < sizeof info || !port)
+        return FW_MAYBE;
+    memcpy(&info, match->data, sizeof info);
+    if (info.flags != XT_MULTIPORT_DESTINATION || info.count > XT_MULTI_PORTS)
+        return FW_MAYBE;
+    bool found = false;
+    for (unsigned i = 0; i < info.count && !found; i++) {
+        bool range = info.pflags[i] && i + 1 < info.count;
+        found = port >= info.ports[i] && port <= info.ports[i + range];
+        i += range;
+    }
+    return found != (info.invert != 0) ? FW_YES : FW_NO;
 }
 
 static enum fw_match match_addrtype(const struct fw_expr *match, const struct fw_packet *packet)
@@ -90,6 +134,8 @@ enum fw_match fw_xt_match(const struct fw_expr *match, const struct fw_packet *p
         return match_ports(match, packet, PROTOCOL_TCP);
     if (!strcmp(name, "udp"))
         return match_ports(match, packet, PROTOCOL_UDP);
+    if (!strcmp(name, "multiport"))
+        return match_multiport(match, packet);
     if (!strcmp(name, "addrtype"))
         return match_addrtype(match, packet);
     if (!strcmp(name, "comment"))

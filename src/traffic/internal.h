@@ -9,7 +9,8 @@
 
 struct traffic {
     struct nft *nft;
-    struct watch *watch; /* NULL where the tables are owned */
+    int diag_fd; /* sock_diag in the host's network namespace */
+    struct watch *watch;
     bool owned;
     bool keeper_known; /* the keeper is in the kernel as we made it */
     bool known;        /* so is the table, and it is as state says */
@@ -22,3 +23,6 @@ struct traffic {
 
 /* traffic_open with a choice, so that tests reach the way of kernels without PERSIST. */
 int traffic_open_as(struct traffic **traffic, bool may_own, struct error *err);
+/* traffic_apply of a state that is taken over, whatever comes of it. transaction may be NULL. */
+int traffic_bring_to(struct traffic *traffic, struct ruleset_state *state, struct transaction *transaction,
+                     struct error *err);

@@ -6,12 +6,15 @@
 
 #include <arpa/inet.h>
 #include <libnftnl/chain.h>
+#include <libnftnl/object.h>
 #include <libnftnl/rule.h>
 #include <libnftnl/set.h>
 #include <libnftnl/table.h>
+#include <libnftnl/udata.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter_ipv4.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,7 +23,7 @@
 
 /* nft's own numbers for types, which it shows the sets by (include/datatype.h in nftables); the kernel only keeps
  * them. */
-enum { TYPE_IPV4 = 7, TYPE_IPV6 = 8, TYPE_PROTOCOL = 12, TYPE_SERVICE = 13, TYPE_BITS = 6 };
+enum { TYPE_IPV4 = 7, TYPE_IPV6 = 8, TYPE_PROTOCOL = 12, TYPE_SERVICE = 13, TYPE_IFNAME = 41, TYPE_BITS = 6 };
 
 #define TYPE_PORT_KEY (TYPE_PROTOCOL << TYPE_BITS | TYPE_SERVICE)
 
@@ -32,6 +35,8 @@ static const struct key_layout layouts[KEYS] = {
     [KEY_PORT] = {TYPE_PORT_KEY, 8},
     [KEY_PORT4] = {TYPE_IPV4 << (2 * TYPE_BITS) | TYPE_PORT_KEY, 12},
     [KEY_PORT6] = {TYPE_IPV6 << (2 * TYPE_BITS) | TYPE_PORT_KEY, 24},
+    [KEY_LINK] = {TYPE_IFNAME, IFNAMSIZ},
+    [KEY_PROTOCOL] = {TYPE_PROTOCOL, 1},
 };
 
 /* What all builders need. */
@@ -74,10 +79,8 @@ void nft_build_delete_table(struct nft_batch *batch, const char *name, uint32_t 
 static void set_hook(struct nftnl_chain *chain, const struct ruleset_op *op)
 {
     static const uint32_t hooks[] = {
-        [HOOK_PREROUTING] = NF_INET_PRE_ROUTING,
-        [HOOK_FORWARD] = NF_INET_FORWARD,
-        [HOOK_OUTPUT] = NF_INET_LOCAL_OUT,
-        [HOOK_POSTROUTING] = NF_INET_POST_ROUTING,
+        [HOOK_PREROUTING] = NF_INET_PRE_ROUTING,   [HOOK_FORWARD] = NF_INET_FORWARD, [HOOK_OUTPUT] = NF_INET_LOCAL_OUT,
+        [HOOK_POSTROUTING] = NF_INET_POST_ROUTING, [HOOK_INPUT] = NF_INET_LOCAL_IN,
     };
     nftnl_chain_set_str(chain, NFTNL_CHAIN_TYPE, op->nat ? "nat" : "filter");
     nftnl_chain_set_u32(chain, NFTNL_CHAIN_HOOKNUM, hooks[op->hook]);
@@ -137,6 +140,18 @@ static struct nftnl_set *name_set(const struct builder *builder)
     return set;
 }
 
+/* Names are as this machine has them: nft would show their bytes the other way round (struct byteorder in nftables). */
+static void describe_names(struct nftnl_set *set)
+{
+    enum { BYTE_ORDER_OF_HOST = 1, DATA_MAX = 64 };
+    struct nftnl_udata_buf *data = nftnl_udata_buf_alloc(DATA_MAX);
+    if (!data)
+        return;
+    if (nftnl_udata_put_u32(data, NFTNL_UDATA_SET_KEYBYTEORDER, BYTE_ORDER_OF_HOST))
+        nftnl_set_set_data(set, NFTNL_SET_USERDATA, nftnl_udata_buf_data(data), nftnl_udata_buf_len(data));
+    nftnl_udata_buf_free(data);
+}
+
 static void describe_set(struct nftnl_set *set, const struct builder *builder)
 {
     const struct ruleset_op *op = builder->op;
@@ -145,6 +160,8 @@ static void describe_set(struct nftnl_set *set, const struct builder *builder)
     nftnl_set_set_u32(set, NFTNL_SET_FLAGS, op->data == DATA_NONE ? 0 : NFT_SET_MAP);
     nftnl_set_set_u32(set, NFTNL_SET_KEY_TYPE, layouts[op->key].type);
     nftnl_set_set_u32(set, NFTNL_SET_KEY_LEN, layouts[op->key].length);
+    if (op->key == KEY_LINK)
+        describe_names(set);
     if (op->data == DATA_VERDICT) {
         nftnl_set_set_u32(set, NFTNL_SET_DATA_TYPE, NFT_DATA_VERDICT);
         nftnl_set_set_u32(set, NFTNL_SET_DATA_LEN, 0);
@@ -173,6 +190,14 @@ static uint32_t write_key(uint8_t *key, enum ruleset_key kind, const struct rule
 {
     uint8_t *end = key;
     memset(key, 0, layouts[KEY_PORT6].length);
+    if (kind == KEY_LINK) {
+        link_name(element->link, (char *)key);
+        return layouts[kind].length;
+    }
+    if (kind == KEY_PROTOCOL) {
+        *key = (uint8_t)element->protocol;
+        return layouts[kind].length;
+    }
     if (kind != KEY_PORT) {
         size_t size = kind == KEY_PORT6 ? 16 : 4;
         memcpy(end, element->address.bytes, size);
@@ -200,7 +225,7 @@ static bool add_element(struct nftnl_set *set, const struct ruleset_op *op, cons
         return nftnl_set_elem_set(built, NFTNL_SET_ELEM_DATA, &target, sizeof target) == 0 && good;
     }
     char chain[RULESET_NAME_MAX + 1];
-    snprintf(chain, sizeof chain, "app.%s", element->app);
+    ruleset_element_chain(element, chain);
     nftnl_set_elem_set_u32(built, NFTNL_SET_ELEM_VERDICT, (uint32_t)NFT_GOTO);
     return nftnl_set_elem_set_str(built, NFTNL_SET_ELEM_CHAIN, chain) == 0 && good;
 }
@@ -229,6 +254,24 @@ static void build_all_elements(const struct builder *builder)
     }
 }
 
+static void build_counter(const struct builder *builder)
+{
+    bool adding = builder->op->kind == OP_ADD_COUNTER;
+    struct nlmsghdr *message = nft_batch_add(builder->batch, adding ? NFT_MSG_NEWOBJ : NFT_MSG_DELOBJ,
+                                             adding ? NLM_F_CREATE : 0, builder->owner);
+    struct nftnl_obj *counter = message ? nftnl_obj_alloc() : NULL;
+    if (!counter) {
+        builder->batch->failed = true;
+        return;
+    }
+    nftnl_obj_set_str(counter, NFTNL_OBJ_TABLE, builder->op->table);
+    nftnl_obj_set_str(counter, NFTNL_OBJ_NAME, builder->op->name);
+    nftnl_obj_set_u32(counter, NFTNL_OBJ_TYPE, NFT_OBJECT_COUNTER);
+    nftnl_obj_nlmsg_build_payload(message, counter);
+    nftnl_obj_free(counter);
+    nft_batch_done(builder->batch, message);
+}
+
 static void build_replacement(const struct builder *builder, const struct nft_tables *tables)
 {
     const char *name = builder->op->table;
@@ -248,6 +291,8 @@ static void build_op(const struct builder *builder, const struct nft_tables *tab
     case OP_DELETE_SET: build_set(builder); break;
     case OP_ADD_RULE:
     case OP_FLUSH_CHAIN: build_rule(builder); break;
+    case OP_ADD_COUNTER:
+    case OP_DELETE_COUNTER: build_counter(builder); break;
     case OP_ADD_ELEMENTS:
     case OP_DELETE_ELEMENTS: build_all_elements(builder); break;
     }

@@ -6,6 +6,7 @@
  */
 #include "traffic/nft_expr.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libnftnl/expr.h>
 #include <linux/ip.h>
@@ -15,6 +16,7 @@
 #include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -131,23 +133,105 @@ static void load_daddr(struct writer *writer, uint8_t family, uint32_t reg)
         load_payload(writer, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, daddr), 4, reg);
 }
 
-static void match_prefix(struct writer *writer, const struct prefix *prefix)
+static void load_saddr(struct writer *writer, uint8_t family, uint32_t reg)
+{
+    if (family == 6)
+        load_payload(writer, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct ipv6hdr, saddr), 16, reg);
+    else
+        load_payload(writer, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, saddr), 4, reg);
+}
+
+/* Register 1 holds a number of the host's byte order, and comparing goes from the first byte on. */
+static void less_than(struct writer *writer, uint32_t bound)
+{
+    struct nftnl_expr *expr = start(writer, "byteorder");
+    set_u32(expr, NFTNL_EXPR_BYTEORDER_SREG, NFT_REG_1);
+    set_u32(expr, NFTNL_EXPR_BYTEORDER_DREG, NFT_REG_1);
+    set_u32(expr, NFTNL_EXPR_BYTEORDER_OP, NFT_BYTEORDER_HTON);
+    set_u32(expr, NFTNL_EXPR_BYTEORDER_LEN, sizeof bound);
+    set_u32(expr, NFTNL_EXPR_BYTEORDER_SIZE, sizeof bound);
+    compare_u32(writer, NFT_CMP_LT, htonl(bound));
+}
+
+static void match_random(struct writer *writer, uint32_t bound)
+{
+    struct nftnl_expr *expr = start(writer, "numgen");
+    set_u32(expr, NFTNL_EXPR_NG_DREG, NFT_REG_1);
+    set_u32(expr, NFTNL_EXPR_NG_TYPE, NFT_NG_RANDOM);
+    set_u32(expr, NFTNL_EXPR_NG_MODULUS, RULESET_SHARES);
+    less_than(writer, bound);
+}
+
+static void match_hash(struct writer *writer, const struct rule_piece *piece)
+{
+    uint8_t family = piece->key == KEY_PORT6 ? 6 : 4;
+    match_family(writer, family);
+    load_saddr(writer, family, NFT_REG_2);
+    struct nftnl_expr *expr = start(writer, "hash");
+    set_u32(expr, NFTNL_EXPR_HASH_SREG, NFT_REG_2);
+    set_u32(expr, NFTNL_EXPR_HASH_DREG, NFT_REG_1);
+    set_u32(expr, NFTNL_EXPR_HASH_TYPE, NFT_HASH_JENKINS);
+    set_u32(expr, NFTNL_EXPR_HASH_LEN, family == 6 ? 16 : 4);
+    set_u32(expr, NFTNL_EXPR_HASH_MODULUS, RULESET_SHARES);
+    set_u32(expr, NFTNL_EXPR_HASH_SEED, piece->seed);
+    less_than(writer, piece->bits);
+}
+
+static void match_bits(struct writer *writer, const struct prefix *prefix,
+                       void (*load)(struct writer *writer, uint8_t family, uint32_t reg))
 {
     size_t size = prefix->address.family == 6 ? 16 : 4;
     uint8_t mask[16] = {0}, zero[16] = {0};
     for (unsigned bit = 0; bit < prefix->length; bit++)
         mask[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
-    match_family(writer, prefix->address.family);
-    load_daddr(writer, prefix->address.family, NFT_REG_1);
-    bitwise(writer, mask, zero, size);
+    load(writer, prefix->address.family, NFT_REG_1);
+    if (prefix->length < 8 * size)
+        bitwise(writer, mask, zero, size);
     compare(writer, NFT_CMP_EQ, prefix->address.bytes, size);
 }
 
-static void match_udp(struct writer *writer)
+static void match_prefix(struct writer *writer, const struct prefix *prefix,
+                         void (*load)(struct writer *writer, uint8_t family, uint32_t reg))
 {
-    const uint8_t protocol = IPPROTO_UDP;
+    match_family(writer, prefix->address.family);
+    match_bits(writer, prefix, load);
+}
+
+int nft_expr_add_prefix(struct nftnl_rule *rule, const struct prefix *prefix, bool source)
+{
+    struct writer writer = {.rule = rule};
+    match_bits(&writer, prefix, source ? load_saddr : load_daddr);
+    return writer.failed ? -ENOMEM : 0;
+}
+
+static void match_protocol(struct writer *writer, uint8_t protocol)
+{
     load_meta(writer, NFT_META_L4PROTO, NFT_REG_1);
     compare(writer, NFT_CMP_EQ, &protocol, sizeof protocol);
+}
+
+static void match_tcp_begin(struct writer *writer, enum nft_cmp_ops op)
+{
+    const uint8_t mask = TH_FIN | TH_SYN | TH_RST | TH_ACK, zero = 0, begin = TH_SYN;
+    match_protocol(writer, IPPROTO_TCP);
+    load_payload(writer, NFT_PAYLOAD_TRANSPORT_HEADER, 13, sizeof mask, NFT_REG_1); /* RFC 9293: the flags */
+    bitwise(writer, &mask, &zero, sizeof mask);
+    compare(writer, op, &begin, sizeof begin);
+}
+
+static void load_dport(struct writer *writer, uint32_t reg)
+{
+    /* TCP and UDP have it at the same place. */
+    load_payload(writer, NFT_PAYLOAD_TRANSPORT_HEADER, 2, sizeof(uint16_t), reg);
+}
+
+static void match_ports(struct writer *writer, uint16_t first, uint16_t last)
+{
+    const uint16_t from = htons(first), to = htons(last);
+    load_dport(writer, NFT_REG_1);
+    compare(writer, first == last ? NFT_CMP_EQ : NFT_CMP_GTE, &from, sizeof from);
+    if (first != last)
+        compare(writer, NFT_CMP_LTE, &to, sizeof to);
 }
 
 static void match_fib(struct writer *writer, uint32_t flag)
@@ -162,13 +246,20 @@ static void match_fib(struct writer *writer, uint32_t flag)
 /* Loads the key, from the 4-byte register on. */
 static void load_key(struct writer *writer, enum ruleset_key key, uint32_t reg)
 {
+    if (key == KEY_LINK) {
+        load_meta(writer, NFT_META_IIFNAME, reg);
+        return;
+    }
+    if (key == KEY_PROTOCOL) {
+        load_meta(writer, NFT_META_L4PROTO, reg);
+        return;
+    }
     if (key != KEY_PORT) {
         load_daddr(writer, key == KEY_PORT6 ? 6 : 4, reg);
         reg += key == KEY_PORT6 ? 4 : 1;
     }
     load_meta(writer, NFT_META_L4PROTO, reg);
-    /* TCP and UDP have it at the same place. */
-    load_payload(writer, NFT_PAYLOAD_TRANSPORT_HEADER, 2, sizeof(uint16_t), reg + 1);
+    load_dport(writer, reg + 1);
 }
 
 /* result: a register, NFT_REG_VERDICT for a verdict map, UINT32_MAX for a set. */
@@ -183,7 +274,7 @@ static void look_up(struct writer *writer, const char *set, uint32_t reg, uint32
 
 static void match_key(struct writer *writer, const struct rule_piece *piece, uint32_t result)
 {
-    if (piece->key != KEY_PORT)
+    if (piece->key == KEY_PORT4 || piece->key == KEY_PORT6)
         match_family(writer, piece->key == KEY_PORT6 ? 6 : 4);
     load_key(writer, piece->key, NFT_REG32_00);
     look_up(writer, piece->name, NFT_REG32_00, result);
@@ -215,6 +306,35 @@ static void translate(struct writer *writer, const struct rule_piece *piece)
     set_u32(expr, NFTNL_EXPR_NAT_FLAGS, NF_NAT_RANGE_PROTO_SPECIFIED);
 }
 
+/* Both ends of the range are one address, and the port stays as it is. */
+static void translate_to_loopback(struct writer *writer, enum nft_nat_types type)
+{
+    const uint8_t loopback[4] = {127, 0, 0, 1};
+    match_family(writer, 4);
+    struct nftnl_expr *expr = start(writer, "immediate");
+    set_u32(expr, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
+    set_data(writer, expr, NFTNL_EXPR_IMM_DATA, loopback, sizeof loopback);
+    expr = start(writer, "nat");
+    set_u32(expr, NFTNL_EXPR_NAT_TYPE, type);
+    set_u32(expr, NFTNL_EXPR_NAT_FAMILY, NFPROTO_IPV4);
+    set_u32(expr, NFTNL_EXPR_NAT_REG_ADDR_MIN, NFT_REG_1);
+}
+
+static void count(struct writer *writer, const char *counter)
+{
+    struct nftnl_expr *expr = start(writer, "objref");
+    set_u32(expr, NFTNL_EXPR_OBJREF_IMM_TYPE, NFT_OBJECT_COUNTER);
+    set_text(writer, expr, NFTNL_EXPR_OBJREF_IMM_NAME, counter);
+}
+
+static void reject(struct writer *writer, enum nft_reject_types type, uint8_t code)
+{
+    struct nftnl_expr *expr = start(writer, "reject");
+    set_u32(expr, NFTNL_EXPR_REJECT_TYPE, type);
+    if (expr)
+        nftnl_expr_set_u8(expr, NFTNL_EXPR_REJECT_CODE, code);
+}
+
 static void verdict(struct writer *writer, int code, const char *chain)
 {
     struct nftnl_expr *expr = start(writer, "immediate");
@@ -237,6 +357,11 @@ static void write_statement(struct writer *writer, const struct rule_piece *piec
         set_u32(start(writer, "masq"), NFTNL_EXPR_MASQ_FLAGS, NF_NAT_RANGE_PROTO_RANDOM);
         break;
     case RULE_COUNTER: start(writer, "counter"); break;
+    case RULE_COUNT: count(writer, piece->name); break;
+    case RULE_REJECT: reject(writer, NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_ADMIN_PROHIBITED); break;
+    case RULE_RESET: reject(writer, NFT_REJECT_TCP_RST, 0); break;
+    case RULE_DNAT_LOOPBACK: translate_to_loopback(writer, NFT_NAT_DNAT); break;
+    case RULE_SNAT_LOOPBACK: translate_to_loopback(writer, NFT_NAT_SNAT); break;
     case RULE_ACCEPT: verdict(writer, NF_ACCEPT, NULL); break;
     case RULE_DROP: verdict(writer, NF_DROP, NULL); break;
     case RULE_RETURN: verdict(writer, NFT_RETURN, NULL); break;
@@ -256,10 +381,17 @@ int nft_expr_add(struct nftnl_rule *rule, const struct rule_piece *piece)
     case RULE_OIF_ZONE: match_meta(&writer, NFT_META_OIFGROUP, NFT_CMP_EQ, RULESET_LINK_GROUP); break;
     case RULE_IIF_LOOPBACK: match_meta(&writer, NFT_META_IIF, NFT_CMP_EQ, LOOPBACK_IFINDEX); break;
     case RULE_OIF_ELSEWHERE: match_meta(&writer, NFT_META_OIF, NFT_CMP_NEQ, LOOPBACK_IFINDEX); break;
-    case RULE_DADDR_IN: match_prefix(&writer, &piece->prefix); break;
+    case RULE_DADDR_IN: match_prefix(&writer, &piece->prefix, load_daddr); break;
+    case RULE_SADDR_IN: match_prefix(&writer, &piece->prefix, load_saddr); break;
+    case RULE_RANDOM: match_random(&writer, piece->bits); break;
+    case RULE_HASH: match_hash(&writer, piece); break;
     case RULE_DADDR_LOCAL: match_fib(&writer, NFTA_FIB_F_DADDR); break;
     case RULE_SADDR_LOCAL: match_fib(&writer, NFTA_FIB_F_SADDR); break;
-    case RULE_UDP: match_udp(&writer); break;
+    case RULE_UDP: match_protocol(&writer, IPPROTO_UDP); break;
+    case RULE_TCP: match_protocol(&writer, IPPROTO_TCP); break;
+    case RULE_TCP_BEGIN: match_tcp_begin(&writer, NFT_CMP_EQ); break;
+    case RULE_TCP_MIDDLE: match_tcp_begin(&writer, NFT_CMP_NEQ); break;
+    case RULE_DPORT: match_ports(&writer, (uint16_t)(piece->bits >> 16), (uint16_t)piece->bits); break;
     case RULE_VMAP: match_key(&writer, piece, NFT_REG_VERDICT); break;
     case RULE_IN_SET: match_key(&writer, piece, UINT32_MAX); break;
     default: write_statement(&writer, piece);

@@ -11,6 +11,7 @@
  * A socket that listens on :: takes IPv4 clients as well; such a connection is listed as IPv6 with mapped addresses,
  * so asking for both families lists every connection once.
  */
+#include "traffic/sockets.h"
 #include "traffic/traffic.h"
 
 #include "base/cleanup.h"
@@ -25,14 +26,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define STATE(name)      (1u << (name))
-#define TCP_NEW_SYN_RECV 12 /* net/tcp_states.h; how handshakes are listed since 4.4 */
-#define COUNTED_STATES                                                                               \
-    (STATE(TCP_ESTABLISHED) | STATE(TCP_SYN_RECV) | STATE(TCP_NEW_SYN_RECV) | STATE(TCP_FIN_WAIT1) | \
-     STATE(TCP_CLOSE_WAIT) | STATE(TCP_LAST_ACK) | STATE(TCP_CLOSING))
-
-/* One port is two operations of comparing and one of jumping, as struct inet_diag_bc_op of 4 bytes. */
-#define OPS_PER_PORT 3
+/* One range of ports is two comparisons of two operations and a jump, as struct inet_diag_bc_op of 4 bytes. */
+#define OPS_PER_PORT 5
 #define OPS_MAX      (OPS_PER_PORT * SERVICE_PORTS_MAX)
 
 struct query {
@@ -43,31 +38,33 @@ struct query {
 };
 
 /*
- * "Its port is one of these", for the kernel. Offsets are in bytes from the operation itself; arriving exactly at the
- * end accepts, beyond it (end + 4) refuses. Returns the number of operations.
+ * "Its port is in one of these ranges", for the kernel. Offsets are in bytes from the operation itself; arriving
+ * exactly at the end accepts, beyond it (end + 4) refuses. Returns the number of operations.
  */
 static size_t write_filter(struct inet_diag_bc_op *ops, const struct port *ports, size_t count)
 {
     size_t used = 0;
     for (size_t i = 0; i < count; i++)
         if (ports[i].protocol == PROTOCOL_TCP && used + OPS_PER_PORT <= OPS_MAX) {
-            ops[used] = (struct inet_diag_bc_op){.code = INET_DIAG_BC_S_EQ, .yes = 8, .no = 12};
+            ops[used] = (struct inet_diag_bc_op){.code = INET_DIAG_BC_S_GE, .yes = 8, .no = 20};
             ops[used + 1] = (struct inet_diag_bc_op){.no = ports[i].target};
+            ops[used + 2] = (struct inet_diag_bc_op){.code = INET_DIAG_BC_S_LE, .yes = 8, .no = 12};
+            ops[used + 3] = (struct inet_diag_bc_op){.no = (uint16_t)(ports[i].target + port_span(&ports[i]) - 1)};
             used += OPS_PER_PORT;
         }
     for (size_t i = OPS_PER_PORT - 1; i < used; i += OPS_PER_PORT)
         ops[i] = (struct inet_diag_bc_op){.code = INET_DIAG_BC_JMP, .yes = 4, .no = (unsigned short)(4 * (used - i))};
-    if (used)
+    if (used) {
         /* The last has nobody to hand on to. */
-        ops[used - OPS_PER_PORT].no = 4 * OPS_PER_PORT + 4;
+        ops[used - 5].no = 20 + 4;
+        ops[used - 3].no = 12 + 4;
+    }
     return used;
 }
 
-/* Called for each connection; a result other than 0 ends the listing. */
-typedef int each_socket(void *context, const struct inet_diag_msg *socket);
-
 struct listing {
     int fd;
+    bool with_itself;
     uint32_t sequence;
     unsigned char reply[32u << 10]
         __attribute__((aligned(NLMSG_ALIGNTO))); /* af_netlink.c: a dump's piece is at most this */
@@ -102,9 +99,9 @@ static bool with_itself(const struct inet_diag_msg *socket)
 }
 
 /* 1: go on, 0: complete, negative: failed. */
-static int take(const struct nlmsghdr *message, uint32_t sequence, each_socket *each, void *context)
+static int take(const struct nlmsghdr *message, const struct listing *listing, each_socket *each, void *context)
 {
-    if (message->nlmsg_seq != sequence)
+    if (message->nlmsg_seq != listing->sequence)
         return 1;
     if (message->nlmsg_type == NLMSG_DONE)
         return 0;
@@ -115,7 +112,7 @@ static int take(const struct nlmsghdr *message, uint32_t sequence, each_socket *
     if (message->nlmsg_len < NLMSG_LENGTH(sizeof(struct inet_diag_msg)))
         return -EPROTO;
     const struct inet_diag_msg *socket = NLMSG_DATA(message);
-    int status = with_itself(socket) ? 0 : each(context, socket);
+    int status = with_itself(socket) && !listing->with_itself ? 0 : each(context, socket);
     return status ?: 1;
 }
 
@@ -128,41 +125,48 @@ static int read_sockets(struct listing *listing, each_socket *each, void *contex
             return (int)length;
         const struct nlmsghdr *message = (const struct nlmsghdr *)(const void *)listing->reply;
         for (size_t rest = (size_t)length; status == 1 && NLMSG_OK(message, rest); message = NLMSG_NEXT(message, rest))
-            status = take(message, listing->sequence, each, context);
+            status = take(message, listing, each, context);
     }
     return status;
 }
 
-static int list_family(struct listing *listing, uint8_t family, const struct port *ports, size_t count,
-                       each_socket *each, void *context)
+static int list_family(struct listing *listing, uint8_t family, const struct socket_query *what, each_socket *each,
+                       void *context)
 {
-    struct query query = {
-        .request = {.sdiag_family = family, .sdiag_protocol = IPPROTO_TCP, .idiag_states = COUNTED_STATES}};
-    size_t filter = write_filter(query.ops, ports, count) * sizeof *query.ops;
-    if (!filter)
-        return 0;
-    query.attribute.nla_type = INET_DIAG_REQ_BYTECODE;
-    query.attribute.nla_len = (uint16_t)(sizeof query.attribute + filter);
+    struct query query = {.request = {.sdiag_family = family,
+                                      .sdiag_protocol = what->udp ? IPPROTO_UDP : IPPROTO_TCP,
+                                      .idiag_ext = what->attributes,
+                                      .idiag_states = what->states}};
+    size_t length = offsetof(struct query, attribute);
+    if (what->ports) {
+        size_t filter = write_filter(query.ops, what->ports, what->count) * sizeof *query.ops;
+        if (!filter)
+            return 0;
+        query.attribute.nla_type = INET_DIAG_REQ_BYTECODE;
+        query.attribute.nla_len = (uint16_t)(sizeof query.attribute + filter);
+        length = offsetof(struct query, ops) + filter;
+    }
     query.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
     query.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
     query.header.nlmsg_seq = ++listing->sequence;
-    query.header.nlmsg_len = (uint32_t)(offsetof(struct query, ops) + filter);
+    query.header.nlmsg_len = (uint32_t)length;
     if (send(listing->fd, &query, query.header.nlmsg_len, 0) < 0)
         return -errno;
     return read_sockets(listing, each, context);
 }
 
-static int list_sockets(int diag_fd, const struct port *ports, size_t count, each_socket *each, void *context)
+int sockets_list(int diag_fd, const struct socket_query *query, each_socket *each, void *context)
 {
     static const uint8_t families[] = {AF_INET, AF_INET6};
     CLEANUP_FREE struct listing *listing = calloc(1, sizeof *listing);
     if (!listing)
         return -ENOMEM;
     listing->fd = diag_fd;
+    listing->with_itself = query->with_itself;
     drop_leftovers(listing);
     int status = 0;
     for (size_t i = 0; i < sizeof families && !status; i++)
-        status = list_family(listing, families[i], ports, count, each, context);
+        status = list_family(listing, families[i], query, each, context);
     return status;
 }
 
@@ -175,12 +179,15 @@ static int count_socket(void *context, const struct inet_diag_msg *socket)
 int sockets_count(int diag_fd, const struct port *ports, size_t count, uint32_t *connections, struct error *err)
 {
     *connections = 0;
-    int status = list_sockets(diag_fd, ports, count, count_socket, connections);
+    const struct socket_query query = {.ports = ports, .count = count, .states = SOCKET_STATES_COUNTED};
+    int status = count ? sockets_list(diag_fd, &query, count_socket, connections) : 0;
     return status ? error_errno(err, -status, "count a zone's connections") : 0;
 }
 
 /* Found while listing, ended afterwards: the socket is busy with the listing. */
 struct found {
+    choose_socket *chosen; /* NULL: all */
+    const void *context;
     struct inet_diag_req_v2 *sockets;
     size_t count, capacity;
 };
@@ -188,6 +195,8 @@ struct found {
 static int remember_socket(void *context, const struct inet_diag_msg *socket)
 {
     struct found *found = context;
+    if (found->chosen && !found->chosen(found->context, socket))
+        return 0;
     if (found->count == found->capacity) {
         size_t capacity = found->capacity ? found->capacity * 2 : 64;
         struct inet_diag_req_v2 *sockets = reallocarray(found->sockets, capacity, sizeof *sockets);
@@ -198,7 +207,7 @@ static int remember_socket(void *context, const struct inet_diag_msg *socket)
     }
     found->sockets[found->count++] = (struct inet_diag_req_v2){.sdiag_family = socket->idiag_family,
                                                                .sdiag_protocol = IPPROTO_TCP,
-                                                               .idiag_states = COUNTED_STATES,
+                                                               .idiag_states = SOCKET_STATES_COUNTED,
                                                                .id = socket->id};
     return 0;
 }
@@ -235,14 +244,23 @@ static int destroy_all(int diag_fd, const struct found *found, uint32_t *destroy
     return 0;
 }
 
+int sockets_end(int diag_fd, const struct socket_query *query, choose_socket *chosen, const void *context,
+                uint32_t *ended)
+{
+    struct found found = {.chosen = chosen, .context = context};
+    *ended = 0;
+    int status = sockets_list(diag_fd, query, remember_socket, &found);
+    if (!status)
+        status = destroy_all(diag_fd, &found, ended);
+    free(found.sockets);
+    return status;
+}
+
 int sockets_destroy(int diag_fd, const struct port *ports, size_t count, uint32_t *destroyed, struct error *err)
 {
-    struct found found = {0};
     *destroyed = 0;
-    int status = list_sockets(diag_fd, ports, count, remember_socket, &found);
-    if (!status)
-        status = destroy_all(diag_fd, &found, destroyed);
-    free(found.sockets);
+    const struct socket_query query = {.ports = ports, .count = count, .states = SOCKET_STATES_COUNTED};
+    int status = count ? sockets_end(diag_fd, &query, NULL, NULL, destroyed) : 0;
     if (status == -EOPNOTSUPP)
         return error_errno(err, -status, "end a zone's connections: this kernel cannot (CONFIG_INET_DIAG_DESTROY)");
     return status ? error_errno(err, -status, "end a zone's connections") : 0;

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "traffic/internal.h"
+#include "traffic/takeover.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <netlink/attr.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* Each attempt fails only if another program changed the rule set within some microseconds. */
 #define ATTEMPTS 16
@@ -170,15 +172,27 @@ static int delete_spare(struct traffic *traffic, struct error *err)
     return delete_tables(traffic, spare, 1, err);
 }
 
-static int describe(struct traffic *traffic, const struct ruleset_state *to, struct error *err)
+static int describe_as_is(struct traffic *traffic, const struct ruleset_state *to, struct error *err)
 {
     ruleset_batch_reset(&traffic->ops);
     int status = traffic->keeper_known ? 0 : ruleset_keeper(&traffic->ops, err);
     return status || !to ? status : ruleset_diff(traffic->known ? &traffic->state : NULL, to, &traffic->ops, err);
 }
 
+/* The operations that lead there; to->held becomes what is true now of the ports that they publish. */
+static int describe(struct traffic *traffic, struct ruleset_state *to, struct error *err)
+{
+    int status = describe_as_is(traffic, to, err);
+    if (status || !to)
+        return status;
+    status = takeover_begin(traffic->diag_fd, &traffic->ops, to);
+    if (status < 0)
+        return error_errno(err, -status, "describe the rule set");
+    return status ? describe_as_is(traffic, to, err) : 0;
+}
+
 /* to NULL: only the keeper. One attempt; *sent tells whether it is the kernel that refused. */
-static int attempt(struct traffic *traffic, const struct ruleset_state *to, struct transaction *transaction, bool *sent,
+static int attempt(struct traffic *traffic, struct ruleset_state *to, struct transaction *transaction, bool *sent,
                    struct error *err)
 {
     struct nft_tables tables;
@@ -208,11 +222,11 @@ static int attempt(struct traffic *traffic, const struct ruleset_state *to, stru
 
 static void forget_if_touched(struct traffic *traffic)
 {
-    if (traffic->watch && watch_touched(traffic->watch))
+    if (!traffic->owned && watch_touched(traffic->watch))
         traffic->known = traffic->keeper_known = false;
 }
 
-static int synchronise(struct traffic *traffic, const struct ruleset_state *to, struct transaction *transaction,
+static int synchronise(struct traffic *traffic, struct ruleset_state *to, struct transaction *transaction,
                        struct error *err)
 {
     int status = -ERESTART;
@@ -264,6 +278,9 @@ static int take(struct traffic *traffic, bool may_own, struct error *err)
     int status = find_table(traffic, RULESET_TABLE, &now, err) ?: delete_spare(traffic, err);
     if (status)
         return status;
+    status = watch_open(&traffic->watch, nft_port(traffic->nft), err);
+    if (status)
+        return status;
     if (may_own) {
         traffic->owned = true;
         status = synchronise(traffic, NULL, &transaction, err);
@@ -272,7 +289,7 @@ static int take(struct traffic *traffic, bool may_own, struct error *err)
     }
     /* Owned without PERSIST, the tables would die with the agent (kernels before 6.9): watched ones live on. */
     traffic->owned = false;
-    return watch_open(&traffic->watch, nft_port(traffic->nft), err) ?: synchronise(traffic, NULL, &transaction, err);
+    return synchronise(traffic, NULL, &transaction, err);
 }
 
 int traffic_open_as(struct traffic **traffic, bool may_own, struct error *err)
@@ -280,7 +297,10 @@ int traffic_open_as(struct traffic **traffic, bool may_own, struct error *err)
     struct traffic *opened = calloc(1, sizeof *opened);
     if (!opened)
         return error_errno(err, ENOMEM, "open the rule set");
-    int status = nft_open(&opened->nft, err);
+    opened->diag_fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    int status = opened->diag_fd < 0 ? error_errno(err, errno, "open a socket to list the host's connections") : 0;
+    if (!status)
+        status = nft_open(&opened->nft, err);
     if (!status)
         status = take(opened, may_own, err);
     if (status) {
@@ -305,6 +325,7 @@ void traffic_close(struct traffic *traffic)
     ruleset_state_clear(&traffic->state);
     ruleset_batch_clear(&traffic->ops);
     nft_batch_clear(&traffic->messages);
+    close_fd(&traffic->diag_fd);
     free(traffic);
 }
 
@@ -313,22 +334,30 @@ bool traffic_owned(const struct traffic *traffic)
     return traffic->owned;
 }
 
-int traffic_apply(struct traffic *traffic, const struct ruleset_state *state, struct transaction *transaction,
-                  struct error *err)
+int traffic_bring_to(struct traffic *traffic, struct ruleset_state *state, struct transaction *transaction,
+                     struct error *err)
 {
-    struct ruleset_state copy;
     struct transaction own;
-    if (ruleset_state_copy(&copy, state))
-        return error_errno(err, ENOMEM, "copy the rule set");
-    int status = synchronise(traffic, &copy, transaction ? transaction : &own, err);
+    int status = synchronise(traffic, state, transaction ? transaction : &own, err);
     if (status) {
-        ruleset_state_clear(&copy);
+        ruleset_state_clear(state);
         return status;
     }
     ruleset_state_clear(&traffic->state);
-    traffic->state = copy;
+    traffic->state = *state;
     traffic->applied = true;
     return 0;
+}
+
+int traffic_apply(struct traffic *traffic, const struct ruleset_state *state, struct transaction *transaction,
+                  struct error *err)
+{
+    struct ruleset_state copy, wanted = *state;
+    wanted.held = traffic->state.held;
+    wanted.held_count = traffic->state.held_count;
+    if (ruleset_state_copy(&copy, &wanted))
+        return error_errno(err, ENOMEM, "copy the rule set");
+    return traffic_bring_to(traffic, &copy, transaction, err);
 }
 
 int traffic_remove(struct traffic *traffic, struct error *err)
@@ -344,17 +373,24 @@ int traffic_remove(struct traffic *traffic, struct error *err)
 
 int traffic_watch_fd(const struct traffic *traffic)
 {
-    return traffic->watch ? watch_fd(traffic->watch) : -1;
+    return watch_fd(traffic->watch);
 }
 
 int traffic_repair(struct traffic *traffic, struct error *err)
 {
     struct transaction transaction;
-    if (!traffic->watch)
+    if (traffic->owned) {
+        watch_touched(traffic->watch);
         return 0;
+    }
     forget_if_touched(traffic);
     if (!traffic->applied || (traffic->known && traffic->keeper_known))
         return 0;
     int status = synchronise(traffic, &traffic->state, &transaction, err);
     return status ? error_prefix(err, "reload the rule set after somebody changed it") : 1;
+}
+
+bool traffic_others_changed(struct traffic *traffic, char by[TRAFFIC_PROGRAM_MAX + 1])
+{
+    return watch_others(traffic->watch, by);
 }

@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Every change of anybody's is announced to the group of nf_tables, with the changer's port id. A message that was lost
- * counts as a change of ours: repairing what is whole costs one transaction and harms nothing.
+ * Every change of anybody's is announced to the group of nf_tables, with the changer's port id. The kernel drops what
+ * we changed ourselves before it wakes us. A message that was lost counts as a change of ours: repairing what is whole
+ * costs one transaction and harms nothing.
  */
 #include "traffic/watch.h"
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "model/ruleset.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 #include <netlink/socket.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -25,8 +30,25 @@
 struct watch {
     struct nl_sock *socket;
     uint32_t own_port;
+    bool others;                    /* somebody changed something since this was asked last */
+    char by[WATCH_PROGRAM_MAX + 1]; /* the last of them */
     unsigned char message[RECEIVE_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
 };
+
+/* One transaction's announcements come in messages of one sender. */
+static void leave_out_own(int fd, uint32_t own_port)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_pid)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(own_port), 0,
+                 1), /* it is loaded as a number of the network's order */
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    const struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
+    /* Without it we wake up for nothing. */
+    setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+}
 
 int watch_open(struct watch **watch, uint32_t own_port, struct error *err)
 {
@@ -46,6 +68,7 @@ int watch_open(struct watch **watch, uint32_t own_port, struct error *err)
     }
     int size = SOCKET_BUFFER;
     setsockopt(nl_socket_get_fd(opened->socket), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
+    leave_out_own(nl_socket_get_fd(opened->socket), own_port);
     *watch = steal_ptr(&opened);
     return 0;
 }
@@ -63,11 +86,18 @@ int watch_fd(const struct watch *watch)
     return nl_socket_get_fd(watch->socket);
 }
 
-static bool touches(const struct watch *watch, struct nlmsghdr *message)
+static bool touches(struct watch *watch, struct nlmsghdr *message)
 {
-    if (message->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES || message->nlmsg_pid == watch->own_port ||
-        message->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN))
+    if (message->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES || message->nlmsg_pid == watch->own_port)
         return false;
+    watch->others = true;
+    if (message->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN)) {
+        struct nlattr *program = nlmsg_find_attr(message, sizeof(struct nfgenmsg), NFTA_GEN_PROC_NAME);
+        if (program)
+            nla_strlcpy(watch->by, program, sizeof watch->by);
+        text_sanitise(watch->by);
+        return false;
+    }
     /* The table's name is the first attribute of every kind of object: NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, ... */
     struct nlattr *table = nlmsg_find_attr(message, sizeof(struct nfgenmsg), NFTA_TABLE_NAME);
     return table && (!nla_strcmp(table, RULESET_TABLE) || !nla_strcmp(table, RULESET_KEEPER));
@@ -85,11 +115,19 @@ bool watch_touched(struct watch *watch)
         if (length < 0 && errno != ENOBUFS)
             return true;
         if (length < 0 || (size_t)length > sizeof watch->message) {
-            touched = true;
+            touched = watch->others = true;
             continue;
         }
         struct nlmsghdr *message = (struct nlmsghdr *)(void *)watch->message;
         for (int rest = (int)length; nlmsg_ok(message, rest); message = nlmsg_next(message, &rest))
             touched |= touches(watch, message);
     }
+}
+
+bool watch_others(struct watch *watch, char by[WATCH_PROGRAM_MAX + 1])
+{
+    bool others = watch->others;
+    text_copy(by, WATCH_PROGRAM_MAX + 1, watch->by);
+    watch->others = false;
+    return others;
 }

@@ -85,6 +85,14 @@ static struct zone_app *take_state(struct channel *channel, const struct incomin
     size_t pidfd = type == SHIM_HELLO ? 1 : 0;
     if (type == SHIM_HELLO)
         take_shim(channel, incoming);
+    channel->can_nudge = incoming->header.version >= 2;
+    if (type == SHIM_NUDGED) {
+        channel->nudged += state->count;
+        if (state->error && state->error != channel->nudge_error)
+            log_warning("shim %d: end connections that rest: %s", (int)channel->shim_pid, strerror((int)state->error));
+        channel->nudge_error = state->error;
+        return NULL;
+    }
     /* Answers to what was about no process: their state is main's, or nobody's. */
     if (type == SHIM_DONE || type == SHIM_REFUSED || (type == SHIM_FAILED && state->process))
         return channel_process(channel, state->process);

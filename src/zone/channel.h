@@ -18,8 +18,11 @@ struct channel {
     int shim_pidfd;
     pid_t shim_pid;
     bool gone;
-    bool frozen;         /* as the shim believes */
-    struct zone_app app; /* main */
+    bool frozen;          /* as the shim believes */
+    bool can_nudge;       /* the shim is new enough */
+    uint32_t nudged;      /* connections, as far as it has told */
+    uint32_t nudge_error; /* errno of the last time, so that it is said once */
+    struct zone_app app;  /* main */
     struct zone_app *others;
     bool transient[SHIM_PROCESSES_MAX]; /* others[i] is forgotten when it has ended */
     size_t other_count;

@@ -118,6 +118,7 @@ void hosts_build(const char *host_file, const char *hostname, const struct zone_
     text_addf(out, "%s %s\n", address_format(&addresses->service4, service), hostname);
     if (ipv6)
         text_addf(out, "%s %s\n", address_format(&addresses->service6, service), hostname);
+    text_addf(out, "%s host.bluegreen\n", address_format(&addresses->host4, service));
     each_line(host_file, keep_foreign_entry, out);
 }
 

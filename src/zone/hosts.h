@@ -14,7 +14,8 @@
 /* Copies a resolv.conf without the name servers that a zone cannot reach (loopback, link-local). Returns how many are
  * left. */
 unsigned hosts_filter_resolv(const char *content, struct text *out);
-/* localhost, the zone by its host name, and those of the host's entries that do not mean the host itself. */
+/* localhost, the zone by its host name, the host as host.bluegreen (IPv4 only: what is shared leads to 127.0.0.1, and
+ * nothing can be led to ::1), and those of the host's entries that do not mean the host itself. */
 void hosts_build(const char *host_file, const char *hostname, const struct zone_addresses *addresses, bool ipv6,
                  struct text *out);
 

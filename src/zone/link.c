@@ -16,12 +16,7 @@ enum {
     ZONE_END = 1,
 };
 
-static const char zone_link[] = "eth0";
-
-void link_name(uint16_t number, char name[LINK_NAME_MAX + 1])
-{
-    snprintf(name, LINK_NAME_MAX + 1, "bg%u", number);
-}
+const char link_in_zone[] = "eth0";
 
 /*
  * MAC addresses are ours to choose (locally administered, "bg" and the zone's number), so neighbours are known before
@@ -31,6 +26,11 @@ static void link_mac(uint16_t number, unsigned end, uint8_t mac[MAC_LENGTH])
 {
     const uint8_t bytes[MAC_LENGTH] = {0x02, 'b', 'g', (uint8_t)end, (uint8_t)(number >> 8), (uint8_t)number};
     memcpy(mac, bytes, MAC_LENGTH);
+}
+
+void link_zone_mac(uint16_t number, uint8_t mac[MAC_LENGTH])
+{
+    link_mac(number, ZONE_END, mac);
 }
 
 /* --- both ends ------------------------------------------------------------------------------------ */
@@ -128,7 +128,7 @@ static int configure_zone(struct nl_sock *sock, const struct link_plan *plan, st
     link_mac(plan->number, HOST_END, mac);
     int result = rtnl_set_link(&loopback, IFF_UP, 0, err);
     if (result == 0)
-        result = rtnl_find(sock, zone_link, &end.index, err);
+        result = rtnl_find(sock, link_in_zone, &end.index, err);
     if (result == 0)
         result = rtnl_set_link(&end, IFF_UP | IFF_NOARP, 0, err); /* it asks nobody and answers nobody: see the plug */
     if (result == 0)
@@ -142,7 +142,7 @@ int link_create(struct link_plan *plan, struct error *err)
 {
     char name[LINK_NAME_MAX + 1];
     link_name(plan->number, name);
-    struct link_end host_end = {.name = name}, zone_end = {.name = zone_link};
+    struct link_end host_end = {.name = name}, zone_end = {.name = link_in_zone};
     link_mac(plan->number, HOST_END, host_end.mac);
     link_mac(plan->number, ZONE_END, zone_end.mac);
     CLEANUP_RTNL struct nl_sock *zone = rtnl_wrap(&plan->route_fd, err);

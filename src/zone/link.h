@@ -14,6 +14,9 @@
 
 /* "bg" and the zone's number. */
 void link_name(uint16_t number, char name[LINK_NAME_MAX + 1]);
+/* Of the zone's end of the cable: what the host's neighbours have. */
+void link_zone_mac(uint16_t number, uint8_t mac[6]);
+extern const char link_in_zone[]; /* the name of that end */
 
 struct link_plan {
     uint16_t number;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <linux/if_addr.h>
+#include <linux/neighbour.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <netlink/msg.h>
@@ -181,17 +182,27 @@ static int fill_route(struct rtnl_route *route, const struct route_plan *plan, i
     return result;
 }
 
-int rtnl_add_route(const struct end *end, const struct route_plan *plan, struct error *err)
+static int put_route(const struct end *end, const struct route_plan *plan, int flags, struct error *err)
 {
     char what[128], text[ADDRESS_TEXT_MAX];
-    snprintf(what, sizeof what, "add the route to %s on %s", plan->to ? address_format(plan->to, text) : "everything",
-             end->name);
+    snprintf(what, sizeof what, "%s the route to %s on %s", flags & NLM_F_REPLACE ? "change" : "add",
+             plan->to ? address_format(plan->to, text) : "everything", end->name);
     CLEANUP(cleanup_route) struct rtnl_route *route = rtnl_route_alloc();
     struct nl_msg *message = NULL;
     int built = route ? fill_route(route, plan, end->index) : -NLE_NOMEM;
     if (built == 0)
-        built = rtnl_route_build_add_request(route, NLM_F_CREATE | NLM_F_EXCL, &message);
+        built = rtnl_route_build_add_request(route, flags, &message);
     return request(end->sock, message, built, err, what);
+}
+
+int rtnl_add_route(const struct end *end, const struct route_plan *plan, struct error *err)
+{
+    return put_route(end, plan, NLM_F_CREATE | NLM_F_EXCL, err);
+}
+
+int rtnl_replace_route(const struct end *end, const struct route_plan *plan, struct error *err)
+{
+    return put_route(end, plan, NLM_F_CREATE | NLM_F_REPLACE, err);
 }
 
 int rtnl_add_neighbour(const struct end *end, const struct address *at, const uint8_t mac[MAC_LENGTH],
@@ -210,6 +221,55 @@ int rtnl_add_neighbour(const struct end *end, const struct address *at, const ui
     struct nl_msg *message = NULL;
     int built = rtnl_neigh_build_add_request(neigh, NLM_F_CREATE | NLM_F_REPLACE, &message);
     return request(end->sock, message, built, err, what);
+}
+
+int rtnl_delete_neighbour(const struct end *end, const struct address *at, struct error *err)
+{
+    char what[128], text[ADDRESS_TEXT_MAX];
+    snprintf(what, sizeof what, "remove the neighbour %s from %s", address_format(at, text), end->name);
+    CLEANUP(cleanup_neigh) struct rtnl_neigh *neigh = rtnl_neigh_alloc();
+    CLEANUP(cleanup_addr) struct nl_addr *to = nl_addr_of(at);
+    if (!neigh || !to || rtnl_neigh_set_dst(neigh, to) < 0)
+        return error_errno(err, ENOMEM, "%s", what);
+    rtnl_neigh_set_ifindex(neigh, end->index);
+    struct nl_msg *message = NULL;
+    int built = rtnl_neigh_build_delete_request(neigh, 0, &message);
+    int result = request(end->sock, message, built, err, what);
+    return result == -ENOENT ? 0 : result;
+}
+
+static int take_neighbour(struct nl_msg *message, void *context)
+{
+    const struct nlmsghdr *header = nlmsg_hdr(message);
+    if (header->nlmsg_type == RTM_NEWNEIGH)
+        *(bool *)context = ((const struct ndmsg *)nlmsg_data(header))->ndm_state & NUD_PERMANENT;
+    return NL_OK;
+}
+
+/* The kernel is asked for this one: libnl would read all that it has, for each zone. */
+int rtnl_inspect_neighbour(const struct end *end, const struct address *at, bool *fixed, struct error *err)
+{
+    char what[128], text[ADDRESS_TEXT_MAX];
+    snprintf(what, sizeof what, "look for the neighbour %s on %s", address_format(at, text), end->name);
+    bool ipv4 = at->family == 4;
+    const struct ndmsg neighbour = {.ndm_family = ipv4 ? AF_INET : AF_INET6, .ndm_ifindex = end->index};
+    struct nl_msg *message = nlmsg_alloc_simple(RTM_GETNEIGH, 0);
+    *fixed = false;
+    if (!message)
+        return error_errno(err, ENOMEM, "%s", what);
+    int built = nlmsg_append(message, (void *)(uintptr_t)&neighbour, sizeof neighbour, NLMSG_ALIGNTO);
+    if (built == 0)
+        built = nla_put(message, NDA_DST, ipv4 ? 4 : 16, at->bytes);
+    if (built < 0) {
+        nlmsg_free(message);
+        return error_errno(err, ENOMEM, "%s", what);
+    }
+    nl_socket_modify_cb(end->sock, NL_CB_VALID, NL_CB_CUSTOM, take_neighbour, fixed);
+    int result = request(end->sock, message, 0, err, what);
+    if (result == 0) /* that was the neighbour; the acknowledgement comes behind it */
+        nl_wait_for_ack(end->sock);
+    nl_socket_modify_cb(end->sock, NL_CB_VALID, NL_CB_DEFAULT, NULL, NULL);
+    return result == -ENOENT ? 0 : result;
 }
 
 /* --- links ---------------------------------------------------------------------------------------- */

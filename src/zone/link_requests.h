@@ -58,6 +58,12 @@ struct route_plan {
 };
 
 int rtnl_add_route(const struct end *end, const struct route_plan *plan, struct error *err);
+/* The same in place of one with the same destination. */
+int rtnl_replace_route(const struct end *end, const struct route_plan *plan, struct error *err);
 /* `at` is reached at this MAC address for ever. */
 int rtnl_add_neighbour(const struct end *end, const struct address *at, const uint8_t mac[MAC_LENGTH],
                        struct error *err);
+/* Nobody knows any more where `at` is. A missing one is fine. */
+int rtnl_delete_neighbour(const struct end *end, const struct address *at, struct error *err);
+/* *fixed: `at` is a neighbour for ever. */
+int rtnl_inspect_neighbour(const struct end *end, const struct address *at, bool *fixed, struct error *err);

@@ -105,6 +105,11 @@ static int explain_refusal(const char *who, const struct shim_state *state, stru
                          "commands (bluegreen exec) have ended, or end some",
                          who, SHIM_PROCESSES_MAX);
     case EOPNOTSUPP:
+        if (state->tag == SHIM_TAG_LISTEN)
+            return error_set(err, EOPNOTSUPP,
+                             "start %s: this zone's shim is older than [ports] listen; deploy again, which makes a new "
+                             "zone",
+                             who);
         return error_set(err, EOPNOTSUPP,
                          "start %s: its shim is older than this agent and does not know field %#x; make the zone anew",
                          who, state->tag);

@@ -83,6 +83,9 @@ struct zone_launch {
     uint32_t deadline_ms; /* not 0: runs once, no longer than this; ZONE_EVENT_ENDED tells how it ended */
     const int *stdio;     /* three descriptors, borrowed, or NULL: runs once with them; ZONE_EVENT_ENDED */
     bool terminal;        /* stdio[0] becomes its controlling terminal */
+    /* Those with `activated` are listened to from before its start on, and handed over (sd_listen_fds). */
+    const struct port *ports;
+    size_t port_count;
 };
 
 /*
@@ -102,6 +105,12 @@ int zone_stop(struct zone *zone, const char *process, struct error *err);
 int zone_freeze(struct zone *zone, bool frozen, struct error *err);
 /* Whom the kernel takes first when memory runs out: anybody before the live zone. */
 int zone_set_live(struct zone *zone, bool live, struct error *err);
+
+/* Clients of the zone wait in the kernel, however long that takes (up to ten minutes), until they are let in. About a
+ * millisecond each. */
+int zone_plug(struct zone *zone, struct error *err);
+int zone_unplug(struct zone *zone, struct error *err);
+bool zone_plugged(const struct zone_host *host, const struct zone_id *id); /* as the kernel has it; false: no zone */
 
 /* --- limits and figures ------------------------------------------------------------------------------ */
 
@@ -196,3 +205,11 @@ const struct zone_app *zone_app(const struct zone *zone); /* main */
 const struct zone_app *zone_processes(const struct zone *zone, size_t *count);
 const struct zone_app *zone_process(const struct zone *zone, const char *name); /* NULL = unknown */
 bool zone_frozen(const struct zone *zone);
+
+/* --- connections that rest ---------------------------------------------------------------------------- */
+
+/* Asks the shim to have the app close these, at most SHIM_SOCKETS_MAX, unless anything has happened on them within
+ * idle_ms. Does not wait. -EOPNOTSUPP: the shim is too old to know how. */
+int zone_nudge(struct zone *zone, const struct shim_socket *sockets, size_t count, uint32_t idle_ms, struct error *err);
+/* How many it has told of so far, since this agent met it. */
+uint32_t zone_nudged(const struct zone *zone);

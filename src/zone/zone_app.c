@@ -8,6 +8,7 @@
 #include "zone/handle.h"
 #include "zone/limits.h"
 #include "zone/netns.h"
+#include "zone/plug.h"
 #include "zone/usage.h"
 
 #include <errno.h>
@@ -60,6 +61,57 @@ int zone_set_live(struct zone *zone, bool live, struct error *err)
     const struct shim_set set = {.has_oom_score = true, .oom_score = (uint32_t)score};
     int result = channel_set(&zone->channel, &set, err); /* first: who is started meanwhile has it already */
     return result < 0 || !zone->payload ? result : oom_score_set(zone->payload, score, err);
+}
+
+/* --- the plug -------------------------------------------------------------------------------------- */
+
+static struct plug plug_of(const struct zone *zone)
+{
+    return (struct plug){.number = zone->id.number,
+                         .addresses = &zone->addresses,
+                         .ipv6 = zone->host->ipv6,
+                         .netns = zone->network.netns};
+}
+
+int zone_plug(struct zone *zone, struct error *err)
+{
+    const struct plug plug = plug_of(zone);
+    return plug_in(&plug, err);
+}
+
+int zone_unplug(struct zone *zone, struct error *err)
+{
+    const struct plug plug = plug_of(zone);
+    return plug_out(&plug, err);
+}
+
+bool zone_plugged(const struct zone_host *host, const struct zone_id *id)
+{
+    struct zone_addresses addresses;
+    struct error unused;
+    bool is_in = false;
+    if (address_plan(&host->pools, id->number, &addresses, &unused) < 0)
+        return false;
+    const struct plug plug = {.number = id->number, .addresses = &addresses, .ipv6 = host->ipv6, .netns = -1};
+    return plug_look(&plug, &is_in, &unused) == 0 && is_in;
+}
+
+/* --- connections that rest -------------------------------------------------------------------------- */
+
+int zone_nudge(struct zone *zone, const struct shim_socket *sockets, size_t count, uint32_t idle_ms, struct error *err)
+{
+    uint32_t message[(SHIM_SOCKETS_MAX * sizeof *sockets + SHIM_ANSWER_MAX) / sizeof(uint32_t)];
+    const struct shim_nudge nudge = {.sockets = sockets, .count = count, .idle_ms = idle_ms};
+    if (!zone->channel.can_nudge)
+        return error_set(err, EOPNOTSUPP,
+                         "the zone was started by an older bluegreen, which cannot end connections that rest");
+    size_t length = shim_encode_nudge(&nudge, channel_serial(&zone->channel), message, sizeof message);
+    return channel_send(&zone->channel, message, length, err);
+}
+
+uint32_t zone_nudged(const struct zone *zone)
+{
+    return zone->channel.nudged;
 }
 
 /* --- limits and figures ---------------------------------------------------------------------------- */

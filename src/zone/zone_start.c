@@ -143,6 +143,16 @@ static void describe(const struct zone_launch *launch, const struct preparation 
                    "policies have the protocol's numbers");
 }
 
+static void describe_listens(const struct zone_launch *launch, struct shim_start *start)
+{
+    for (size_t i = 0; i < launch->port_count && start->listen_count < SHIM_LISTENS_MAX; i++) {
+        const struct port *port = &launch->ports[i];
+        if (port->activated)
+            start->listens[start->listen_count++] =
+                (struct shim_listen){.name = port->name, .protocol = port->protocol, .port = port->target};
+    }
+}
+
 static bool runs_once(const struct zone_launch *launch)
 {
     return launch->deadline_ms || launch->stdio;
@@ -181,6 +191,7 @@ static int send_start(struct zone *zone, const struct zone_launch *launch, const
     if (!message)
         return error_errno(err, ENOMEM, "start %s", name);
     describe(launch, from, &start);
+    describe_listens(launch, &start);
     size_t length = shim_encode_start(&start, channel_serial(&zone->channel), message, SHIM_MESSAGE_MAX);
     if (length == 0)
         return error_set(err, E2BIG,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A switch in the agent (traffic_apply: comparing the states, building, sending, reading the replies) against the
- * least that the kernel takes for the same change: one netlink batch written by hand that empties a chain and puts one
- * rule into it, on a socket with the same settings, in a table with the same content. One after the other in turn, so
- * that both see the same machine.
+ * least that the kernel takes for the same change: one netlink batch written by hand that adds two elements to a set,
+ * or deletes them, on a socket with the same settings, in a table with the same content. Beside it what the same switch
+ * takes as a rule that is replaced, whose verdict has the kernel walk through the chains of every app. In turn, so that
+ * all see the same machine.
  */
 #include "traffic/internal.h"
 
@@ -95,20 +96,15 @@ static void bare_rule(struct bare *bare, const char *zone_chain)
         bare_close(bare, open[i]);
 }
 
-static void bare_switch(struct bare *bare, const char *zone_chain)
+static void bare_begin(struct bare *bare)
 {
-    static const char table[] = FLOOR_TABLE, chain[] = "app.a1";
-    unsigned char reply[4096] __attribute__((aligned(4)));
     bare->length = 0;
     bare_message(bare, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
-    bare_message(bare, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELRULE, 0, NFPROTO_INET, 0);
-    bare_attribute(bare, NFTA_RULE_TABLE, table, sizeof table);
-    bare_attribute(bare, NFTA_RULE_CHAIN, chain, sizeof chain);
-    bare_message(bare, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK,
-                 NFPROTO_INET, 0);
-    bare_attribute(bare, NFTA_RULE_TABLE, table, sizeof table);
-    bare_attribute(bare, NFTA_RULE_CHAIN, chain, sizeof chain);
-    bare_rule(bare, zone_chain);
+}
+
+static void bare_commit(struct bare *bare)
+{
+    unsigned char reply[4096] __attribute__((aligned(4)));
     bare_message(bare, NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);
     if (send(bare->fd, bare->batch, bare->length, 0) < 0)
         die("send the bare batch", NULL);
@@ -117,6 +113,42 @@ static void bare_switch(struct bare *bare, const char *zone_chain)
     const struct nlmsgerr *answer = NLMSG_DATA((struct nlmsghdr *)(void *)reply);
     if ((errno = -answer->error))
         die("the bare batch", NULL);
+}
+
+static void bare_switch(struct bare *bare, bool green)
+{
+    static const char table[] = FLOOR_TABLE, set[] = "green.a1";
+    static const uint8_t protocols[] = {PROTOCOL_TCP, PROTOCOL_UDP};
+    bare_begin(bare);
+    bare_message(bare, NFNL_SUBSYS_NFTABLES << 8 | (green ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM),
+                 NLM_F_ACK | (green ? NLM_F_CREATE : 0), NFPROTO_INET, 0);
+    bare_attribute(bare, NFTA_SET_ELEM_LIST_TABLE, table, sizeof table);
+    bare_attribute(bare, NFTA_SET_ELEM_LIST_SET, set, sizeof set);
+    struct nlattr *list = bare_nest(bare, NFTA_SET_ELEM_LIST_ELEMENTS);
+    for (size_t i = 0; i < sizeof protocols; i++) {
+        struct nlattr *element = bare_nest(bare, NFTA_LIST_ELEM), *key = bare_nest(bare, NFTA_SET_ELEM_KEY);
+        bare_attribute(bare, NFTA_DATA_VALUE, &protocols[i], sizeof protocols[i]);
+        bare_close(bare, key);
+        bare_close(bare, element);
+    }
+    bare_close(bare, list);
+    bare_commit(bare);
+}
+
+/* The same switch as a rule with a verdict, in a chain of its own beside the others. */
+static void bare_rule_switch(struct bare *bare, bool green)
+{
+    static const char table[] = FLOOR_TABLE, chain[] = "app.a2";
+    bare_begin(bare);
+    bare_message(bare, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELRULE, 0, NFPROTO_INET, 0);
+    bare_attribute(bare, NFTA_RULE_TABLE, table, sizeof table);
+    bare_attribute(bare, NFTA_RULE_CHAIN, chain, sizeof chain);
+    bare_message(bare, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK,
+                 NFPROTO_INET, 0);
+    bare_attribute(bare, NFTA_RULE_TABLE, table, sizeof table);
+    bare_attribute(bare, NFTA_RULE_CHAIN, chain, sizeof chain);
+    bare_rule(bare, green ? "zone.a2.green" : "zone.a2.blue");
+    bare_commit(bare);
 }
 
 /* The same table under another name. */
@@ -194,7 +226,7 @@ static int compare(const void *a, const void *b)
 
 static void measure(uint16_t apps, uint16_t ports)
 {
-    static double agent[ROUNDS], floor[ROUNDS];
+    static double agent[ROUNDS], floor[ROUNDS], rule[ROUNDS];
     struct ruleset_state state = {0};
     struct bare bare = {0};
     struct traffic *traffic;
@@ -214,19 +246,22 @@ static void measure(uint16_t apps, uint16_t ports)
         if (traffic_apply(traffic, &state, &transaction, &err))
             die("switch", &err);
         double between = now_us();
-        bare_switch(&bare, state.apps[0].live == BLUE ? "zone.a1.blue" : "zone.a1.green");
+        bare_switch(&bare, state.apps[0].live == GREEN);
         double ended = now_us();
+        bare_rule_switch(&bare, state.apps[0].live == GREEN);
         if (i >= 0) {
             agent[i] = between - begun;
             floor[i] = ended - between;
+            rule[i] = now_us() - ended;
         }
     }
     qsort(agent, ROUNDS, sizeof *agent, compare);
     qsort(floor, ROUNDS, sizeof *floor, compare);
-    printf("switch: agent %.1f/%.1f/%.1f us, floor %.1f/%.1f/%.1f us, ratio %.2f (min/median/max of %d; %u apps, %u "
-           "ports each)\n",
-           agent[0], agent[ROUNDS / 2], agent[ROUNDS - 1], floor[0], floor[ROUNDS / 2], floor[ROUNDS - 1],
-           agent[ROUNDS / 2] / floor[ROUNDS / 2], ROUNDS, apps, ports);
+    qsort(rule, ROUNDS, sizeof *rule, compare);
+    printf("switch: agent %.1f/%.1f/%.1f us, floor %.1f/%.1f/%.1f us, as a rule %.1f/%.1f us, ratio %.2f "
+           "(min/median/max of %d; %u apps, %u ports each)\n",
+           agent[0], agent[ROUNDS / 2], agent[ROUNDS - 1], floor[0], floor[ROUNDS / 2], floor[ROUNDS - 1], rule[0],
+           rule[ROUNDS / 2], agent[ROUNDS / 2] / floor[ROUNDS / 2], ROUNDS, apps, ports);
     fflush(stdout);
     remove_floor(&bare);
     traffic_remove(traffic, NULL);

@@ -143,6 +143,7 @@ static void add_port(struct wire_status *status, const char *name, const char *l
     text_copy(port->name, sizeof port->name, name);
     text_copy(port->listen, sizeof port->listen, listen);
     port->target = target;
+    port->count = 1;
     port->protocol = PROTOCOL_TCP;
 }
 

@@ -49,7 +49,7 @@ in_one_of() { # STATES, one a line
 }
 
 kernel_live() {
-    nft list chain inet bluegreen "app.$APP" 2>/dev/null | sed -n 's/.*goto [^ ]*\(blue\|green\).*/\1/p'
+    live_in_kernel "$APP"
 }
 
 # What a reboot would make live: then there is no kernel to ask.

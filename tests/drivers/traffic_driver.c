@@ -9,14 +9,21 @@
  *   gone APP COLOUR | forget APP         it does not; nor does the app
  *   port APP COLOUR SPEC...              as in the configuration: 80 -> 8080/tcp
  *   live APP COLOUR|none
+ *   canary APP PERCENT sticky|random
+ *   preview APP COLOUR|none
+ *   preview-port APP COLOUR SPEC...      as port, for the preview; the last ones of the zone
+ *   from APP COLOUR PREFIX               a client of the preview
+ *   fence APP COLOUR open|closed
+ *   allow | share APP COLOUR DESTINATION...  what the fence lets through; the host's loopback by this way
  *   render                               what the next apply of everything would be, for nft -f
  *   apply                                "ok MICROSECONDS BEFORE AFTER"
- *   switch APP COUNT MILLISECONDS        COUNT switches of APP, so far apart; as apply, the longest transaction
+ *   switch APP COUNT MILLISECONDS        COUNT switches of APP, so far apart; "ok LONGEST SHORTEST" in microseconds
  *   replace COUNT MILLISECONDS           COUNT replacements of the whole table, each by a new socket
  *   repair | remove | owned | watch
  *   release NUMBER | release-ports APP COLOUR | count-udp NUMBER
  *   sockets COUNT|DESTROY NETNS APP COLOUR
  *   inspect
+ *   compare                                    what of the table is not as it should be
  *   flood BYTES                          shrinks the netlink socket's receive buffer and fills it with unread replies
  */
 #include "base/cleanup.h"
@@ -82,10 +89,68 @@ static int command_port(char **words, const char *spec, struct error *err)
     return 0;
 }
 
+static void command_preview(char **words)
+{
+    for (int colour = 0; colour < COLOURS; colour++)
+        app_of(words[1])->zones[colour].preview = !strcmp(words[2], colour_name((enum colour)colour));
+}
+
+static int command_preview_port(char **words, const char *spec, struct error *err)
+{
+    int status = command_port(words, spec, err);
+    if (!status)
+        zone_of(words[1], words[2])->preview_count++;
+    return status;
+}
+
+static void command_from(char **words)
+{
+    struct ruleset_zone *zone = zone_of(words[1], words[2]);
+    zone->preview_from = reallocarray(zone->preview_from, zone->preview_from_count + 1, sizeof *zone->preview_from);
+    if (!zone->preview_from)
+        abort();
+    prefix_parse(words[3], &zone->preview_from[zone->preview_from_count++]);
+}
+
+/* allow or share: more of them. */
+static int command_reach(char **words, const char *spec, struct error *err)
+{
+    struct ruleset_zone *zone = zone_of(words[1], words[2]);
+    bool share = !strcmp(words[0], "share");
+    struct reach_rule **rules = share ? &zone->shares : &zone->fence.allow;
+    size_t *count = share ? &zone->share_count : &zone->fence.allow_count, more = 0;
+    struct reach_rule parsed[REACH_RULES_MAX];
+    int status = grammar_reach(spec, parsed, &more, err);
+    if (status)
+        return status;
+    *rules = reallocarray(*rules, *count + more, sizeof **rules);
+    if (!*rules)
+        abort();
+    memcpy(*rules + *count, parsed, more * sizeof **rules);
+    *count += more;
+    return 0;
+}
+
+static void command_fence(char **words)
+{
+    struct ruleset_fence *fence = &zone_of(words[1], words[2])->fence;
+    fence->there = true;
+    fence->closed = !strcmp(words[3], "closed");
+}
+
+static void command_canary(char **words)
+{
+    struct ruleset_app *app = app_of(words[1]);
+    app->canary_percent = (uint8_t)atoi(words[2]);
+    app->canary_sticky = !strcmp(words[3], "sticky");
+}
+
 static void command_gone(char **words)
 {
     struct ruleset_zone *zone = zone_of(words[1], words[2]);
     free(zone->ports);
+    free(zone->fence.allow);
+    free(zone->shares);
     *zone = (struct ruleset_zone){0};
 }
 
@@ -122,7 +187,7 @@ static int command_apply(struct error *err)
 static int command_switch(char **words, struct error *err)
 {
     struct ruleset_app *app = app_of(words[1]);
-    uint32_t longest = 0;
+    uint32_t longest = 0, shortest = UINT32_MAX;
     for (int i = atoi(words[2]); i > 0; i--) {
         struct transaction transaction;
         app->live = (int)colour_other((enum colour)app->live);
@@ -130,9 +195,10 @@ static int command_switch(char **words, struct error *err)
         if (status)
             return status;
         longest = transaction.microseconds > longest ? transaction.microseconds : longest;
+        shortest = transaction.microseconds < shortest ? transaction.microseconds : shortest;
         poll(NULL, 0, atoi(words[3]));
     }
-    printf("ok %u\n", longest);
+    printf("ok %u %u\n", longest, shortest);
     return 1;
 }
 
@@ -185,10 +251,32 @@ static int command_count_udp(char **words, struct error *err)
     return status ?: 1;
 }
 
+static int command_compare(struct error *err)
+{
+    CLEANUP_WORDS struct words differences = {0};
+    struct traffic *view;
+    int status = traffic_view(traffic, &view, err);
+    if (status)
+        return status;
+    status = traffic_compare(view, &differences, err);
+    traffic_close(view);
+    for (size_t i = 0; i < differences.count; i++)
+        printf("%s\n", differences.items[i]);
+    if (!status)
+        printf("ok %zu\n", differences.count);
+    return status ?: 1;
+}
+
 static int command_inspect(struct error *err)
 {
     CLEANUP_WORDS struct words findings = {0};
-    int status = firewall_inspect(traffic, &state.pools, &findings, err);
+    struct port ports[64];
+    size_t count = 0;
+    for (size_t i = 0; i < state.count; i++)
+        for (int colour = 0; colour < COLOURS; colour++)
+            for (size_t j = 0; j < state.apps[i].zones[colour].port_count && count < 64; j++)
+                ports[count++] = state.apps[i].zones[colour].ports[j];
+    int status = firewall_inspect(traffic, &state.pools, ports, count, &findings, err);
     for (size_t i = 0; i < findings.count; i++)
         printf("%s\n", findings.items[i]);
     if (!status)
@@ -264,6 +352,8 @@ static int run_on_traffic(char **words, struct error *err)
                                          zone_of(words[1], words[2])->port_count, err);
     if (!strcmp(command, "count-udp"))
         return command_count_udp(words, err);
+    if (!strcmp(command, "compare"))
+        return command_compare(err);
     if (!strcmp(command, "inspect"))
         return command_inspect(err);
     if (!strcmp(command, "flood"))
@@ -280,10 +370,16 @@ static int run(char **words, const char *line, struct error *err)
         return command_render(err);
     if (!strcmp(command, "sockets"))
         return command_sockets(words, err);
+    if (!strcmp(command, "preview-port"))
+        return command_preview_port(words, line, err);
     if (!strcmp(command, "port"))
         return command_port(words, line, err);
+    if (!strcmp(command, "allow") || !strcmp(command, "share"))
+        return command_reach(words, line, err);
     if (!strcmp(command, "close"))
         command_close();
+    else if (!strcmp(command, "fence"))
+        command_fence(words);
     else if (!strcmp(command, "pools"))
         return prefix_parse(words[1], &state.pools.ipv4) && prefix_parse(words[2], &state.pools.ipv6) ? 0 : -EINVAL;
     else if (!strcmp(command, "zone"))
@@ -292,6 +388,12 @@ static int run(char **words, const char *line, struct error *err)
         command_gone(words);
     else if (!strcmp(command, "forget"))
         command_forget(words[1]);
+    else if (!strcmp(command, "canary"))
+        command_canary(words);
+    else if (!strcmp(command, "preview"))
+        command_preview(words);
+    else if (!strcmp(command, "from"))
+        command_from(words);
     else if (!strcmp(command, "live"))
         app_of(words[1])->live = strcmp(words[2], "none") ? !strcmp(words[2], "green") : -1;
     else

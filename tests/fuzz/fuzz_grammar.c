@@ -19,11 +19,12 @@ static void require(bool condition)
 static void try_port(const char *value)
 {
     struct port port = {0}, again = {0};
-    char listen[PORT_LISTEN_TEXT_MAX], text[PORT_LISTEN_TEXT_MAX + 32];
+    char listen[PORT_LISTEN_TEXT_MAX], target[PORT_TARGET_TEXT_MAX], text[PORT_LISTEN_TEXT_MAX + 32];
     if (grammar_port(value, &port, NULL) < 0)
         return;
-    require(port.published > 0 && port.target > 0);
-    snprintf(text, sizeof text, "%s -> %u/%s%s", port_listen_format(&port, listen), port.target,
+    require(port.published > 0 && port.target > 0 && port.count > 0);
+    require(port.published + port.count <= 65536 && port.target + port.count <= 65536);
+    snprintf(text, sizeof text, "%s -> %s/%s%s", port_listen_format(&port, listen), port_target_format(&port, target),
              protocol_name(port.protocol), port.udp == UDP_KEEP ? " keep" : "");
     require(grammar_port(text, &again, NULL) == 0);
     require(memcmp(&port, &again, sizeof port) == 0);
@@ -143,6 +144,26 @@ static void try_words(const char *value)
     free(substituted);
 }
 
+static void try_reach(const char *value)
+{
+    struct share_port ports[SHARE_PORTS_MAX];
+    struct reach_rule rules[REACH_RULES_MAX];
+    size_t count = 0;
+    if (grammar_shares(value, ports, &count, NULL) == 0)
+        require(count > 0 && count <= SHARE_PORTS_MAX);
+    for (size_t i = 0; i < count; i++)
+        require(ports[i].port > 0 && (ports[i].protocol == PROTOCOL_TCP || ports[i].protocol == PROTOCOL_UDP));
+    count = 0;
+    if (grammar_reach(value, rules, &count, NULL) == 0)
+        require(count > 0 && count <= REACH_RULES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        require(rules[i].to.length <= (rules[i].to.address.family == 6 ? 128 : 32));
+        require(rules[i].first <= rules[i].last && !rules[i].first == !rules[i].last);
+        require(reach_allows(rules, count, &rules[i].to.address, rules[i].protocol ? rules[i].protocol : PROTOCOL_TCP,
+                             rules[i].last));
+    }
+}
+
 static void try_names(const char *value)
 {
     struct address address;
@@ -158,6 +179,7 @@ static void try_names(const char *value)
         require(prefix_parse(prefix_format(&prefix, text), &again));
         require(prefix_overlaps(&prefix, &again) && prefix_contains(&prefix, &prefix.address));
     }
+    try_reach(value);
 }
 
 static void try_env_file(const uint8_t *data, size_t size)

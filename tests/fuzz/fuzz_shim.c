@@ -13,6 +13,16 @@ static void require(bool condition)
         abort();
 }
 
+/* All of it lies in the message. */
+static void check_nudge(const struct shim_nudge *nudge)
+{
+    static volatile uint32_t read;
+    require(nudge->count > 0 && nudge->count <= SHIM_SOCKETS_MAX && nudge->idle_ms > 0);
+    for (size_t i = 0; i < nudge->count; i++)
+        read = nudge->sockets[i].listen;
+    (void)read;
+}
+
 static void check_name(const char *name)
 {
     require(!name || (name[0] && strlen(name) <= PROCESS_NAME_MAX && !strchr(name, '/') && name[0] != '.'));
@@ -67,6 +77,7 @@ static void try_bytes(const uint8_t *data, size_t size, bool mend)
         .magic = SHIM_MAGIC, .version = SHIM_VERSION, .type = SHIM_START, .length = (uint32_t)size};
     struct shim_start start;
     struct shim_state state;
+    struct shim_nudge nudge;
     struct shim_set set;
     const char *process;
     require(exact != NULL);
@@ -82,6 +93,8 @@ static void try_bytes(const uint8_t *data, size_t size, bool mend)
             check_state(&state);
         if (shim_decode_stop(exact, size, &process, &unknown) == 0)
             check_name(process);
+        if (shim_decode_nudge(exact, size, &nudge, &unknown) == 0)
+            check_nudge(&nudge);
         if (shim_decode_set(exact, size, &set, &unknown) == 0)
             require(set.oom_score <= 1000);
     }

@@ -183,7 +183,7 @@ test_the_unit_hides_nothing_from_the_host() {
 # The unit names the capabilities that the agent keeps (tests/world/rights.sh), and the agent has them.
 test_the_unit_has_the_agents_capabilities() {
     local names="cap_chown cap_dac_override cap_fowner cap_kill cap_net_admin cap_setgid cap_setpcap cap_setuid \
-cap_sys_admin cap_sys_chroot cap_sys_resource"
+cap_sys_admin cap_sys_chroot cap_sys_ptrace cap_sys_resource"
     expect_eq "$names" "$(systemctl show -P CapabilityBoundingSet bluegreend | tr ' ' '\n' | sort | xargs)" "the unit's"
     expect_eq "$(capability_names 1 "$names")" "$(capability_names "$(agent_pid)" "$names")" "the agent's"
     expect_eq "$(capability_names "$(agent_pid)")" "$(capability_names "$(agent_pid)" "$names")" "the agent's others"
@@ -201,7 +201,8 @@ capability_names() {
 }
 
 # The lower the better, by systemd's own count. To lower it further, read what the unit leaves out, and why.
-EXPOSURE=6.7
+# CAP_SYS_PTRACE, for nudging, is 0.3 of it.
+EXPOSURE=7.0
 test_exposure_is_no_worse_than_recorded() {
     local found
     found=$(systemd-analyze security --no-pager bluegreend | sed -n 's/.*Overall exposure level .*: \([0-9.]*\) .*/\1/p')

@@ -296,6 +296,9 @@ static const struct bad_file bad[] = {
     {APP "[restart]\ndelay = 30s\n", "[restart] window: ", "5 ends take at least 120000ms"},
     {APP "[standby]\nfreeze = 2\n", "[standby] freeze: ", "neither yes nor no"},
     {APP "[drain]\nthen = leave\n[standby]\nfreeze = yes\n", "[standby] freeze: ", "would hang"},
+    {APP "[ports]\nhttp = 80 -> 8080/tcp\n[drain]\nnudge = htp\n", "[drain] nudge: ", "htp is no TCP port"},
+    {APP "[ports]\ndns = 53 -> 5353/udp\n[drain]\nnudge = dns\n", "[drain] nudge: ", "dns is no TCP port"},
+    {APP "[ports]\nhttp = 80 -> 8080/tcp\n[drain]\nnudge = yes | http\n", "[drain] nudge: ", "write yes alone"},
     /* [health] */
     {APP "[health]\nexec = check\n", "[health] exec: ", "not an absolute path"},
     {APP "[health]\nexec = /bin/a %q\n", "[health] exec: ", "unknown '%q'"},

@@ -424,9 +424,9 @@ static void test_more_streams(void **state)
     open_stage(&stage);
     SEND(&stage, DEPLOY ",\"more\":true}");
     tell_progress(&stage, "1 of 2");
-    assert_reply(&stage,
-                 "{\"parameters\":{\"progress\":{\"step\":\"health\",\"zone\":\"blue\",\"text\":\"1 of 2\","
-                 "\"connections\":null,\"elapsed_ms\":0,\"wait_ms\":null,\"waited_ms\":null}},\"continues\":true}");
+    assert_reply(&stage, "{\"parameters\":{\"progress\":{\"step\":\"health\",\"zone\":\"blue\",\"text\":\"1 of 2\","
+                         "\"connections\":null,\"live_connections\":null,\"nudged\":null,\"elapsed_ms\":0,"
+                         "\"wait_ms\":null,\"waited_ms\":null}},\"continues\":true}");
     struct wire_receipt receipt = {.header = head(&stage, WIRE_RECEIPT, sizeof receipt), .from = -1, .to = GREEN};
     client_deliver(stage.client, &receipt.header, NULL, 0);
     client_deliver(stage.client, &receipt.header, NULL, 0); /* the second replaces the first */
@@ -434,7 +434,7 @@ static void test_more_streams(void **state)
     tell_end(&stage, RESULT_DONE, "note");
     assert_reply(&stage, "{\"parameters\":{\"receipt\":{\"from\":null,\"to\":\"green\",\"release\":null,"
                          "\"transaction_us\":0,\"generation_before\":0,\"generation_after\":0,\"drained\":0,\"cut\":0,"
-                         "\"duration_ms\":0,\"who\":\"\"},\"text\":\"note\"}}");
+                         "\"nudged\":0,\"duration_ms\":0,\"who\":\"\"},\"text\":\"note\"}}");
     close_stage(&stage);
 }
 

@@ -51,6 +51,8 @@ static void test_defaults(void **state)
     assert_int_equal(service.health.grace_ms, 0);
     assert_int_equal(service.drain_timeout_ms, 30000);
     assert_int_equal(service.drain_then, DRAIN_CUT);
+    assert_int_equal(service.nudge_after_ms, 5000);
+    assert_int_equal(service.nudge.count, 0);
     assert_string_equal(service.source, APP);
     assert_int_equal(service.source_length, strlen(APP));
 }
@@ -271,6 +273,8 @@ static const struct bad_file bad[] = {
     {APP "[health]\ntcp = :80\nhost = example.org\n", "[health] host: ", "only with an http check"},
     {APP "[drain]\ntimeout = 2d\n", "[drain] timeout: ", "out of range; it is 0 to 1d"},
     {APP "[drain]\nthen = kill\n", "[drain] then: ", "not one of cut, leave"},
+    {APP "[drain]\nnudge = yes\nnudge_after = 99ms\n", "[drain] nudge_after: ", "out of range; it is 100ms to 1h"},
+    {APP "[drain]\nnudge_after = 1s\n", "[drain] nudge_after: ", "write \"nudge = yes\" too"},
 };
 
 static void test_bad_files(void **state)
@@ -548,8 +552,12 @@ static void test_agent_keys(void **state)
     struct agent_conf conf;
     char text[ADDRESS_TEXT_MAX + 4];
     const char *path = write_file("bluegreen.conf", "[agent]\ninstance = second\ngroup = ops\nlog_level = debug\n"
-                                                    "[network]\nipv4 = 10.0.0.0/8\nipv6 = 2001:db8::/120\n");
+                                                    "[network]\nipv4 = 10.0.0.0/8\nipv6 = 2001:db8::/120\n"
+                                                    "[firewall]\nintegrate = yes\n");
+    agent_conf_default(&conf);
+    assert_false(conf.firewall_integrate);
     assert_int_equal(conf_load_agent(path, &conf, &problems), 0);
+    assert_true(conf.firewall_integrate);
     assert_string_equal(conf.instance, "second");
     assert_string_equal(conf.group, "ops");
     assert_int_equal(conf.log_level, 7);
@@ -573,6 +581,7 @@ static void test_agent_refusals(void **state)
         {"[network]\nipv4 = 10.201.0.1/16\n",
          "[network] ipv4: \"10.201.0.1/16\" is not an IPv4 network without host bits"},
         {"[network]\nipv4 = 10.201.0.0\n", "[network] ipv4: "},
+        {"[firewall]\nintegrate = perhaps\n", "[firewall] integrate: "},
         {"[network]\nipv4 = fd00::/48\n", "[network] ipv4: "},
         {"[network]\nipv4 = 10.0.0.0/29\n", "[network] ipv4: /29 is out of range; a pool is /8 to /28"},
         {"[network]\nipv4 = 10.0.0.0/7\n", "[network] ipv4: /7 is out of range"},
@@ -679,7 +688,9 @@ static void test_app_example(void **state)
         assert_true(full.hooks[i].run.count > 0 && plain.hooks[i].run.count == 0);
     assert_int_equal(full.process_count, 1);
     assert_false(full.processes[0].live_only);
-    assert_int_equal(full.file_count, 5);
+    assert_int_equal(full.file_count, 6);
+    assert_int_equal(full.share_count, 2);
+    assert_false(egress_fences(&full.egress));
     assert_int_equal(full.health.status_count, 1); /* written out, it is the 200-299 that 0 stands for */
 }
 

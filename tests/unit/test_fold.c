@@ -248,6 +248,44 @@ static void test_serving(void **state)
     assert_int_equal(add(&served), 0);
 }
 
+static int add_canary(const char *name, enum colour zone, uint8_t share)
+{
+    struct record record;
+    record_init(&record, RECORD_CANARY, name);
+    record.zone = (int8_t)zone;
+    record.share = share;
+    record.sticky = true;
+    record.begun_unix_ms = 5000;
+    record.operation = 3;
+    record.restarts = 2;
+    return add(&record);
+}
+
+/* It has its share until it is said that it has none, or until it has everything. */
+static void test_canary(void **state)
+{
+    add_app("web", 0);
+    const struct folded_canary *canary = &fold_find(&fold, "web")->canary;
+    add_live("web", BLUE);
+    assert_int_equal(canary->share, 0);
+    assert_int_equal(add_canary("web", GREEN, 10), 0);
+    assert_int_equal(canary->share, 10);
+    assert_int_equal(canary->zone, GREEN);
+    assert_true(canary->sticky);
+    assert_int_equal(canary->since_unix_ms, 5000);
+    assert_int_equal(canary->operation, 3);
+    assert_int_equal(canary->restarts, 2);
+    add_live("web", BLUE); /* as it was: a snapshot, or a journal that can be written again */
+    assert_int_equal(canary->share, 10);
+    add_canary("web", GREEN, 0);
+    assert_int_equal(canary->share, 0);
+    assert_int_equal(canary->since_unix_ms, 0);
+    add_canary("web", GREEN, 99);
+    add_live("web", GREEN);
+    assert_int_equal(canary->share, 0);
+    assert_int_equal(add_canary("other", GREEN, 10), -EPROTO);
+}
+
 /* What belongs to an operation names it by its number, also when its BEGIN was written anew. */
 static void test_operation_keeps_its_number(void **state)
 {
@@ -476,6 +514,7 @@ static void build_state(void)
     add_schema("web", SCHEMA_BROKEN, "it failed");
     add_lock("web", 9000, "alice (uid 1000)", "moving the host");
     add_serving("web", GREEN, 8000, -12);
+    add_canary("web", BLUE, 20);
     add_app("empty", 1);
     add_app("api", 7);
     add_zone("api", BLUE, ZONE_FAILED, "v9", "exit 1");
@@ -507,7 +546,7 @@ static void test_snapshot_gives_the_state_again(void **state)
     build_state();
     assert_int_equal(fold_snapshot(&fold, refold, &copy), 0);
     check_same(&fold, &copy);
-    assert_int_equal(copy.last_sequence, 11 + 1 + 3);
+    assert_int_equal(copy.last_sequence, 12 + 1 + 3);
     fold_clear(&copy);
 }
 
@@ -579,6 +618,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_operations_overlap, setup, teardown),
         cmocka_unit_test_setup_teardown(test_removal_frees_the_index, setup, teardown),
         cmocka_unit_test_setup_teardown(test_serving, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_canary, setup, teardown),
         cmocka_unit_test_setup_teardown(test_operation_keeps_its_number, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contradictions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_incidents_change_nothing, setup, teardown),

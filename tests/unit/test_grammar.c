@@ -111,6 +111,26 @@ static void check_port(const char *text, const char *listen, uint16_t target, en
     assert_string_equal(port.name, "kept");
 }
 
+static bool activated(const char *text)
+{
+    struct port port = {.name = "kept", .activated = true}; /* what was there does not stay */
+    struct error err = {0};
+    if (grammar_port(text, &port, &err) != 0)
+        fail_msg("%s: %s", text, err.text);
+    return port.activated;
+}
+
+static void test_ports_of_sockets_that_are_handed_over(void **state)
+{
+    (void)state;
+    assert_true(activated("80 -> 8080/tcp listen"));
+    assert_true(activated("53 -> 53/udp listen"));
+    assert_true(activated("53 -> 53/udp keep listen"));
+    assert_true(activated("53 -> 53/udp listen keep"));
+    assert_false(activated("80 -> 8080/tcp"));
+    check_port("53 -> 53/udp listen keep", "53", 53, PROTOCOL_UDP, UDP_KEEP);
+}
+
 static void test_ports(void **state)
 {
     check_port("80 -> 8080/tcp", "80", 8080, PROTOCOL_TCP, UDP_MOVE);
@@ -121,6 +141,28 @@ static void test_ports(void **state)
     check_port("198.51.100.7:80 -> 8080/tcp", "198.51.100.7:80", 8080, PROTOCOL_TCP, UDP_MOVE);
     check_port("127.0.0.1:80 -> 8080/tcp", "127.0.0.1:80", 8080, PROTOCOL_TCP, UDP_MOVE);
     check_port("[2001:db8::7]:80 -> 8080/tcp", "[2001:db8::7]:80", 8080, PROTOCOL_TCP, UDP_MOVE);
+}
+
+static void check_range(const char *text, const char *listen, const char *target, unsigned count)
+{
+    struct port port = {0};
+    struct error err = {0};
+    char shown[PORT_LISTEN_TEXT_MAX], shown_target[PORT_TARGET_TEXT_MAX];
+    if (grammar_port(text, &port, &err) != 0)
+        fail_msg("%s: %s", text, err.text);
+    assert_string_equal(port_listen_format(&port, shown), listen);
+    assert_string_equal(port_target_format(&port, shown_target), target);
+    assert_int_equal(port.count, count);
+}
+
+static void test_port_ranges(void **state)
+{
+    check_range("80 -> 8080/tcp", "80", "8080", 1);
+    check_range("8000-8010 -> 9000-9010/tcp", "8000-8010", "9000-9010", 11);
+    check_range("8000-8010->8000-8010/udp keep", "8000-8010", "8000-8010", 11);
+    check_range("8000-8000 -> 9000/tcp", "8000", "9000", 1);
+    check_range("127.0.0.1:1-2 -> 65534-65535/tcp", "127.0.0.1:1-2", "65534-65535", 2);
+    check_range("[2001:db8::7]:61440-65535 -> 1-4096/udp", "[2001:db8::7]:61440-65535", "1-4096", 4096);
 }
 
 static void test_ports_refused(void **state)
@@ -153,6 +195,9 @@ static void test_ports_refused(void **state)
         {"80 -> 8080/udp stay", "unknown option"},
         {"80 -> 8080/udp keep move", "once"},
         {"80 -> 8080/udp keep keep", "once"},
+        {"80 -> 8080/tcp listen listen", "listen: write it once"},
+        {"80 -> 8080/tcp listen keep", "for udp ports"},
+        {"80 -> 8080/tcp Listen", "unknown option"},
         {":80 -> 8080/tcp", "not an IPv4 address"},
         {"*:80 -> 8080/tcp", "not an IPv4 address"},
         {"1.2.3:80 -> 8080/tcp", "not an IPv4 address"},
@@ -167,7 +212,17 @@ static void test_ports_refused(void **state)
         {"[]:80 -> 8080/tcp", "not an IPv6 address"},
         {"0.0.0.0:80 -> 8080/tcp", "every address"},
         {"[::]:80 -> 8080/tcp", "every address"},
-        {"[::1]:80 -> 8080/tcp", "use 127.0.0.1"},
+        {"[::1]:80 -> 8080/tcp", "publish on 127.0.0.1"},
+        {"8000-8010 -> 9000/tcp", "11 published ports lead to 1 in the zone; write 9000-9010"},
+        {"8000-8010 -> 9000-9011/tcp", "11 published ports lead to 12 in the zone; write 9000-9010"},
+        {"8000 -> 9000-9001/tcp", "1 published ports lead to 2 in the zone; both sides"},
+        {"8000-8001 -> 65535/tcp", "both sides must be equally many"},
+        {"8010-8000 -> 9010-9000/tcp", "8010-8000: a range goes from the lower port"},
+        {"1-4097 -> 1-4097/tcp", "1-4097 are more than 4096 ports"},
+        {"1-65535 -> 1-65535/tcp", "more than 4096 ports"},
+        {"8000-65536 -> 1-2/tcp", "\"65536\" is not a port number"},
+        {"8000- -> 9000/tcp", "not a port number"},
+        {"8000-8001-8002 -> 1-3/tcp", "\"8001-8002\" is not a port number"},
         {"224.0.0.1:80 -> 8080/tcp", "not an address of a single host"},
         {"255.255.255.255:80 -> 8080/tcp", "not an address of a single host"},
         {"[ff02::1]:80 -> 8080/tcp", "not an address of a single host"},
@@ -548,6 +603,8 @@ int main(void)
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_booleans),
         cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_ports_of_sockets_that_are_handed_over),
+        cmocka_unit_test(test_port_ranges),
         cmocka_unit_test(test_ports_refused),
         cmocka_unit_test(test_http_checks),
         cmocka_unit_test(test_http_path_length),

@@ -63,7 +63,7 @@ static void hosts_name_localhost_and_the_zone(void **state)
     CLEANUP_TEXT struct text out = {0};
     hosts_build("", "web-blue", &addresses, true, &out);
     assert_string_equal("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
-                        "10.201.0.2 web-blue\nfd00:b9::2 web-blue\n",
+                        "10.201.0.2 web-blue\nfd00:b9::2 web-blue\n10.201.0.1 host.bluegreen\n",
                         out.data);
 }
 
@@ -76,6 +76,7 @@ static void hosts_keep_what_is_not_the_host(void **state)
                 "\t203.0.113.77   database db # the big one\nnonsense here\n\n203.0.113.78 last",
                 "web-blue", &addresses, false, &out);
     assert_string_equal("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n10.201.0.2 web-blue\n"
+                        "10.201.0.1 host.bluegreen\n"
                         "ff02::1 ip6-allnodes\n\t203.0.113.77   database db # the big one\n203.0.113.78 last\n",
                         out.data);
 }

@@ -3,6 +3,7 @@
 #include "client/bluegreen.c"
 #include "client/connection.c"
 #include "client/decode.c"
+#include "client/decode_connections.c"
 #include "client/decode_history.c"
 #include "client/decode_zone.c"
 #include "client/descriptors.c"
@@ -72,7 +73,8 @@ static void close_agent(struct agent *agent, struct bluegreen *connection)
     "{\"state\":\"live\",\"release\":\"v1\",\"addresses\":[\"10.0.0.2\",7,\"fd00::2\"],\"pid\":12,\"shim_pid\":11,"    \
     "\"connections\":{\"tcp\":3,\"udp\":4},\"restarts\":5,\"last_exit\":{\"code\":null,\"signal\":9,\"time\":\"T\"},"  \
     "\"verdict\":\"healthy\",\"detail\":\"HTTP "                                                                       \
-    "200\",\"crash_loop\":true,\"usage\":{\"measured\":true,\"memory\":5000000000,"                                    \
+    "200\",\"crash_loop\":true,\"fence\":\"closed\",\"refused\":17,"                                                   \
+    "\"usage\":{\"measured\":true,\"memory\":5000000000,"                                                              \
     "\"memory_limit\":null,\"cpu_limit_permille\":1500,\"tasks\":9,\"oom_kills\":2,\"cpu_us\":-1},\"processes\":[{"    \
     "\"name\":\"worker\",\"when\":\"live\",\"state\":\"running\",\"pid\":13,\"restarts\":1,\"last_exit\":{\"code\":7}" \
     "},7]}"
@@ -82,11 +84,14 @@ static void test_status(void **state)
     (void)state;
     static const char reply[] =
         "{\"parameters\":{\"apps\":[{\"name\":\"web\",\"state\":\"running\",\"live\":\"green\",\"zones\":{"
-        "\"blue\":" ZONE
-        ",\"green\":{}},\"ports\":[{\"name\":\"http\",\"listen\":\"80\",\"target\":8080,\"protocol\":\"tcp\"}],"
-        "\"operation\":{\"verb\":\"deploy\",\"step\":\"health\",\"since\":\"S\",\"who\":\"W\"},\"future\":[1]},"
+        "\"blue\":" ZONE ",\"green\":{}},\"ports\":[{\"name\":\"http\",\"listen\":\"80\",\"target\":8080,\"protocol\":"
+        "\"tcp\",\"host_connections\":4}],"
+        "\"firewall\":\"F\",\"operation\":{\"verb\":\"deploy\",\"step\":\"health\",\"since\":\"S\",\"who\":\"W\"},"
+        "\"future\":[1]},"
         "{\"name\":\"api\",\"live\":null,"
         "\"schema\":{\"state\":\"expanded\",\"expanded\":3,\"contracted\":2,\"text\":\"T\"},"
+        "\"canary\":{\"percent\":10,\"sticky\":true,\"zone\":\"green\",\"since\":\"S\",\"verdict\":\"W\"},"
+        "\"preview\":{\"zone\":\"green\",\"url\":null,\"clients\":2},"
         "\"bake\":{\"until\":\"U\",\"verdict\":\"V\"}}]}}";
     struct agent agent;
     struct bluegreen *connection = OPEN(&agent, reply);
@@ -114,6 +119,8 @@ static void test_status(void **state)
     assert_string_equal(blue->detail, "HTTP 200");
     const struct bluegreen_workload *workload = web->workload[BLUEGREEN_BLUE];
     assert_true(workload->crash_loop);
+    assert_string_equal(workload->fence, "closed");
+    assert_int_equal(workload->refused, 17);
     assert_true(workload->usage->measured);
     assert_false(workload->usage->limited); /* not said */
     assert_int_equal(workload->usage->memory, 5000000000);
@@ -130,6 +137,10 @@ static void test_status(void **state)
     assert_null(api->workload[BLUEGREEN_GREEN]->processes[0]);
     assert_int_equal(web->port_count, 1);
     assert_int_equal(web->ports[0].target, 8080);
+    assert_int_equal(web->published[0].count, 1); /* an older agent does not say */
+    assert_int_equal(web->published[0].host_connections, 4);
+    assert_string_equal(web->firewall, "F");
+    assert_null(api->firewall);
     assert_string_equal(web->operation->step, "health");
     assert_non_null(strstr(web->json, "\"future\":[1]")); /* the raw JSON has all of it */
     assert_string_equal(api->state, "");
@@ -141,6 +152,15 @@ static void test_status(void **state)
     assert_int_equal(api->schema->expanded, 3);
     assert_int_equal(api->schema->contracted, 2);
     assert_string_equal(api->schema->text, "T");
+    assert_null(web->canary);
+    assert_null(web->preview);
+    assert_int_equal(api->canary->percent, 10);
+    assert_true(api->canary->sticky);
+    assert_int_equal(api->canary->zone, BLUEGREEN_GREEN);
+    assert_string_equal(api->canary->verdict, "W");
+    assert_int_equal(api->preview->zone, BLUEGREEN_GREEN);
+    assert_null(api->preview->url);
+    assert_int_equal(api->preview->clients, 2);
     assert_string_equal(api->bake->until, "U");
     assert_string_equal(api->bake->verdict, "V");
     assert_null(api->zones[BLUEGREEN_GREEN].release);
@@ -323,6 +343,42 @@ static void test_ticks(void **state)
     assert_int_equal(error.kind, BLUEGREEN_INTERRUPTED);
     assert_int_equal(seen.waits, 1);
     assert_int_equal(seen.ticks, 3);
+    close_agent(&agent, connection);
+}
+
+static void test_connections(void **state)
+{
+    (void)state;
+    struct agent agent;
+    struct bluegreen_connections *connections;
+    struct bluegreen *connection =
+        OPEN(&agent, "{\"parameters\":{\"connections\":[{\"zone\":\"green\",\"protocol\":\"tcp\",\"port\":\"http\","
+                     "\"target\":8080,\"peer\":\"192.0.2.7:51234\",\"state\":\"established\",\"age_ms\":7000,"
+                     "\"age_exact\":true,\"idle_ms\":6000,\"rests\":true,\"nudged\":true,\"bytes_in\":5000000000,"
+                     "\"bytes_out\":6,\"unread\":3,\"unconfirmed\":4},{\"age_ms\":null,\"port\":null}],"
+                     "\"text\":\"7 more\"}}");
+    assert_int_equal(bluegreen_connections(connection, "web", BLUEGREEN_GREEN, 2, &connections, NULL), 0);
+    assert_int_equal(connections->count, 2);
+    assert_string_equal(connections->text, "7 more");
+    const struct bluegreen_connection *row = connections->connections[0];
+    assert_int_equal(row->zone, BLUEGREEN_GREEN);
+    assert_string_equal(row->protocol, "tcp");
+    assert_string_equal(row->port, "http");
+    assert_int_equal(row->target, 8080);
+    assert_string_equal(row->peer, "192.0.2.7:51234");
+    assert_string_equal(row->state, "established");
+    assert_true(row->age_ms == 7000 && row->age_exact && row->idle_ms == 6000 && row->rests && row->nudged);
+    assert_true(row->bytes_in == 5000000000 && row->bytes_out == 6 && row->unread == 3 && row->unconfirmed == 4);
+    assert_non_null(strstr(row->json, "\"age_ms\":7000"));
+    row = connections->connections[1];
+    assert_true(row->zone == BLUEGREEN_NONE && !row->port && row->age_ms == -1 && row->idle_ms == -1 &&
+                row->bytes_in == -1 && row->peer[0] == '\0');
+    bluegreen_connections_free(connections);
+    close_agent(&agent, connection);
+    connection = OPEN(&agent, "{\"parameters\":{\"connections\":[]}}");
+    assert_int_equal(bluegreen_connections(connection, "web", BLUEGREEN_NONE, 0, &connections, NULL), 0);
+    assert_true(connections->count == 0 && !connections->text);
+    bluegreen_connections_free(connections);
     close_agent(&agent, connection);
 }
 
@@ -803,17 +859,29 @@ static void test_logs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_status),         cmocka_unit_test(test_history),
-        cmocka_unit_test(test_history_whole),  cmocka_unit_test(test_operation),
-        cmocka_unit_test(test_calls),          cmocka_unit_test(test_ticks),
-        cmocka_unit_test(test_version_is_cut), cmocka_unit_test(test_error_replies),
-        cmocka_unit_test(test_no_agents),      cmocka_unit_test(test_bare_replies),
-        cmocka_unit_test(test_endless_reply),  cmocka_unit_test(test_timeout),
-        cmocka_unit_test(test_interrupt),      cmocka_unit_test(test_callback_ends_the_wait),
-        cmocka_unit_test(test_wrong_calls),    cmocka_unit_test(test_unreachable),
-        cmocka_unit_test(test_turned_away),    cmocka_unit_test(test_exec),
-        cmocka_unit_test(test_exec_pipes),     cmocka_unit_test(test_exec_refused),
-        cmocka_unit_test(test_exec_ends),      cmocka_unit_test(test_logs),
+        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_history),
+        cmocka_unit_test(test_connections),
+        cmocka_unit_test(test_history_whole),
+        cmocka_unit_test(test_operation),
+        cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_ticks),
+        cmocka_unit_test(test_version_is_cut),
+        cmocka_unit_test(test_error_replies),
+        cmocka_unit_test(test_no_agents),
+        cmocka_unit_test(test_bare_replies),
+        cmocka_unit_test(test_endless_reply),
+        cmocka_unit_test(test_timeout),
+        cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_callback_ends_the_wait),
+        cmocka_unit_test(test_wrong_calls),
+        cmocka_unit_test(test_unreachable),
+        cmocka_unit_test(test_turned_away),
+        cmocka_unit_test(test_exec),
+        cmocka_unit_test(test_exec_pipes),
+        cmocka_unit_test(test_exec_refused),
+        cmocka_unit_test(test_exec_ends),
+        cmocka_unit_test(test_logs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-static const enum zone_state rooted[] = {ZONE_STAGING, ZONE_STARTING, ZONE_HEALTHY, ZONE_UNHEALTHY,
-                                         ZONE_LIVE,    ZONE_DRAINING, ZONE_STANDBY, ZONE_FROZEN};
+static const enum zone_state rooted[] = {ZONE_STAGING,  ZONE_STARTING, ZONE_HEALTHY, ZONE_UNHEALTHY, ZONE_LIVE,
+                                         ZONE_DRAINING, ZONE_STANDBY,  ZONE_FROZEN,  ZONE_RESTING};
 
 static bool has_kernel_side(enum zone_state state)
 {
@@ -24,73 +24,78 @@ static bool has_kernel_side(enum zone_state state)
 
 /* The whole zone table, row by row: what is written here by hand must be what the code has. ! impossible, = stays
  * with no action, else the next state and the actions' letters: p probe-off, d drain-off, a alarm, f freeze,
- * w thaw, r record, b rebuild, P probe-on, D drain-on, t tear-down. */
+ * w thaw, r record, b rebuild, P probe-on, D drain-on, t tear-down, q rest. */
 /* clang-format off */
 static const char *const expected_zones[ZONE_STATES][ZONE_CHANGES] = {
     /* stage, started, pass, fail, break, gain,
        lose, drained, halt, restore, remove, lost,
-       freeze, thaw */
+       freeze, thaw, rest */
     [ZONE_ABSENT] = {
         "staging r", "!", "!", "!", "=", "!",
         "!", "!", "=", "=", "=", "=",
-        "!", "!",
+        "!", "!", "=",
     },
     [ZONE_STAGING] = {
         "!", "starting P", "!", "!", "failed prt", "!",
         "!", "!", "absent prt", "!", "absent prt", "failed prt",
-        "!", "!",
+        "!", "!", "staging prq",
     },
     [ZONE_STARTING] = {
         "!", "!", "healthy r", "=", "failed prt", "!",
         "!", "!", "absent prt", "!", "absent prt", "failed prt",
-        "!", "!",
+        "!", "!", "staging prq",
     },
     [ZONE_HEALTHY] = {
         "!", "!", "=", "unhealthy", "failed prt", "live r",
         "!", "!", "absent prt", "!", "absent prt", "failed part",
-        "!", "!",
+        "!", "!", "staging prq",
     },
     [ZONE_UNHEALTHY] = {
         "!", "!", "healthy", "=", "failed prt", "live r",
         "!", "!", "absent prt", "!", "absent prt", "failed part",
-        "!", "!",
+        "!", "!", "staging prq",
     },
     [ZONE_LIVE] = {
         "!", "=", "=", "live a", "!", "!",
         "draining rD", "!", "stopped prt", "live parbP", "absent prt", "live parbP",
-        "!", "!",
+        "!", "!", "resting prq",
     },
     [ZONE_DRAINING] = {
         "!", "=", "=", "=", "!", "live dr",
         "!", "standby dr", "stopped pdrt", "standby pdarbP", "absent pdrt", "standby pdarbP",
-        "!", "!",
+        "!", "!", "resting pdrq",
     },
     [ZONE_STANDBY] = {
         "!", "=", "=", "standby a", "!", "live r",
         "!", "=", "stopped prt", "standby parbP", "absent prt", "standby parbP",
-        "frozen pfr", "!",
+        "frozen pfr", "!", "resting prq",
     },
     [ZONE_FROZEN] = {
         "!", "!", "!", "!", "!", "!",
         "!", "=", "stopped pwrt", "standby parbP", "absent pwrt", "standby parbP",
-        "=", "standby wrP",
+        "=", "standby wrP", "resting pwrq",
     },
     [ZONE_FAILED] = {
         "staging r", "!", "!", "!", "=", "!",
         "!", "!", "=", "=", "absent r", "=",
-        "!", "!",
+        "!", "!", "=",
     },
     [ZONE_STOPPED] = {
         "!", "!", "!", "!", "=", "!",
         "!", "!", "=", "standby rbP", "absent r", "=",
-        "!", "!",
+        "!", "!", "resting r",
+    },
+    [ZONE_RESTING] = {
+        "!", "standby rP", "!", "!", "!", "!",
+        "!", "=", "stopped prt", "standby rbP", "absent prt", "resting q",
+        "!", "!", "resting q",
     },
 };
 /* clang-format on */
 
 static void describe(enum zone_state state, struct zone_cell cell, char *text)
 {
-    static const char letters[] = "pdafwrbPDt";
+    static const char letters[] = "pdafwrbPDtq";
     if (cell.impossible) {
         strcpy(text, "!");
         return;
@@ -102,7 +107,7 @@ static void describe(enum zone_state state, struct zone_cell cell, char *text)
     char *end = stpcpy(text, zone_state_name(cell.next));
     if (cell.actions)
         *end++ = ' ';
-    for (unsigned bit = 0; bit < 10; bit++) {
+    for (unsigned bit = 0; bit < 11; bit++) {
         if (cell.actions & (1u << bit))
             *end++ = letters[bit];
     }
@@ -163,16 +168,19 @@ static void a_live_zone_is_never_given_up_by_a_failure(void **state)
 
 /* s stay, n next, f fail, r refuse; events in the order done failed good bad expired lost abort. */
 static const char *const expected_steps[STEPS] = {
-    [STEP_IDLE] = "ssssssr",          [STEP_PARITY] = "nfssfsf",     [STEP_MEMORY] = "nfssfsf",
-    [STEP_CLEAR] = "nfssfsf",         [STEP_EXPAND] = "nfssfff",     [STEP_VERIFY] = "nfssfff",
-    [STEP_RETIRE] = "nfssfsf",        [STEP_CONTRACT] = "nfssfff",   [STEP_REVERT] = "nfssfff",
-    [STEP_BUILD] = "nfssfff",         [STEP_PRE_START] = "nfssfff",  [STEP_START] = "nfssfff",
-    [STEP_HEALTH] = "nfnsfff",        [STEP_TEST] = "nfsffff",       [STEP_GATE] = "nfnffff",
-    [STEP_FIREWALL] = "nfssfff",      [STEP_PRE_SWITCH] = "nfsffff", [STEP_PRE_ROLLBACK] = "nfsffff",
-    [STEP_MEET] = "nfsffff",          [STEP_SWITCH] = "nfssssr",     [STEP_POST_SWITCH] = "nfssfff",
-    [STEP_POST_ROLLBACK] = "nnssnnn", [STEP_REHEARSE] = "nnsnnnn",   [STEP_SWITCH_BACK] = "nfssssr",
-    [STEP_UNPUBLISH] = "nfssssr",     [STEP_HALT] = "nfssssr",       [STEP_RESTORE] = "nfnsfff",
-    [STEP_FORGET] = "nfssssr",        [STEP_ON_FAILURE] = "ffssfff",
+    [STEP_IDLE] = "ssssssr",          [STEP_PARITY] = "nfssfsf",      [STEP_MEMORY] = "nfssfsf",
+    [STEP_CLEAR] = "nfssfsf",         [STEP_EXPAND] = "nfssfff",      [STEP_VERIFY] = "nfssfff",
+    [STEP_RETIRE] = "nfssfsf",        [STEP_CONTRACT] = "nfssfff",    [STEP_REVERT] = "nfssfff",
+    [STEP_BUILD] = "nfssfff",         [STEP_PRE_START] = "nfssfff",   [STEP_START] = "nfssfff",
+    [STEP_HEALTH] = "nfnsfff",        [STEP_TEST] = "nfsffff",        [STEP_GATE] = "nfnffff",
+    [STEP_FIREWALL] = "nfssfff",      [STEP_PRE_SWITCH] = "nfsffff",  [STEP_PRE_ROLLBACK] = "nfsffff",
+    [STEP_MEET] = "nfsffff",          [STEP_SWITCH] = "nfssssr",      [STEP_POST_SWITCH] = "nfssfff",
+    [STEP_POST_ROLLBACK] = "nnssnnn", [STEP_REHEARSE] = "nnsnnnn",    [STEP_SWITCH_BACK] = "nfssssr",
+    [STEP_UNPUBLISH] = "nfssssr",     [STEP_HALT] = "nfssssr",        [STEP_RESTORE] = "nfnsfff",
+    [STEP_FORGET] = "nfssssr",        [STEP_ON_FAILURE] = "ffssfff",  [STEP_SHARE] = "nfssssr",
+    [STEP_REVIVE] = "nfssfff",        [STEP_HOLD] = "nfssffr",        [STEP_EMPTY] = "nfssfff",
+    [STEP_REST] = "nfssfff",          [STEP_BACK_HOLD] = "nnssnsr",   [STEP_BACK_REST] = "nnssnsr",
+    [STEP_BACK_START] = "nnssnsr",    [STEP_BACK_HEALTH] = "nnnsnnr", [STEP_BACK_SWITCH] = "ffssssr",
 };
 
 static void step_table_is_as_written(void **state)
@@ -298,6 +306,57 @@ static void what_is_frozen_is_thawed_before_anything_else(void **state)
     }
 }
 
+/* One release stops before the other starts, nobody is asked for his opinion while clients wait, but for the test; and
+ * whatever happens between the hold and the switch, there is a way back that nothing stops. */
+static void a_hold_stops_one_before_it_starts_the_other(void **state)
+{
+    static const enum step first[] = {STEP_PRE_START, STEP_PRE_SWITCH, STEP_PRE_ROLLBACK, STEP_REVIVE, STEP_BUILD};
+    (void)state;
+    for (int verb = 0; verb < VERBS; verb++) {
+        const enum step *plan = plan_of_hold((enum wire_verb)verb);
+        if (!plan)
+            continue;
+        assert_non_null(plan_of((enum wire_verb)verb));
+        size_t hold = index_of(plan, STEP_HOLD), start = index_of(plan, STEP_START);
+        assert_int_equal(plan[hold + 1], STEP_EMPTY);
+        assert_int_equal(plan[hold + 2], STEP_REST);
+        assert_int_equal(plan[hold + 3], STEP_START);
+        assert_int_equal(plan[start + 1], STEP_HEALTH);
+        assert_true(index_of(plan, STEP_SWITCH) == start + (verb == VERB_DEPLOY ? 3 : 2));
+        for (size_t i = 0; plan[i] != STEP_IDLE; i++) {
+            assert_true(plan[i] != STEP_GATE && plan[i] != STEP_MEMORY && !step_is_of_way_back(plan[i]));
+            for (size_t j = 0; j < sizeof first / sizeof *first; j++)
+                assert_true(plan[i] != first[j] || i < hold);
+        }
+    }
+    assert_non_null(plan_of_hold(VERB_DEPLOY));
+    assert_non_null(plan_of_hold(VERB_SWITCH));
+    assert_non_null(plan_of_hold(VERB_ROLLBACK));
+    assert_non_null(plan_of_hold(VERB_FAILOVER));
+    assert_null(plan_of_hold(VERB_STAGE));
+    assert_null(plan_of_hold(VERB_REHEARSE));
+    assert_null(plan_of_hold(VERB_START));
+}
+
+static void the_way_back_of_a_hold_goes_on_to_its_end(void **state)
+{
+    (void)state;
+    const enum step *plan = plan_of_hold_back();
+    size_t end = index_of(plan, STEP_BACK_SWITCH);
+    assert_int_equal(plan[0], STEP_BACK_HOLD);
+    assert_true(index_of(plan, STEP_BACK_REST) < index_of(plan, STEP_BACK_START));
+    assert_int_equal(plan[end + 1], STEP_IDLE);
+    for (size_t i = 0; i < end; i++) {
+        for (int event = 0; event < STEP_EVENTS; event++)
+            assert_true(step_transition(plan[i], (enum step_event)event) != MOVE_FAIL);
+    }
+    for (size_t i = 0; i <= end; i++) {
+        assert_true(step_is_of_way_back(plan[i]));
+        assert_int_equal(step_transition(plan[i], EVENT_ABORT), MOVE_REFUSE);
+    }
+    assert_int_equal(step_transition(STEP_BACK_SWITCH, EVENT_DONE), MOVE_FAIL); /* the operation did */
+}
+
 /* A refusal must not have cost the standby its place. */
 static void expect_verified(const enum step *plan)
 {
@@ -330,6 +389,22 @@ static void schema_plans(void **state)
     assert_int_equal(contract[2], STEP_IDLE);
     assert_true(plan_undoes_staging(VERB_SCHEMA));
     assert_true(plan_needs_journal(VERB_SCHEMA));
+}
+
+/* In by the gates of a switch; out at once, and nothing can stop it. */
+static void canary_plans(void **state)
+{
+    const enum step *in = plan_of_canary(false), *out = plan_of_canary(true);
+    assert_int_equal(in[0], STEP_GATE);
+    assert_int_equal(in[1], STEP_FIREWALL);
+    assert_int_equal(in[2], STEP_PRE_SWITCH);
+    assert_int_equal(in[3], STEP_SHARE);
+    assert_int_equal(in[4], STEP_IDLE);
+    assert_int_equal(out[0], STEP_SHARE);
+    assert_int_equal(out[1], STEP_IDLE);
+    assert_int_equal(step_transition(STEP_SHARE, EVENT_ABORT), MOVE_REFUSE);
+    assert_int_equal(step_transition(STEP_SHARE, EVENT_DONE), MOVE_NEXT);
+    assert_int_equal(step_transition(STEP_SHARE, EVENT_FAILED), MOVE_FAIL);
 }
 
 static void looking_comes_before_changing(void **state)
@@ -394,7 +469,10 @@ int main(void)
         cmocka_unit_test(only_a_group_meets),
         cmocka_unit_test(hooks_come_where_they_decide),
         cmocka_unit_test(what_is_frozen_is_thawed_before_anything_else),
+        cmocka_unit_test(a_hold_stops_one_before_it_starts_the_other),
+        cmocka_unit_test(the_way_back_of_a_hold_goes_on_to_its_end),
         cmocka_unit_test(schema_plans),
+        cmocka_unit_test(canary_plans),
         cmocka_unit_test(looking_comes_before_changing),
         cmocka_unit_test(plans_are_for_operations_only),
         cmocka_unit_test(description_has_every_state_and_plan),

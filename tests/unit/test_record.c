@@ -161,7 +161,9 @@ static void test_what_belongs_to_an_operation(void **state)
     record.cut = 3;
     record.left = 1;
     record.ms = 30000;
-    check_line(&record, "7 1700000000123 drained app=web zone=blue operation=5 drained=12 cut=3 left=1 ms=30000");
+    record.nudged = 7;
+    check_line(&record,
+               "7 1700000000123 drained app=web zone=blue operation=5 drained=12 cut=3 left=1 ms=30000 nudged=7");
     record = make(RECORD_SERVING);
     record.zone = GREEN;
     record.begun_unix_ms = 1700000000000;
@@ -180,6 +182,24 @@ static void test_what_belongs_to_an_operation(void **state)
     record.requests = 5000000000;
     check_line(&record, "7 1700000000123 served app=web zone=green release=v2 begun=1700000000000 operation=9 "
                         "connections=1204 datagrams=0 requests=5000000000");
+}
+
+static void test_canary(void **state)
+{
+    struct record record = make(RECORD_CANARY);
+    record.zone = GREEN;
+    record.share = 10;
+    record.sticky = true;
+    record.begun_unix_ms = 1700000000000;
+    record.operation = 9;
+    record.restarts = 1;
+    check_line(&record, "7 1700000000123 canary app=web zone=green begun=1700000000000 restarts=1 kills=0 overflows=0 "
+                        "reason= operation=9 share=10 sticky=1");
+    record = make(RECORD_CANARY);
+    record.zone = GREEN;
+    strcpy(record.reason, "it failed");
+    check_line(&record, "7 1700000000123 canary app=web zone=green begun=0 restarts=0 kills=0 overflows=0 "
+                        "reason=it%20failed operation=0 share=0 sticky=0");
 }
 
 /* The output is wherever the line is, and comes out as it went in. */
@@ -349,6 +369,9 @@ static void test_whole_but_wrong(void **state)
         "7 1 served app=web zone=blue release=v1 begun=1 operation=0 connections=-1 datagrams=0 requests=unknown",
         "7 1 served app=web zone=blue release=v1 begun=1 operation=0 connections=1 datagrams=0 requests=",
         "7 1 serving app=web zone=blue begun=1 connections=- datagrams=0",
+        "7 1 canary app=web zone=blue begun=1 restarts=0 kills=0 overflows=0 reason= operation=1 share=100 sticky=0",
+        "7 1 canary app=web zone=blue begun=1 restarts=0 kills=0 overflows=0 reason= operation=1 share=10 sticky=2",
+        "7 1 canary app=web zone=none begun=1 restarts=0 kills=0 overflows=0 reason= operation=1 share=10 sticky=0",
         "7 1 serving app=web zone=blue begun=1 connections=-0 datagrams=0",
         "7 1 serving app=web zone=blue begun=1 connections=9223372036854775808 datagrams=0",
     };
@@ -431,6 +454,7 @@ int main(void)
         cmocka_unit_test(test_locks),
         cmocka_unit_test(test_releases),
         cmocka_unit_test(test_what_belongs_to_an_operation),
+        cmocka_unit_test(test_canary),
         cmocka_unit_test(test_hooks),
         cmocka_unit_test(test_older_records),
         cmocka_unit_test(test_values_are_encoded),

@@ -25,7 +25,7 @@ static void assert_json(struct json_object *object, const char *expected)
 #define ZONE_ABSENT_JSON                                                                                              \
     "{\"state\":\"absent\",\"release\":null,\"addresses\":[],\"pid\":null,\"shim_pid\":null,"                         \
     "\"connections\":{\"tcp\":0,\"udp\":0},\"restarts\":0,\"last_exit\":null,\"verdict\":\"unknown\",\"detail\":null" \
-    ",\"crash_loop\":false,\"kept_until\":null,\"usage\":null,\"processes\":[]}"
+    ",\"crash_loop\":false,\"kept_until\":null,\"fence\":null,\"refused\":0,\"usage\":null,\"processes\":[]}"
 
 static void test_empty_app(void **state)
 {
@@ -33,9 +33,9 @@ static void test_empty_app(void **state)
     struct wire_status status = {.live = -1, .name = "web"};
     assert_json(render_status(&status),
                 "{\"name\":\"web\",\"state\":\"empty\",\"live\":null,\"zones\":{\"blue\":" ZONE_ABSENT_JSON
-                ",\"green\":" ZONE_ABSENT_JSON
-                "},\"ports\":[],\"operation\":null,\"bake\":null,\"served\":null,\"lock\":null,"
-                "\"schema\":null,\"queued\":0,\"group\":null}");
+                ",\"green\":" ZONE_ABSENT_JSON "},\"ports\":[],\"firewall\":null,\"operation\":null,\"bake\":null,"
+                "\"drain\":null,\"served\":null,\"lock\":null,"
+                "\"schema\":null,\"queued\":0,\"group\":null,\"canary\":null,\"preview\":null}");
 }
 
 static void fill_blue(struct wire_zone *zone)
@@ -63,6 +63,9 @@ static void test_full_app(void **state)
     fill_blue(&status.zones[BLUE]);
     status.zones[GREEN].kept_until_unix_ms = 1500;
     status.zones[BLUE].crash_loop = 1;
+    status.zones[BLUE].fence = FENCE_OPEN;
+    status.zones[GREEN].fence = FENCE_CLOSED;
+    status.zones[GREEN].refused = 17;
     status.zones[BLUE].usage = (struct wire_usage){.known = 1,
                                                    .limits = 1,
                                                    .memory = 5000000000,
@@ -81,47 +84,62 @@ static void test_full_app(void **state)
                                                             .last_exit = {.known = 1, .value = 7}};
     status.zones[BLUE].processes[1] = (struct wire_process){.state = 99, .pid = 12};
     status.zones[GREEN].last_exit = (struct wire_exit){.known = 1, .value = 0, .unix_ms = 0};
-    status.ports[0] = (struct wire_port){.name = "http", .listen = "80", .target = 8080, .protocol = PROTOCOL_TCP};
-    status.ports[1] = (struct wire_port){.name = "dns", .listen = "[::1]:53", .target = 53, .protocol = PROTOCOL_UDP};
+    status.ports[0] = (struct wire_port){
+        .name = "http", .listen = "80", .target = 8080, .count = 1, .protocol = PROTOCOL_TCP, .host_connections = 4};
+    status.ports[1] =
+        (struct wire_port){.name = "dns", .listen = "[::1]:53-60", .target = 53, .count = 8, .protocol = PROTOCOL_UDP};
     status.operation = (struct wire_operation){
         .present = 1, .verb = VERB_DEPLOY, .since_unix_ms = SOME_TIME, .step = "health", .who = "alice (uid 1000)"};
     status.bake = (struct wire_bake){.baking = 1, .until_unix_ms = SOME_TIME, .verdict = "3 of 41 probes failed"};
+    status.drain =
+        (struct wire_drain){.present = 1, .zone = GREEN, .connections = 12, .most = 40, .nudged = 3, .left_ms = 18000};
     status.lock = (struct wire_lock){
         .locked = 1, .since_unix_ms = SOME_TIME, .who = "bob (uid 1001)", .reason = "moving the host"};
     status.queued = 3;
-    assert_json(
-        render_status(&status),
-        "{\"name\":\"web\",\"state\":\"running\",\"live\":\"blue\",\"zones\":{\"blue\":{\"state\":\"live\","
-        "\"release\":\"v1.4.2+b\",\"addresses\":[\"10.201.0.2\",\"fd00:b9::2\"],\"pid\":4711,\"shim_pid\":4710,"
-        "\"connections\":{\"tcp\":4000000000,\"udp\":2},\"restarts\":3,\"last_exit\":{\"code\":null,"
-        "\"signal\":9,\"time\":\"2025-11-23T03:38:00.123Z\"},\"verdict\":\"healthy\","
-        "\"detail\":\"HTTP 200 OK\",\"crash_loop\":true,\"kept_until\":null,"
-        "\"usage\":{\"measured\":true,\"limited\":true,\"memory\":5000000000,\"memory_peak\":null,\"memory_"
-        "limit\":null,\"cpu_permille\":37,"
-        "\"cpu_limit_permille\":1500,\"cpu_us\":7,\"throttled_us\":8,\"tasks\":9,\"tasks_limit\":10,"
-        "\"oom_kills\":11},\"processes\":[{\"name\":\"worker\",\"when\":\"live\",\"state\":\"back-off\","
-        "\"pid\":null,\"restarts\":3,\"last_exit\":{\"code\":7,\"signal\":null,"
-        "\"time\":\"1970-01-01T00:00:00.000Z\"}},{\"name\":\"\",\"when\":\"always\",\"state\":\"unknown\","
-        "\"pid\":12,\"restarts\":0,\"last_exit\":null}]},\"green\":{\"state\":\"absent\",\"release\":null,"
-        "\"addresses\":[],"
-        "\"pid\":null,\"shim_pid\":null,\"connections\":{\"tcp\":0,\"udp\":0},\"restarts\":0,\"last_exit\":{"
-        "\"code\":0,\"signal\":null,\"time\":\"1970-01-01T00:00:00.000Z\"},\"verdict\":\"unknown\","
-        "\"detail\":null,\"crash_loop\":false,\"kept_until\":\"1970-01-01T00:00:01.500Z\",\"usage\":null,"
-        "\"processes\":[]}},\"ports\":[{\"name\":\"http\","
-        "\"listen\":\"80\",\"target\":8080,"
-        "\"protocol\":\"tcp\"},{\"name\":\"dns\",\"listen\":\"[::1]:53\",\"target\":53,\"protocol\":\"udp\"}],"
-        "\"operation\":{\"verb\":\"deploy\",\"step\":\"health\",\"since\":\"2025-11-23T03:38:00.123Z\","
-        "\"who\":\"alice (uid 1000)\"},\"bake\":{\"until\":\"2025-11-23T03:38:00.123Z\","
-        "\"verdict\":\"3 of 41 probes failed\"},\"served\":null,\"lock\":{\"since\":\"2025-11-23T03:38:00.123Z\","
-        "\"who\":\"bob (uid 1001)\",\"reason\":\"moving the host\"},\"schema\":null,\"queued\":3,"
-        "\"group\":null}");
+    status.canary = (struct wire_canary){
+        .percent = 10, .sticky = 1, .zone = GREEN, .since_unix_ms = SOME_TIME, .verdict = "0 of 7 probes failed"};
+    status.preview = (struct wire_preview){.reached = 1, .zone = GREEN, .clients = 2, .url = "http://host:8081"};
+    text_copy(status.firewall, sizeof status.firewall, "table ip filter drops");
+    assert_json(render_status(&status),
+                "{\"name\":\"web\",\"state\":\"running\",\"live\":\"blue\",\"zones\":{\"blue\":{\"state\":\"live\","
+                "\"release\":\"v1.4.2+b\",\"addresses\":[\"10.201.0.2\",\"fd00:b9::2\"],\"pid\":4711,\"shim_pid\":4710,"
+                "\"connections\":{\"tcp\":4000000000,\"udp\":2},\"restarts\":3,\"last_exit\":{\"code\":null,"
+                "\"signal\":9,\"time\":\"2025-11-23T03:38:00.123Z\"},\"verdict\":\"healthy\","
+                "\"detail\":\"HTTP 200 OK\",\"crash_loop\":true,\"kept_until\":null,\"fence\":\"open\",\"refused\":0,"
+                "\"usage\":{\"measured\":true,\"limited\":true,\"memory\":5000000000,\"memory_peak\":null,\"memory_"
+                "limit\":null,\"cpu_permille\":37,"
+                "\"cpu_limit_permille\":1500,\"cpu_us\":7,\"throttled_us\":8,\"tasks\":9,\"tasks_limit\":10,"
+                "\"oom_kills\":11},\"processes\":[{\"name\":\"worker\",\"when\":\"live\",\"state\":\"back-off\","
+                "\"pid\":null,\"restarts\":3,\"last_exit\":{\"code\":7,\"signal\":null,"
+                "\"time\":\"1970-01-01T00:00:00.000Z\"}},{\"name\":\"\",\"when\":\"always\",\"state\":\"unknown\","
+                "\"pid\":12,\"restarts\":0,\"last_exit\":null}]},\"green\":{\"state\":\"absent\",\"release\":null,"
+                "\"addresses\":[],"
+                "\"pid\":null,\"shim_pid\":null,\"connections\":{\"tcp\":0,\"udp\":0},\"restarts\":0,\"last_exit\":{"
+                "\"code\":0,\"signal\":null,\"time\":\"1970-01-01T00:00:00.000Z\"},\"verdict\":\"unknown\","
+                "\"detail\":null,\"crash_loop\":false,\"kept_until\":\"1970-01-01T00:00:01.500Z\","
+                "\"fence\":\"closed\",\"refused\":17,\"usage\":null,"
+                "\"processes\":[]}},\"ports\":[{\"name\":\"http\","
+                "\"listen\":\"80\",\"target\":8080,\"count\":1,"
+                "\"protocol\":\"tcp\",\"host_connections\":4},{\"name\":\"dns\",\"listen\":\"[::1]:53-60\",\"target\":"
+                "53,\"count\":8,"
+                "\"protocol\":\"udp\",\"host_connections\":0}],\"firewall\":\"table ip filter drops\","
+                "\"operation\":{\"verb\":\"deploy\",\"step\":\"health\",\"since\":\"2025-11-23T03:38:00.123Z\","
+                "\"who\":\"alice (uid 1000)\"},\"bake\":{\"until\":\"2025-11-23T03:38:00.123Z\","
+                "\"verdict\":\"3 of 41 probes failed\"},\"drain\":{\"zone\":\"green\",\"connections\":12,\"most\":40,"
+                "\"nudged\":3,\"left_ms\":18000,\"then\":\"cut\"},\"served\":null,"
+                "\"lock\":{\"since\":\"2025-11-23T03:38:00.123Z\","
+                "\"who\":\"bob (uid 1001)\",\"reason\":\"moving the host\"},\"schema\":null,\"queued\":3,"
+                "\"group\":null,\"canary\":{\"percent\":10,\"sticky\":true,\"zone\":\"green\","
+                "\"since\":\"2025-11-23T03:38:00.123Z\",\"verdict\":\"0 of 7 probes failed\"},"
+                "\"preview\":{\"zone\":\"green\",\"url\":\"http://host:8081\",\"clients\":2}}");
 }
 
 static void test_every_state_has_its_word(void **state)
 {
     (void)state;
-    static const char *const words[ZONE_STATES] = {"absent",   "staging", "starting", "healthy", "unhealthy", "live",
-                                                   "draining", "standby", "frozen",   "failed",  "stopped"};
+    static const char *const words[ZONE_STATES] = {"absent",    "staging", "starting", "healthy",
+                                                   "unhealthy", "live",    "draining", "standby",
+                                                   "frozen",    "failed",  "stopped",  "resting"};
     for (int i = 0; i < ZONE_STATES; i++) {
         struct wire_status status = {.live = -1};
         struct json_object *zones, *blue, *word;
@@ -150,7 +168,8 @@ static void test_receipt(void **state)
                                    .who = "root (uid 0)"};
     assert_json(render_receipt(&receipt),
                 "{\"from\":\"blue\",\"to\":\"green\",\"release\":\"v2\",\"transaction_us\":14,\"generation_before\":41,"
-                "\"generation_after\":42,\"drained\":12,\"cut\":1,\"duration_ms\":2400,\"who\":\"root (uid 0)\"}");
+                "\"generation_after\":42,\"drained\":12,\"cut\":1,\"nudged\":0,"
+                "\"duration_ms\":2400,\"who\":\"root (uid 0)\"}");
     struct wire_receipt first = {.from = -1, .to = BLUE};
     struct json_object *object = render_receipt(&first), *from = (void *)&first;
     assert_true(json_object_object_get_ex(object, "from", &from));
@@ -158,18 +177,55 @@ static void test_receipt(void **state)
     json_object_put(object);
 }
 
+static void test_connection(void **state)
+{
+    (void)state;
+    struct wire_connection row = {.zone = BLUE,
+                                  .protocol = PROTOCOL_TCP,
+                                  .state = 8,
+                                  .rests = 1,
+                                  .idle_known = 1,
+                                  .bytes_known = 1,
+                                  .peer_port = 51234,
+                                  .target = 8080,
+                                  .unread = 3,
+                                  .unconfirmed = 4,
+                                  .age_ms = 7000,
+                                  .idle_ms = 6000,
+                                  .bytes_in = 5000000000,
+                                  .bytes_out = 6,
+                                  .port = "http"};
+    assert_true(address_parse("2001:db8::7", &row.peer));
+    assert_json(render_connection(&row),
+                "{\"zone\":\"blue\",\"protocol\":\"tcp\",\"port\":\"http\",\"target\":8080,"
+                "\"peer\":\"[2001:db8::7]:51234\",\"state\":\"close-wait\",\"age_ms\":7000,\"age_exact\":false,"
+                "\"idle_ms\":6000,\"rests\":true,\"nudged\":false,\"bytes_in\":5000000000,\"bytes_out\":6,"
+                "\"unread\":3,\"unconfirmed\":4}");
+    /* A flow of UDP, of which little is known. */
+    row = (struct wire_connection){.zone = 9, .protocol = PROTOCOL_UDP, .peer_port = 53, .target = 8081, .nudged = 1};
+    assert_true(address_parse("192.0.2.7", &row.peer));
+    assert_json(render_connection(&row),
+                "{\"zone\":null,\"protocol\":\"udp\",\"port\":null,\"target\":8081,\"peer\":\"192.0.2.7:53\","
+                "\"state\":\"unreplied\",\"age_ms\":null,\"age_exact\":false,\"idle_ms\":null,\"rests\":false,"
+                "\"nudged\":true,\"bytes_in\":null,\"bytes_out\":null,\"unread\":0,\"unconfirmed\":0}");
+}
+
 static void test_progress(void **state)
 {
     (void)state;
     struct wire_progress progress = {.zone = GREEN, .elapsed_ms = 400, .step = "health", .text = "2 of 2 passes"};
     assert_json(render_progress(&progress), "{\"step\":\"health\",\"zone\":\"green\",\"text\":\"2 of 2 passes\","
-                                            "\"connections\":null,\"elapsed_ms\":400,\"wait_ms\":null,"
+                                            "\"connections\":null,\"live_connections\":null,\"nudged\":null,"
+                                            "\"elapsed_ms\":400,\"wait_ms\":null,"
                                             "\"waited_ms\":null}");
     progress.wait_ms = 60000;
     progress.has_count = 1;
+    progress.live_connections = 9;
+    progress.nudged = 2;
     progress.zone = 7; /* no colour */
     assert_json(render_progress(&progress), "{\"step\":\"health\",\"zone\":null,\"text\":\"2 of 2 passes\","
-                                            "\"connections\":0,\"elapsed_ms\":400,\"wait_ms\":60000,"
+                                            "\"connections\":0,\"live_connections\":9,\"nudged\":2,"
+                                            "\"elapsed_ms\":400,\"wait_ms\":60000,"
                                             "\"waited_ms\":0}");
 }
 
@@ -238,7 +294,7 @@ static void test_what_belongs_to_an_entry(void **state)
     json_object_put(hooks);
     expect_in(object, "\"steps\":[{\"step\":\"build\",\"duration_ms\":12},{\"step\":\"start\",\"duration_ms\":3}]");
     expect_in(object, "\"receipt\":{\"transaction_us\":340,\"generation_before\":8,\"generation_after\":9,"
-                      "\"drained\":null,\"cut\":null,\"left\":null,\"drain_ms\":null}");
+                      "\"drained\":null,\"cut\":null,\"left\":null,\"drain_ms\":null,\"nudged\":null}");
     expect_in(object, "\"served\":[{\"zone\":\"blue\",\"release\":\"v1\",\"since\":\"2025-11-23T03:37:55.123Z\","
                       "\"until\":\"2025-11-23T03:38:00.123Z\",\"duration_ms\":5000,\"connections\":1204,"
                       "\"datagrams\":0,\"requests\":null}]");
@@ -250,7 +306,7 @@ static void test_what_belongs_to_an_entry(void **state)
     entry.served[0].requests_known = 1;
     entry.served[0].requests = 7;
     object = render_history(&entry, NULL);
-    expect_in(object, "\"drained\":0,\"cut\":3,\"left\":0,\"drain_ms\":0");
+    expect_in(object, "\"drained\":0,\"cut\":3,\"left\":0,\"drain_ms\":0,\"nudged\":0");
     expect_in(object, "\"requests\":7");
     json_object_put(object);
 }
@@ -305,6 +361,7 @@ int main(void)
         cmocka_unit_test(test_every_state_has_its_word),
         cmocka_unit_test(test_receipt),
         cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_connection),
         cmocka_unit_test(test_history),
         cmocka_unit_test(test_what_belongs_to_an_entry),
         cmocka_unit_test(test_text),

@@ -1,101 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The rule set as data: the whole of it for two apps, what differs between two states, and states that cannot be. */
-#include "model/ruleset.h"
+#include "ruleset_scene.h"
 
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#define PORTS_MAX 8
-
-/* A state of at most four apps whose ports lie in arrays here: nothing to free. */
-struct scene {
-    struct ruleset_state state;
-    struct ruleset_app apps[4];
-    struct port ports[4][COLOURS][PORTS_MAX];
-};
-
-static void scene_init(struct scene *scene)
-{
-    memset(scene, 0, sizeof *scene);
-    scene->state.apps = scene->apps;
-    assert_true(prefix_parse("10.201.0.0/16", &scene->state.pools.ipv4));
-    assert_true(prefix_parse("fd00:b9::/48", &scene->state.pools.ipv6));
-}
-
-static struct ruleset_app *add_app(struct scene *scene, const char *name, int live)
-{
-    struct ruleset_app *app = &scene->apps[scene->state.count++];
-    *app = (struct ruleset_app){.live = live};
-    text_copy(app->name, sizeof app->name, name);
-    return app;
-}
-
-static struct ruleset_zone *add_zone(struct scene *scene, struct ruleset_app *app, enum colour colour, uint16_t number)
-{
-    struct zone_addresses addresses;
-    struct ruleset_zone *zone = &app->zones[colour];
-    assert_int_equal(address_plan(&scene->state.pools, number, &addresses, NULL), 0);
-    *zone = (struct ruleset_zone){.present = true,
-                                  .number = number,
-                                  .service4 = addresses.service4,
-                                  .service6 = addresses.service6,
-                                  .ports = scene->ports[app - scene->apps][colour]};
-    return zone;
-}
-
-static void add_port(struct ruleset_zone *zone, const char *listen, uint16_t published, uint16_t target,
-                     enum protocol protocol, enum udp_policy udp)
-{
-    assert_true(zone->port_count < PORTS_MAX);
-    struct port *port = &zone->ports[zone->port_count++];
-    *port = (struct port){.published = published, .target = target, .protocol = protocol, .udp = udp};
-    if (*listen)
-        assert_true(address_parse(listen, &port->listen));
-}
-
-static void add_web_ports(struct ruleset_zone *zone)
-{
-    add_port(zone, "", 80, 8080, PROTOCOL_TCP, UDP_MOVE);
-    add_port(zone, "", 81, 9090, PROTOCOL_TCP, UDP_MOVE);
-    add_port(zone, "", 80, 8080, PROTOCOL_UDP, UDP_MOVE);
-}
-
-/* web with both zones, blue live; api with green only, live, on one address. */
-static void two_apps(struct scene *scene)
-{
-    scene_init(scene);
-    struct ruleset_app *web = add_app(scene, "web", BLUE), *api = add_app(scene, "api", GREEN);
-    add_web_ports(add_zone(scene, web, BLUE, 1));
-    add_web_ports(add_zone(scene, web, GREEN, 2));
-    add_port(add_zone(scene, api, GREEN, 4), "198.51.100.7", 80, 3000, PROTOCOL_TCP, UDP_MOVE);
-}
-
-static char *rendered(const struct ruleset_state *from, const struct ruleset_state *to)
-{
-    struct ruleset_batch batch = {0};
-    struct text text = {0};
-    struct error err = {0};
-    if (ruleset_diff(from, to, &batch, &err))
-        fail_msg("%s", err.text);
-    ruleset_render(&batch, &text);
-    text_add(&text, "");
-    ruleset_batch_clear(&batch);
-    return text.data;
-}
-
-static void assert_diff(const struct ruleset_state *from, const struct ruleset_state *to, const char *expected)
-{
-    char *text = rendered(from, to);
-    assert_string_equal(text, expected);
-    free(text);
-}
 
 static const char two_apps_whole[] =
     "add table inet bluegreen\n"
@@ -105,22 +12,34 @@ static const char two_apps_whole[] =
     "add map inet bluegreen published4 { type ipv4_addr . inet_proto . inet_service : verdict; }\n"
     "add map inet bluegreen published6 { type ipv6_addr . inet_proto . inet_service : verdict; }\n"
     "add chain inet bluegreen guard { type filter hook prerouting priority -150; policy accept; }\n"
+    "add chain inet bluegreen leaving\n"
+    "add chain inet bluegreen takeover\n"
     "add chain inet bluegreen pre { type nat hook prerouting priority -100; policy accept; }\n"
     "add chain inet bluegreen out { type nat hook output priority -100; policy accept; }\n"
     "add chain inet bluegreen forward { type filter hook forward priority 0; policy accept; }\n"
     "add chain inet bluegreen to-zone\n"
     "add chain inet bluegreen from-zone\n"
+    "add chain inet bluegreen in { type nat hook input priority 100; policy accept; }\n"
     "add chain inet bluegreen post { type nat hook postrouting priority 100; policy accept; }\n"
     "add rule inet bluegreen guard ct state established,related accept\n"
-    "add rule inet bluegreen guard meta iifgroup 4802 ip daddr 127.0.0.0/8 counter drop\n"
-    "add rule inet bluegreen guard meta iifgroup 4802 accept\n"
+    "add rule inet bluegreen guard meta iifgroup 4802 goto leaving\n"
     "add rule inet bluegreen guard iif \"lo\" accept\n"
     "add rule inet bluegreen guard ip daddr 10.201.0.0/16 counter drop\n"
     "add rule inet bluegreen guard ip6 daddr fd00:b9::/48 counter drop\n"
+    "add map inet bluegreen fences { type ifname : verdict; }\n"
+    "add map inet bluegreen shares { type ifname : verdict; }\n"
+    "add rule inet bluegreen leaving ip daddr 127.0.0.0/8 counter drop\n"
+    "add rule inet bluegreen leaving iifname vmap @fences\n"
+    "add rule inet bluegreen leaving accept\n"
+    "add rule inet bluegreen pre meta iifgroup 4802 iifname vmap @shares\n"
+    "add rule inet bluegreen in meta iifgroup 4802 ip daddr 127.0.0.0/8 snat ip to 127.0.0.1\n"
+    "add rule inet bluegreen pre jump takeover\n"
     "add rule inet bluegreen pre ip daddr . meta l4proto . th dport vmap @published4\n"
     "add rule inet bluegreen pre ip6 daddr . meta l4proto . th dport vmap @published6\n"
     "add rule inet bluegreen pre fib daddr type local meta l4proto . th dport vmap @published\n"
     "add rule inet bluegreen out oif != \"lo\" return\n"
+    "add rule inet bluegreen out ip6 daddr ::1/128 return\n"
+    "add rule inet bluegreen out jump takeover\n"
     "add rule inet bluegreen out ip daddr . meta l4proto . th dport vmap @published4\n"
     "add rule inet bluegreen out ip6 daddr . meta l4proto . th dport vmap @published6\n"
     "add rule inet bluegreen out meta l4proto . th dport vmap @published\n"
@@ -144,6 +63,8 @@ static const char two_apps_whole[] =
     ". th "
     "dport map @ports4.api.green\n"
     "add chain inet bluegreen app.api\n"
+    "add set inet bluegreen green.api { type inet_proto; }\n"
+    "add element inet bluegreen green.api { tcp, udp }\n"
     "add rule inet bluegreen app.api goto zone.api.green\n"
     "add chain inet bluegreen zone.web.blue\n"
     "add map inet bluegreen ports.web.blue { type inet_proto . inet_service : inet_service; }\n"
@@ -172,6 +93,8 @@ static const char two_apps_whole[] =
     "map "
     "@ports.web.green\n"
     "add chain inet bluegreen app.web\n"
+    "add set inet bluegreen green.web { type inet_proto; }\n"
+    "add rule inet bluegreen app.web meta l4proto @green.web goto zone.web.green\n"
     "add rule inet bluegreen app.web goto zone.web.blue\n"
     "add element inet bluegreen published { tcp . 80 : goto app.web, tcp . 81 : goto app.web, udp . 80 : goto app.web "
     "}\n"
@@ -205,18 +128,14 @@ static void test_nothing_differs(void **unused)
     assert_diff(&from.state, &to.state, "");
 }
 
-static void test_switch_is_one_rule(void **unused)
+static void test_switch_is_a_word_in_a_set(void **unused)
 {
     struct scene from, to;
     two_apps(&from);
     two_apps(&to);
     to.apps[0].live = GREEN;
-    assert_diff(&from.state, &to.state,
-                "flush chain inet bluegreen app.web\n"
-                "add rule inet bluegreen app.web goto zone.web.green\n");
-    assert_diff(&to.state, &from.state,
-                "flush chain inet bluegreen app.web\n"
-                "add rule inet bluegreen app.web goto zone.web.blue\n");
+    assert_diff(&from.state, &to.state, "add element inet bluegreen green.web { tcp, udp }\n");
+    assert_diff(&to.state, &from.state, "delete element inet bluegreen green.web { tcp, udp }\n");
 }
 
 static void test_switch_between_different_ports(void **unused)
@@ -229,8 +148,7 @@ static void test_switch_between_different_ports(void **unused)
     to.state.apps = to.apps;
     to.apps[0].live = GREEN;
     assert_diff(&from.state, &to.state,
-                "flush chain inet bluegreen app.web\n"
-                "add rule inet bluegreen app.web goto zone.web.green\n"
+                "add element inet bluegreen green.web { tcp, udp }\n"
                 "delete element inet bluegreen published { tcp . 81 }\n"
                 "add element inet bluegreen published { tcp . 82 : goto app.web }\n"
                 "add element inet bluegreen published6 { 2001:db8::7 . tcp . 443 : goto app.web }\n");
@@ -244,6 +162,7 @@ static void test_first_publishing(void **unused)
     from.apps[0].live = -1;
     assert_diff(
         &from.state, &to.state,
+        "add rule inet bluegreen app.web meta l4proto @green.web goto zone.web.green\n"
         "add rule inet bluegreen app.web goto zone.web.blue\n"
         "add element inet bluegreen published { tcp . 80 : goto app.web, tcp . 81 : goto app.web, udp . 80 : goto "
         "app.web }\n");
@@ -271,8 +190,13 @@ static void test_stage_and_destroy(void **unused)
         "add rule inet bluegreen zone.web.green meta l4proto { tcp, udp } dnat ip to 10.201.0.6 : meta l4proto . th "
         "dport map @ports.web.green\n"
         "add rule inet bluegreen zone.web.green meta l4proto { tcp, udp } dnat ip6 to fd00:b9::6 : meta l4proto . th "
-        "dport map @ports.web.green\n");
+        "dport map @ports.web.green\n"
+        "flush chain inet bluegreen app.web\n"
+        "add rule inet bluegreen app.web meta l4proto @green.web goto zone.web.green\n"
+        "add rule inet bluegreen app.web goto zone.web.blue\n");
     assert_diff(&with.state, &without.state,
+                "flush chain inet bluegreen app.web\n"
+                "add rule inet bluegreen app.web goto zone.web.blue\n"
                 "flush chain inet bluegreen zone.web.green\n"
                 "delete chain inet bluegreen zone.web.green\n"
                 "delete map inet bluegreen ports.web.green\n"
@@ -310,7 +234,10 @@ static void test_new_app_and_its_removal(void **unused)
     char *added = rendered(&without.state, &with.state);
     assert_non_null(strstr(added, "add chain inet bluegreen zone.api.green\n"));
     assert_non_null(strstr(added,
-                           "add chain inet bluegreen app.api\nadd rule inet bluegreen app.api goto zone.api.green\n"
+                           "add chain inet bluegreen app.api\n"
+                           "add set inet bluegreen green.api { type inet_proto; }\n"
+                           "add element inet bluegreen green.api { tcp, udp }\n"
+                           "add rule inet bluegreen app.api goto zone.api.green\n"
                            "add element inet bluegreen published4 { 198.51.100.7 . tcp . 80 : goto app.api }\n"));
     assert_null(strstr(added, "web"));
     free(added);
@@ -318,6 +245,7 @@ static void test_new_app_and_its_removal(void **unused)
                 "delete element inet bluegreen published4 { 198.51.100.7 . tcp . 80 }\n"
                 "flush chain inet bluegreen app.api\n"
                 "delete chain inet bluegreen app.api\n"
+                "delete set inet bluegreen green.api\n"
                 "flush chain inet bluegreen zone.api.green\n"
                 "delete chain inet bluegreen zone.api.green\n"
                 "delete map inet bluegreen ports4.api.green\n");
@@ -329,8 +257,12 @@ static void test_app_without_zones(void **unused)
     scene_init(&from);
     scene_init(&to);
     add_app(&to, "idle", -1);
-    assert_diff(&from.state, &to.state, "add chain inet bluegreen app.idle\n");
-    assert_diff(&to.state, &from.state, "delete chain inet bluegreen app.idle\n");
+    assert_diff(&from.state, &to.state,
+                "add chain inet bluegreen app.idle\n"
+                "add set inet bluegreen green.idle { type inet_proto; }\n");
+    assert_diff(&to.state, &from.state,
+                "delete chain inet bluegreen app.idle\n"
+                "delete set inet bluegreen green.idle\n");
 }
 
 /* The only case in which one key is deleted and added in one transaction: its verdict changes. */
@@ -362,8 +294,7 @@ static void test_pools_changed(void **unused)
     assert_diff(&from.state, &to.state,
                 "flush chain inet bluegreen guard\n"
                 "add rule inet bluegreen guard ct state established,related accept\n"
-                "add rule inet bluegreen guard meta iifgroup 4802 ip daddr 127.0.0.0/8 counter drop\n"
-                "add rule inet bluegreen guard meta iifgroup 4802 accept\n"
+                "add rule inet bluegreen guard meta iifgroup 4802 goto leaving\n"
                 "add rule inet bluegreen guard iif \"lo\" accept\n"
                 "add rule inet bluegreen guard ip daddr 10.64.0.0/12 counter drop\n"
                 "add rule inet bluegreen guard ip6 daddr fd00:b9::/48 counter drop\n");
@@ -607,9 +538,9 @@ static void test_thousand_apps(void **unused)
     fill(&to, ports, APPS);
     to.apps[500].live = GREEN;
     assert_int_equal(ruleset_diff(&from, &to, &batch, NULL), 0);
-    assert_int_equal(batch.count, 2);
-    assert_int_equal(batch.ops[0].kind, OP_FLUSH_CHAIN);
-    assert_int_equal(batch.ops[1].kind, OP_ADD_RULE);
+    assert_int_equal(batch.count, 1);
+    assert_int_equal(batch.ops[0].kind, OP_ADD_ELEMENTS);
+    assert_string_equal(batch.ops[0].name, "green.a500");
     ruleset_batch_reset(&batch);
     assert_int_equal(ruleset_diff(NULL, &to, &batch, NULL), 0);
     const struct ruleset_op *last = &batch.ops[batch.count - 1];
@@ -630,7 +561,7 @@ int main(void)
         cmocka_unit_test(test_whole),
         cmocka_unit_test(test_order_of_apps_does_not_matter),
         cmocka_unit_test(test_nothing_differs),
-        cmocka_unit_test(test_switch_is_one_rule),
+        cmocka_unit_test(test_switch_is_a_word_in_a_set),
         cmocka_unit_test(test_switch_between_different_ports),
         cmocka_unit_test(test_first_publishing),
         cmocka_unit_test(test_stage_and_destroy),

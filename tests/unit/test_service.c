@@ -73,6 +73,32 @@ static void test_port_conflicts(void **state)
     check_conflict("2001:db8::1", "2001:db8:0::1", true);
 }
 
+/* b's range against 8000 to 8010 of a. */
+static void check_ranges(uint16_t first, uint16_t count, bool conflict)
+{
+    struct port a = port(NULL, 8000, PROTOCOL_TCP), b = port("192.0.2.1", first, PROTOCOL_TCP);
+    a.count = 11;
+    b.count = count;
+    assert_int_equal(port_conflicts(&a, &b), conflict);
+    assert_int_equal(port_conflicts(&b, &a), conflict);
+    b.protocol = PROTOCOL_UDP;
+    assert_false(port_conflicts(&a, &b));
+}
+
+static void test_ranges_conflict(void **state)
+{
+    check_ranges(7999, 1, false);
+    check_ranges(7999, 0, false);
+    check_ranges(7990, 10, false);
+    check_ranges(7990, 11, true);
+    check_ranges(8000, 0, true);
+    check_ranges(8005, 2, true);
+    check_ranges(8010, 1, true);
+    check_ranges(8010, 4096, true);
+    check_ranges(8011, 1, false);
+    check_ranges(1, 65535, true);
+}
+
 static void test_port_texts(void **state)
 {
     char text[PORT_LISTEN_TEXT_MAX];
@@ -122,6 +148,18 @@ static void expect_problem(struct service *service, const char *start)
     assert_int_equal(service_validate(service, &err), -EINVAL);
     assert_string_equal(err.text, problems.items[0]);
     service_clear(service);
+}
+
+static void test_too_many_ports(void **state)
+{
+    CLEANUP_SERVICE struct service service;
+    make_valid(&service);
+    service.port_count = 2;
+    service.ports[1] = port(NULL, 20000, PROTOCOL_UDP);
+    service.ports[1].count = SERVICE_PUBLISHED_MAX - 1;
+    assert_int_equal(service_validate(&service, NULL), 0);
+    service.ports[1].count++;
+    expect_problem(&service, "[ports]: 4097 ports, each of a range counted; at most 4096 are possible");
 }
 
 static void test_valid_service(void **state)
@@ -368,6 +406,70 @@ static void test_rules_of_limits_and_restarts(void **state)
     service_clear(&service);
 }
 
+/* One release at a time: what needs two is said, and what does not go together in time. */
+static void make_holding(struct service *service)
+{
+    make_valid(service);
+    service->hold = true;
+    service->hold_max_ms = service->stop_timeout_ms = 10000;
+}
+
+static void test_hold(void **state)
+{
+    struct service service;
+    CLEANUP_WORDS struct words problems = {0};
+    (void)state;
+    make_holding(&service);
+    assert_int_equal(service_problems(&service, &problems), 0);
+    service.freeze = true;
+    expect_problem(&service, "[standby] freeze: with [switch] mode = hold");
+    make_holding(&service);
+    service.hold_max_ms--;
+    expect_problem(&service, "[switch] hold_max: ");
+    make_holding(&service);
+    text_copy(service.group_name, sizeof service.group_name, "shop");
+    expect_problem(&service, "[app] group_name: ");
+    make_holding(&service);
+    service.preview.from_count = 1;
+    service.preview.from[0] = (struct prefix){.address = {.family = 4, .bytes = {192, 0, 2, 0}}, .length = 24};
+    expect_problem(&service, "[preview] port, from: ");
+    make_holding(&service);
+    service.hold = false;
+    service.hold_max_ms = 0;
+    service.freeze = true;
+    assert_int_equal(service_problems(&service, &problems), 0);
+    service_clear(&service);
+}
+
+/* A socket that is there before the app is no sign of the app, and there is one of each. */
+static void test_sockets_that_are_handed_over(void **state)
+{
+    struct service service;
+    CLEANUP_WORDS struct words problems = {0};
+    (void)state;
+    make_valid(&service);
+    service.ports[0].activated = true;
+    assert_int_equal(service_problems(&service, &problems), 0);
+    service.health = (struct health){.kind = HEALTH_TCP,
+                                     .port = (uint16_t)(service.ports[0].target + 1),
+                                     .interval_ms = 1000,
+                                     .passes = 1,
+                                     .start_timeout_ms = 60000};
+    assert_int_equal(service_problems(&service, &problems), 0);
+    service.health.port--;
+    expect_problem(&service, "[health] tcp: port ");
+    make_valid(&service);
+    service.ports[0].activated = true;
+    service.ports[0].count = 2;
+    expect_problem(&service, "[ports] ");
+    make_valid(&service);
+    service.ports[0].activated = true;
+    service.ports[1] = service.ports[0];
+    service.ports[1].published++;
+    service.port_count = 2;
+    expect_problem(&service, "[ports] ");
+}
+
 static void test_names_and_needs(void **state)
 {
     static const struct limits asked[] = {{.memory = 1},       {.memory_high = 1}, {.swap_set = true},
@@ -432,15 +534,28 @@ static void test_ownership(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_substitution),     cmocka_unit_test(test_substitution_refuses),
-        cmocka_unit_test(test_port_conflicts),   cmocka_unit_test(test_port_texts),
-        cmocka_unit_test(test_valid_service),    cmocka_unit_test(test_app_rules),
-        cmocka_unit_test(test_unreserved_names), cmocka_unit_test(test_port_rules),
-        cmocka_unit_test(test_health_rules),     cmocka_unit_test(test_gate_boundary),
-        cmocka_unit_test(test_file_rules),       cmocka_unit_test(test_files_that_are_fine),
-        cmocka_unit_test(test_device_rules),     cmocka_unit_test(test_process_rules),
-        cmocka_unit_test(test_check_rules),      cmocka_unit_test(test_rules_of_limits_and_restarts),
-        cmocka_unit_test(test_names_and_needs),  cmocka_unit_test(test_every_problem_is_found),
+        cmocka_unit_test(test_substitution),
+        cmocka_unit_test(test_substitution_refuses),
+        cmocka_unit_test(test_port_conflicts),
+        cmocka_unit_test(test_port_texts),
+        cmocka_unit_test(test_ranges_conflict),
+        cmocka_unit_test(test_too_many_ports),
+        cmocka_unit_test(test_valid_service),
+        cmocka_unit_test(test_app_rules),
+        cmocka_unit_test(test_unreserved_names),
+        cmocka_unit_test(test_port_rules),
+        cmocka_unit_test(test_health_rules),
+        cmocka_unit_test(test_gate_boundary),
+        cmocka_unit_test(test_file_rules),
+        cmocka_unit_test(test_files_that_are_fine),
+        cmocka_unit_test(test_device_rules),
+        cmocka_unit_test(test_process_rules),
+        cmocka_unit_test(test_check_rules),
+        cmocka_unit_test(test_rules_of_limits_and_restarts),
+        cmocka_unit_test(test_hold),
+        cmocka_unit_test(test_sockets_that_are_handed_over),
+        cmocka_unit_test(test_names_and_needs),
+        cmocka_unit_test(test_every_problem_is_found),
         cmocka_unit_test(test_ownership),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

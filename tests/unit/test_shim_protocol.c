@@ -277,6 +277,44 @@ static void set_says_what_it_sets(void **state)
                                                   &got, &unknown));
 }
 
+static void a_nudge_names_sockets(void **state)
+{
+    (void)state;
+    static struct shim_socket sockets[SHIM_SOCKETS_MAX + 1] = {{{0x11223344, 5}, 4711, 0}, {{9, 0}, 4712, 1}};
+    struct shim_nudge sent = {.sockets = sockets, .count = 2, .idle_ms = 500}, got;
+    struct shim_header header;
+    uint32_t unknown, one = 1;
+    size_t length = shim_encode_nudge(&sent, 3, buffer, sizeof buffer);
+    assert_int_equal(0, shim_check(buffer, length, &header));
+    assert_int_equal(SHIM_NUDGE, header.type);
+    assert_int_equal(0, shim_decode_nudge(buffer, length, &got, &unknown));
+    assert_int_equal(2, got.count);
+    assert_int_equal(500, got.idle_ms);
+    assert_memory_equal(sockets, got.sockets, 2 * sizeof *sockets);
+    sent.count = SHIM_SOCKETS_MAX;
+    length = shim_encode_nudge(&sent, 3, buffer, sizeof buffer);
+    assert_int_equal(0, shim_decode_nudge(buffer, length, &got, &unknown));
+    sent.count = SHIM_SOCKETS_MAX + 1;
+    length = shim_encode_nudge(&sent, 3, buffer, sizeof buffer);
+    assert_int_equal(-EBADMSG, shim_decode_nudge(buffer, length, &got, &unknown));
+    sent.count = 0;
+    length = shim_encode_nudge(&sent, 3, buffer, sizeof buffer);
+    assert_int_equal(-EBADMSG, shim_decode_nudge(buffer, length, &got, &unknown));
+    /* Without a time everything would rest. */
+    length = add_field(bare(SHIM_NUDGE), SHIM_TAG_SOCKETS, sockets, sizeof *sockets);
+    assert_int_equal(-EBADMSG, shim_decode_nudge(buffer, length, &got, &unknown));
+    length = add_field(bare(SHIM_NUDGE), SHIM_TAG_SOCKETS, sockets, sizeof *sockets - 4);
+    length = add_field(length, SHIM_TAG_IDLE, &one, sizeof one);
+    assert_int_equal(-EBADMSG, shim_decode_nudge(buffer, length, &got, &unknown));
+    length = add_field(bare(SHIM_NUDGE), SHIM_TAG_CRITICAL | 77, &one, 4);
+    assert_int_equal(-EOPNOTSUPP, shim_decode_nudge(buffer, length, &got, &unknown));
+    const struct shim_state answer = {.count = 17};
+    struct shim_state said;
+    length = shim_encode_state(SHIM_NUDGED, &answer, 3, buffer, sizeof buffer);
+    assert_int_equal(0, shim_decode_state(buffer, length, &said, &unknown));
+    assert_int_equal(17, said.count);
+}
+
 static void start_without_environment_and_groups(void **state)
 {
     (void)state;
@@ -610,6 +648,57 @@ static void what_runs_once_is_not_the_app(void **state)
     assert_int_equal(-EBADMSG, decode_start(add_field(encode_sample(), SHIM_TAG_STDIO, &one, 4), &unknown));
 }
 
+static int listen_with(uint32_t protocol, uint32_t port, const char *name, size_t length)
+{
+    uint8_t value[64] = {0};
+    const struct shim_listen_field fixed = {.protocol = protocol, .port = port};
+    memcpy(value, &fixed, sizeof fixed);
+    memcpy(value + sizeof fixed, name, length);
+    uint32_t unknown;
+    return decode_start(add_field(encode_sample(), SHIM_TAG_LISTEN, value, (uint32_t)(sizeof fixed + length)),
+                        &unknown);
+}
+
+/* Their names are put into a variable behind one another. */
+static void sockets_to_listen_on(void **state)
+{
+    (void)state;
+    uint32_t unknown;
+    struct shim_start sent = sample(), got;
+    sent.listens[sent.listen_count++] = (struct shim_listen){.name = "http", .protocol = 6, .port = 8080};
+    sent.listens[sent.listen_count++] = (struct shim_listen){.name = "dns", .protocol = 17, .port = 65535};
+    size_t length = shim_encode_start(&sent, 7, buffer, sizeof buffer);
+    assert_true(length > 0);
+    assert_int_equal(0, shim_decode_start(buffer, length, &got, &unknown));
+    assert_int_equal(2, got.listen_count);
+    assert_string_equal("http", got.listens[0].name);
+    assert_int_equal(6, got.listens[0].protocol);
+    assert_int_equal(8080, got.listens[0].port);
+    assert_string_equal("dns", got.listens[1].name);
+    assert_int_equal(17, got.listens[1].protocol);
+    assert_int_equal(65535, got.listens[1].port);
+    shim_start_clear(&got);
+    assert_int_equal(0, listen_with(6, 1, "a", 2));
+    assert_int_equal(-EBADMSG, listen_with(6, 0, "a", 2));
+    assert_int_equal(-EBADMSG, listen_with(6, 65536, "a", 2));
+    assert_int_equal(-EBADMSG, listen_with(1, 80, "a", 2));
+    assert_int_equal(-EBADMSG, listen_with(6, 80, "", 1));
+    assert_int_equal(-EBADMSG, listen_with(6, 80, "a", 1));
+    assert_int_equal(-EBADMSG, listen_with(6, 80, "a:b", 4));
+    assert_int_equal(-EBADMSG, listen_with(6, 80, "a b", 4));
+    assert_int_equal(-EBADMSG, listen_with(6, 80, "", 0));
+    /* only the app itself gets any */
+    sent.process = "worker";
+    length = shim_encode_start(&sent, 7, buffer, sizeof buffer);
+    assert_int_equal(-EBADMSG, decode_start(length, &unknown));
+    /* and no more than there is room for */
+    length = encode_sample();
+    for (int i = 0; i < SHIM_LISTENS_MAX; i++)
+        length = add_field(length, SHIM_TAG_LISTEN, "\x06\0\0\0\x50\0\0\0a", 10);
+    assert_int_equal(0, decode_start(length, &unknown));
+    assert_int_equal(-EBADMSG, decode_start(add_field(length, SHIM_TAG_LISTEN, "\x06\0\0\0\x50\0\0\0a", 10), &unknown));
+}
+
 static void filters_are_whole_programs(void **state)
 {
     (void)state;
@@ -823,6 +912,7 @@ int main(void)
         cmocka_unit_test(what_uses_nothing_new_is_as_it_always_was),
         cmocka_unit_test(stop_names_a_process_or_none),
         cmocka_unit_test(set_says_what_it_sets),
+        cmocka_unit_test(a_nudge_names_sockets),
         cmocka_unit_test(start_without_environment_and_groups),
         cmocka_unit_test(state_survives_the_round_trip),
         cmocka_unit_test(ages_of_exits_are_bounded),
@@ -837,6 +927,7 @@ int main(void)
         cmocka_unit_test(numbers_have_their_range),
         cmocka_unit_test(names_of_processes_are_such),
         cmocka_unit_test(what_runs_once_is_not_the_app),
+        cmocka_unit_test(sockets_to_listen_on),
         cmocka_unit_test(filters_are_whole_programs),
         cmocka_unit_test(rlimits_that_are_refused),
         cmocka_unit_test(steps_of_the_view_that_are_refused),

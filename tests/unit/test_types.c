@@ -30,7 +30,7 @@ static void test_colours(void **state)
 static void test_zone_states(void **state)
 {
     static const char *const names[] = {"absent",   "staging", "starting", "healthy", "unhealthy", "live",
-                                        "draining", "standby", "frozen",   "failed",  "stopped"};
+                                        "draining", "standby", "frozen",   "failed",  "stopped",   "resting"};
     assert_int_equal(sizeof names / sizeof *names, ZONE_STATES);
     for (unsigned i = 0; i < ZONE_STATES; i++) {
         enum zone_state parsed = ZONE_STATES;
@@ -199,8 +199,8 @@ static void test_containment(void **state)
 
 static void test_incidents(void **state)
 {
-    static const char *const names[] = {"none",        "out-of-memory", "crash-loop", "watchdog",
-                                        "bake-breach", "hook",          "removed"};
+    static const char *const names[] = {"none", "out-of-memory", "crash-loop", "watchdog", "bake-breach",
+                                        "hook", "removed",       "firewall",   "fenced"};
     enum incident parsed = INCIDENT_NONE;
     assert_int_equal(sizeof names / sizeof *names, INCIDENTS);
     for (unsigned i = INCIDENT_NONE; i < INCIDENTS; i++) {

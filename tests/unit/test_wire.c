@@ -35,10 +35,11 @@ static void check(const struct wire_request *request, const char *reason)
 
 static void test_names(void **state)
 {
-    static const char *const names[] = {"status",   "history", "version", "reload",   "deploy",   "stage",  "switch",
-                                        "rollback", "abort",   "drain",   "stop",     "start",    "remove", "exec",
-                                        "test",     "finish",  "attach",  "rehearse", "failover", "logs",   "schema",
-                                        "release",  "diff",    "lock",    "unlock",   "wait"};
+    static const char *const names[] = {"status",   "history",  "version",     "reload",  "deploy", "stage",
+                                        "switch",   "rollback", "abort",       "drain",   "stop",   "start",
+                                        "remove",   "exec",     "test",        "finish",  "attach", "rehearse",
+                                        "failover", "logs",     "schema",      "release", "diff",   "lock",
+                                        "unlock",   "wait",     "connections", "doctor"};
     assert_int_equal(COUNT(names), VERBS);
     for (unsigned i = 0; i < VERBS; i++) {
         assert_string_equal(verb_name((enum wire_verb)i), names[i]);
@@ -65,7 +66,8 @@ static void test_what_a_verb_takes(void **state)
         [VERB_DRAIN] = {REQUIRED, NONE},  [VERB_STOP] = {REQUIRED, NONE},        [VERB_START] = {REQUIRED, NONE},
         [VERB_REMOVE] = {REQUIRED, NONE}, [VERB_LOGS] = {REQUIRED, NONE},        [VERB_TEST] = {REQUIRED, NONE},
         [VERB_FINISH] = {REQUIRED, NONE}, [VERB_ATTACH] = {REQUIRED, NONE},      [VERB_REHEARSE] = {REQUIRED, NONE},
-        [VERB_DIFF] = {REQUIRED, NONE},   [VERB_UNLOCK] = {REQUIRED, NONE},
+        [VERB_DIFF] = {REQUIRED, NONE},   [VERB_UNLOCK] = {REQUIRED, NONE},      [VERB_CONNECTIONS] = {REQUIRED, NONE},
+        [VERB_DOCTOR] = {OPTIONAL, NONE},
     };
     for (unsigned verb = 0; verb < VERBS; verb++) {
         if (verb == VERB_EXEC || verb == VERB_FAILOVER)
@@ -200,6 +202,37 @@ static void test_flags_out_of_place(void **state)
     struct wire_request group = request(VERB_SWITCH, "shop", "");
     group.flags = WIRE_GROUP | WIRE_QUEUE | WIRE_FORCE | WIRE_PAST_CONTRACT;
     check(&group, NULL);
+}
+
+static struct wire_request canary(enum wire_verb verb, uint8_t percent, uint8_t sticky)
+{
+    struct wire_request made = request(verb, "web", verb <= VERB_STAGE ? "v1" : "");
+    made.canary = percent;
+    made.sticky = sticky;
+    return made;
+}
+
+static void test_canary(void **state)
+{
+    struct wire_request made = canary(VERB_SWITCH, 1, 0);
+    check(&made, NULL);
+    made = canary(VERB_SWITCH, 99, 1);
+    check(&made, NULL);
+    made = canary(VERB_SWITCH, 100, 0);
+    check(&made, "a canary's share is 1% to 99%");
+    made = canary(VERB_SWITCH, 255, 0);
+    check(&made, "a canary's share is 1% to 99%");
+    made = canary(VERB_SWITCH, 0, 1);
+    check(&made, "only a canary's clients can be told to stay");
+    made = canary(VERB_SWITCH, 10, 2);
+    check(&made, "malformed request");
+    made = canary(VERB_DEPLOY, 10, 0);
+    check(&made, "deploy has no canary; only switch has");
+    made = canary(VERB_ROLLBACK, 10, 0);
+    check(&made, "rollback has no canary; only switch has");
+    made = canary(VERB_SWITCH, 10, 0);
+    made.flags = WIRE_GROUP;
+    check(&made, "a group moves as a whole");
 }
 
 static void test_hostile_names(void **state)
@@ -503,6 +536,7 @@ int main(void)
         cmocka_unit_test(test_actions_and_texts),
         cmocka_unit_test(test_action_names),
         cmocka_unit_test(test_flags_out_of_place),
+        cmocka_unit_test(test_canary),
         cmocka_unit_test(test_hostile_names),
         cmocka_unit_test(test_unterminated_names),
         cmocka_unit_test(test_numbers_out_of_range),

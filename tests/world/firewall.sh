@@ -93,6 +93,7 @@ test_firewall_that_lets_through() {
         'ct state established,related accept; oifname "bg*" accept' \
         'ct state established,related accept; ct state new meta l4proto { tcp, udp } accept' \
         'ct state established,related accept; ip saddr 203.0.113.0/24 accept; ip6 saddr 2001:db8::/32 accept' \
+        'ct state established,related accept; tcp dport { 22, 8080 } accept; udp dport 8000-8100 accept' \
         'ct state established,related accept; jump more' \
         'ct state vmap { established : accept, new : goto more }'; do
         # shellcheck disable=SC2001 # every rule on a line of its own
@@ -113,6 +114,27 @@ END
     done
 }
 
+# The ports that clients name are let through where they have been translated already.
+test_firewall_with_the_wrong_ports() {
+    ready
+    nft -f - <<'END'
+table inet filter {
+    chain forward {
+        type filter hook forward priority 0; policy drop;
+        ct state established,related accept
+        tcp dport { 22, 80, 443 } accept
+        udp dport 8080 accept
+    }
+}
+END
+    refused_at on_client curl -sf -m 1 "$URL4"/healthz
+    t inspect
+    expect_eq 1 "$ANSWER" "findings, saying: $SAID"
+    expect_match 'chain forward .* drops new TCP connections to the zones: its policy is drop' "$SAID"
+    mend
+    open_for_all
+}
+
 # Before translation the zone is not to be seen yet.
 test_firewall_before_translation() {
     ready
@@ -130,9 +152,9 @@ END
     nft add rule inet raw early tcp dport != 22 ct status dnat accept
     refused_at on_client curl -sf -m 1 "$URL4"/healthz
     t inspect
-    # The list of ports may be the right one for all that is known here: dport is not.
+    # Our ports are not in its list, and nothing is translated yet.
     expect_eq 1 "$ANSWER" "findings, saying: $SAID"
-    expect_match 'hook prerouting, priority -300\) drops new UDP' "$SAID"
+    expect_match 'hook prerouting, priority -300\) drops new TCP and UDP flows to the zones: ' "$SAID"
     nft flush chain inet raw early
     nft add rule inet raw early iifname '"bg*"' accept
     nft add rule inet raw early meta l4proto ipv6-icmp accept
@@ -140,6 +162,9 @@ END
     expect_match 'drops new TCP and UDP flows' "$SAID"
     expect_match 'nft insert rule inet raw early tcp dport PORT accept' "$SAID"
     nft insert rule inet raw early meta l4proto '{ tcp, udp }' th dport 80 accept
+    t inspect
+    expect_match 'drops new TCP and UDP flows to the zones by port (53|81|82): ' "$SAID"
+    nft insert rule inet raw early meta l4proto '{ tcp, udp }' th dport '{ 53, 81-82 }' accept
     t inspect
     expect_eq 0 "$ANSWER" "findings, saying: $SAID"
 }
@@ -234,8 +259,21 @@ test_firewall_iptables() {
     iptables -F
     iptables -t mangle -A PREROUTING -p tcp -m tcp --dport 1:65535 -j DROP
     t inspect
-    # All ports but one: not sure.
-    expect_eq 0 "$ANSWER" "findings, saying: $SAID"
+    expect_eq 1 "$ANSWER" "findings, saying: $SAID"
+    expect_match 'table ip mangle, chain PREROUTING .* drops new TCP connections to the zones: chain PREROUTING' "$SAID"
+    iptables -t mangle -F
+    iptables -t mangle -A PREROUTING -p tcp -m tcp --dport 81:65535 -j DROP
+    t inspect
+    expect_match 'drops new TCP connections to the zones by port 8[12]: ' "$SAID"
+    iptables -t mangle -F
+    iptables -t mangle -A PREROUTING -p tcp -m multiport --dports 22,443,8000:8100 -j DROP
+    t inspect
+    expect_eq 0 "$ANSWER" "findings about other ports, saying: $SAID"
+    expect_eq "ok blue" "$(on_client curl -sf -m 2 "$URL4"/healthz)" "our port"
+    iptables -t mangle -A PREROUTING -p tcp -m multiport ! --dports 22,443 -j DROP
+    t inspect
+    expect_match 'drops new TCP connections to the zones: ' "$SAID"
+    refused_at on_client curl -sf -m 1 "$URL4"/healthz
     iptables -t mangle -F
     iptables -t mangle -A POSTROUTING -o bg+ -m conntrack --ctstate NEW -j DROP
     blocked 1

@@ -38,6 +38,7 @@
 #   answers RELEASE       it is this one
 #   status_of FILTER      jq filter on the app's status
 #   is_state COLOUR STATE its zone has this state
+#   live_in_kernel APP    the zone that the rule set sends new connections to
 #
 # Tools
 #   wait_for SECONDS CMD...    polls until CMD succeeds; says so and fails when it does not
@@ -199,6 +200,16 @@ status_of() {
 
 is_state() {
     [ "$(status_of ".zones.$1.state")" = "$2" ]
+}
+
+live_in_kernel() {
+    local chain
+    chain=$(nft list chain inet bluegreen "app.$1" 2>/dev/null) || return 0
+    if [[ $chain == *"@green.$1 goto"* ]]; then
+        [[ $(nft list set inet bluegreen "green.$1") == *elements* ]] && echo green || echo blue
+    else
+        sed -n "s/^\t\tgoto zone\.$1\.//p" <<<"$chain"
+    fi
 }
 
 # --- tools -----------------------------------------------------------------------------------------

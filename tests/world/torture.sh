@@ -24,10 +24,6 @@ answers() { # APP RELEASE
     [ "$(release_of "$1")" = "$2" ]
 }
 
-kernel_live() { # APP: the colour its chain goes to
-    nft list chain inet bluegreen "app.$1" 2>/dev/null | sed -n 's/.*goto [^ ]*\(blue\|green\).*/\1/p'
-}
-
 ready() { # APP... [-- LINE...]
     local app apps=()
     while [ $# -gt 0 ] && [ "$1" != -- ]; do
@@ -263,7 +259,7 @@ test_a_rollback_that_could_not_be_recorded_survives_the_agent() {
         agent_start
         expect_eq "$release" "$(release_of web)" "after the restart"
         expect_eq "$release" "$(status_of web '.zones[.live].release')" "status after the restart"
-        expect_eq "$(kernel_live web)" "$(status_of web .live)"
+        expect_eq "$(live_in_kernel web)" "$(status_of web .live)"
         wait_for 10 is web '[.zones[].state] | sort | join(" ")' 'live standby'
     done
     rm "$WORLD/state/filler"

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The canary: the zone that is not live gets a share of the new connections, is watched as in a bake, and loses the
+ * share at the first breach. The other zone stays what is live, in the journal and for everything else here. Apart from
+ * bake.c because a bake's way back is a rollback, and this one is a share that becomes nothing.
+ */
+#include "agent/agent.h"
+
+#include "os/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LOOK_MS = 1000 }; /* exits and probes are looked at when they happen */
+
+bool canary_runs(const struct app *app)
+{
+    return app->canary.percent > 0;
+}
+
+struct app_zone *canary_zone(struct app *app)
+{
+    return canary_runs(app) ? zone_of(app, colour_other((enum colour)app->live)) : NULL;
+}
+
+static bool is_canary(const struct app_zone *zone)
+{
+    return zone == canary_zone(zone->app);
+}
+
+/* --- the share ----------------------------------------------------------------------------------------- */
+
+static void record_share(struct app *app, enum colour zone, const char *reason)
+{
+    const struct canary_run *canary = &app->canary;
+    struct record record;
+    if (!app->indexed)
+        return;
+    record_init(&record, RECORD_CANARY, app->name);
+    record.zone = (int8_t)zone;
+    record.share = canary->percent;
+    if (canary->percent > 0) {
+        record.sticky = canary->sticky;
+        record.begun_unix_ms = canary->since_unix_ms;
+        record.operation = canary->operation;
+        record.restarts = canary->base.restarts;
+        record.oom_kills = canary->base.oom_kills;
+        record.overflows = canary->base.overflows;
+    } else if (operation_running(app)) {
+        record.operation = app->operation.number;
+    }
+    text_copy(record.reason, sizeof record.reason, reason);
+    agent_record(app->agent, &record, NULL);
+}
+
+void canary_record(struct app *app)
+{
+    if (canary_runs(app))
+        record_share(app, canary_zone(app)->colour, "");
+}
+
+static void on_timer(void *context);
+
+static bool watch(struct app *app)
+{
+    struct canary_run *canary = &app->canary;
+    struct app_zone *zone = canary_zone(app);
+    uint64_t now = loop_now_ms(app->agent->loop);
+    if (!canary->timer)
+        canary->timer = loop_timer_new(app->agent->loop, on_timer, app);
+    if (!canary->timer)
+        return false;
+    bake_watch_start(&canary->watch, &canary->base, now);
+    canary->watch.canary = true;
+    canary->guard_due_ms = now + zone->service->bake.guard_interval_ms;
+    canary->guard_running = false;
+    canary->breach[0] = '\0';
+    loop_timer_arm(canary->timer, LOOK_MS);
+    return true;
+}
+
+static void rest(struct app *app)
+{
+    struct canary_run *canary = &app->canary;
+    canary_make_way(app);
+    if (canary->timer)
+        loop_timer_disarm(canary->timer);
+    canary->percent = 0;
+    changed(app->agent);
+    keeping_schedule(app);
+}
+
+static int begin(struct app *app, struct transaction *transaction, struct error *err)
+{
+    const struct operation *operation = &app->operation;
+    struct canary_run *canary = &app->canary;
+    struct app_zone *zone = zone_of(app, operation->target);
+    bool first = !canary_runs(app);
+    if (zone->drain.timer) /* of a share that it had before */
+        drain_stop(zone, "it has a share of the connections again");
+    int result =
+        routing_share(app, operation->share, operation->sticky || (!first && canary->sticky), transaction, err);
+    if (result < 0)
+        return result;
+    canary->operation = operation->number;
+    if (first) {
+        canary->since_unix_ms = clock_unix_ms();
+        canary->base = (struct bake_figures){0};
+        zone->usage_ms = 0; /* as of now */
+        bake_read_figures(zone, &canary->base, NULL);
+    }
+    record_share(app, zone->colour, "");
+    if (first && !watch(app))
+        log_error("%s: no memory to watch the canary %s", app->name, zone->release);
+    return 0;
+}
+
+/* The record comes first: a share that a crash brings back is one that somebody wanted to be gone. */
+static int leave(struct app *app, const char *reason, struct transaction *transaction, struct error *err)
+{
+    struct canary_run *canary = &app->canary;
+    struct app_zone *zone = canary_zone(app);
+    uint8_t percent = canary->percent;
+    canary->percent = 0;
+    record_share(app, zone->colour, reason);
+    canary->percent = percent;
+    drain_start(zone); /* first: what its connections need is open as long as that lasts */
+    int result = routing_share(app, 0, false, transaction, err);
+    if (result < 0) {
+        drain_stop(zone, NULL);
+        record_share(app, zone->colour, "");
+        return result;
+    }
+    rest(app);
+    return 0;
+}
+
+/* --- operations ---------------------------------------------------------------------------------------- */
+
+static void take_figures(struct app *app, const struct transaction *transaction)
+{
+    struct wire_receipt *receipt = &app->operation.receipt;
+    receipt->transaction_us = transaction->microseconds ? transaction->microseconds : 1;
+    receipt->generation_before = transaction->generation_before;
+    receipt->generation_after = transaction->generation_after;
+}
+
+static void enter_back(struct app *app)
+{
+    struct operation *operation = &app->operation;
+    struct transaction transaction = {0};
+    struct error err = {0};
+    struct app_zone *zone = canary_zone(app), *live = zone_of(app, operation->target);
+    uint8_t percent = app->canary.percent;
+    if (!zone) { /* lost a moment ago */
+        operation_event(app, EVENT_DONE, NULL);
+        return;
+    }
+    snprintf(operation->reason, sizeof operation->reason, "the canary %s is taken back from %u%%", zone->release,
+             percent);
+    if (leave(app, operation->reason, &transaction, &err) < 0) {
+        operation_event(app, EVENT_FAILED, err.text);
+        return;
+    }
+    take_figures(app, &transaction);
+    progress(app, zone->colour, "share", "%s had %u%% of new connections and has none, transaction %u us",
+             zone->release, percent, transaction.microseconds);
+    char reason[2 * WIRE_TEXT_MAX];
+    snprintf(reason, sizeof reason, "%s, asked for by %s", operation->reason, operation->who);
+    if (hook_configured(live, HOOK_ON_ROLLBACK))
+        hook_run(live, HOOK_ON_ROLLBACK, reason, NULL, NULL);
+    operation_event(app, EVENT_DONE, NULL);
+}
+
+void canary_enter(struct app *app)
+{
+    struct operation *operation = &app->operation;
+    struct transaction transaction = {0};
+    struct error err = {0};
+    if (operation->share == 0) {
+        enter_back(app);
+        return;
+    }
+    if (begin(app, &transaction, &err) < 0) {
+        operation_event(app, EVENT_FAILED, err.text);
+        return;
+    }
+    take_figures(app, &transaction);
+    snprintf(operation->reason, sizeof operation->reason, "canary %u%%%s", app->canary.percent,
+             app->canary.sticky ? ", sticky" : "");
+    progress(app, operation->target, "share", "%s has %u%% of new %s, transaction %u us",
+             zone_of(app, operation->target)->release, app->canary.percent,
+             app->canary.sticky ? "clients" : "connections", transaction.microseconds);
+    operation_event(app, EVENT_DONE, NULL);
+}
+
+void canary_done_text(const struct app *app, char *text, size_t size)
+{
+    const struct operation *operation = &app->operation;
+    if (operation->share == 0)
+        snprintf(text, size, "%s", operation->reason[0] ? operation->reason : "the canary had ended already");
+    else
+        snprintf(text, size,
+                 "%s in %s has %u%% of new connections: \"bluegreen switch %s\" gives it all, \"bluegreen abort %s\" "
+                 "takes them back",
+                 app->zones[operation->target].release, colour_name(operation->target), app->canary.percent, app->name,
+                 app->name);
+}
+
+int canary_take_back(struct app *app, const char *asker, struct error *err)
+{
+    enum colour live = (enum colour)app->live;
+    int result = operation_begin(app, VERB_ROLLBACK, live, app->zones[live].release, false, asker, err);
+    if (result < 0)
+        return result;
+    app->operation.canary = true;
+    app->operation.plan = plan_of_canary(true);
+    return 0;
+}
+
+/* --- what is watched ----------------------------------------------------------------------------------- */
+
+/* Loud, and in the history; the release stays where it is, for a look. */
+static void give_up(struct app *app)
+{
+    struct canary_run *canary = &app->canary;
+    struct app_zone *zone = canary_zone(app), *live = zone_of(app, (enum colour)app->live);
+    struct transaction transaction = {0};
+    struct error err = {0};
+    char text[2 * WIRE_TEXT_MAX];
+    uint8_t percent = canary->percent;
+    if (leave(app, canary->breach, &transaction, &err) < 0) {
+        log_error("%s/%s: the canary %s is bad and KEEPS ITS SHARE: %s; it is tried again", app->name,
+                  colour_name(zone->colour), zone->release, err.text);
+        loop_timer_arm(canary->timer, LOOK_MS);
+        return;
+    }
+    snprintf(text, sizeof text, "the canary %s is taken back from %u%%: %.300s", zone->release, percent,
+             canary->breach);
+    log_error("%s/%s: %s", app->name, colour_name(zone->colour), text);
+    zone_set_mark(zone, MARK_BAD, canary->breach);
+    incident_record(zone, INCIDENT_BREACH, "%.*s", WIRE_TEXT_MAX, text);
+    progress(app, zone->colour, "share", "%s", text);
+    if (hook_configured(live, HOOK_ON_ROLLBACK))
+        hook_run(live, HOOK_ON_ROLLBACK, text, NULL, NULL);
+}
+
+static void look(struct app *app)
+{
+    struct canary_run *canary = &app->canary;
+    struct app_zone *zone = canary_zone(app);
+    if (!zone || !zone->service || !canary->timer)
+        return;
+    if (!canary->breach[0]) {
+        struct bake_figures figures = canary->watch.now;
+        bake_read_figures(zone, &figures, NULL);
+        bake_watch_figures(&canary->watch, &figures, loop_now_ms(app->agent->loop));
+        if (!bake_breached(&canary->watch, &zone->service->bake, zone_failing(zone), canary->breach,
+                           sizeof canary->breach))
+            return;
+        text_sanitise(canary->breach);
+    }
+    give_up(app);
+}
+
+void canary_look(struct app_zone *zone)
+{
+    if (is_canary(zone))
+        look(zone->app);
+}
+
+void canary_probed(struct app_zone *zone)
+{
+    if (!is_canary(zone))
+        return;
+    bake_watch_probe(&zone->app->canary.watch, &zone->tracker.last);
+    look(zone->app);
+}
+
+static void on_guard(void *context, const struct hook_result *result)
+{
+    struct app *app = context;
+    struct canary_run *canary = &app->canary;
+    struct app_zone *zone = canary_zone(app);
+    if (!canary->guard_running || !zone)
+        return;
+    canary->guard_running = false;
+    canary->guard_due_ms = loop_now_ms(app->agent->loop) + zone->service->bake.guard_interval_ms;
+    bake_watch_guard(&canary->watch, result->ok ? NULL : result->text);
+    look(app);
+}
+
+static void run_guard(struct app *app)
+{
+    struct canary_run *canary = &app->canary;
+    struct app_zone *zone = canary_zone(app);
+    bool runs = canary->guard_running && hooks_running(app); /* one that went with its zone tells nothing */
+    if (runs || !hook_configured(zone, HOOK_GUARD) || operation_running(app) || !zone->kernel ||
+        loop_now_ms(app->agent->loop) < canary->guard_due_ms)
+        return;
+    canary->guard_running = true;
+    hook_run(zone, HOOK_GUARD, "", on_guard, app);
+}
+
+void canary_make_way(struct app *app)
+{
+    if (!app->canary.guard_running)
+        return;
+    app->canary.guard_running = false;
+    hooks_cancel_for(app, on_guard);
+}
+
+static void on_timer(void *context)
+{
+    struct app *app = context;
+    look(app);
+    if (!canary_runs(app))
+        return;
+    if (!app->canary.breach[0])
+        run_guard(app);
+    loop_timer_arm(app->canary.timer, LOOK_MS);
+}
+
+/* --- others change what it is about ---------------------------------------------------------------------- */
+
+void canary_over(struct app *app)
+{
+    rest(app);
+}
+
+/* At once, before what the change does to the zone. */
+void canary_zone_changes(struct app_zone *zone, enum zone_change change, enum zone_state next)
+{
+    struct app *app = zone->app;
+    struct error err = {0};
+    bool stays = next == ZONE_HEALTHY || next == ZONE_UNHEALTHY || next == ZONE_STANDBY;
+    if (!is_canary(zone) || (stays && change != CHANGE_LOST))
+        return;
+    uint8_t percent = app->canary.percent;
+    const char *why = change == CHANGE_LOST ? "its shim died, and everything in it" : "its zone is removed";
+    app->canary.percent = 0;
+    record_share(app, zone->colour, why);
+    rest(app);
+    if (routing_apply(app->agent, NULL, &err) < 0)
+        log_error("%s: take the canary %s out of the rule set: %s", app->name, zone->release, err.text);
+    log_error("%s/%s: the canary %s had %u%% of new connections and has none: %s", app->name, colour_name(zone->colour),
+              zone->release, percent, why);
+    if (change == CHANGE_LOST)
+        incident_record(zone, INCIDENT_BREACH, "the canary %s is taken back from %u%%: %s", zone->release, percent,
+                        why);
+}
+
+void canary_recover(struct app *app, const struct folded_app *folded)
+{
+    const struct folded_canary *from = &folded->canary;
+    const struct record *operation = &folded->operation;
+    if (from->share == 0)
+        return;
+    struct app_zone *zone = zone_of(app, from->zone);
+    bool staged = zone->state == ZONE_HEALTHY || zone->state == ZONE_UNHEALTHY || zone->state == ZONE_STANDBY;
+    /* Somebody was taking it back: that is finished, not undone. */
+    bool unwanted = folded->interrupted && operation->verb == VERB_ROLLBACK && operation->to == app->live;
+    if (app->state != APP_RUNNING || app->live < 0 || app->live == (int)from->zone || !staged || !zone->kernel ||
+        !zone->service || unwanted) {
+        app->canary.percent = 0;
+        record_share(app, from->zone, unwanted ? "it was being taken back" : "its zone was gone");
+        log_warning("%s: the canary in %s had %u%% of new connections and has none: %s", app->name,
+                    colour_name(from->zone), from->share, unwanted ? "it was being taken back" : "its zone is gone");
+        return;
+    }
+    app->canary = (struct canary_run){.percent = from->share,
+                                      .sticky = from->sticky,
+                                      .since_unix_ms = from->since_unix_ms,
+                                      .operation = from->operation};
+    struct bake_figures now = {0};
+    bake_read_figures(zone, &now, NULL);
+    app->canary.base = (struct bake_figures){
+        .restarts = from->restarts, .oom_kills = from->oom_kills, .overflows = from->overflows, .resets = now.resets};
+    if (!watch(app))
+        log_error("%s: no memory to watch the canary %s", app->name, zone->release);
+    log_notice("%s/%s: the canary %s goes on with %u%% of new connections", app->name, colour_name(zone->colour),
+               zone->release, from->share);
+}
+
+void canary_dispose(struct app *app)
+{
+    loop_timer_free(app->canary.timer);
+    app->canary = (struct canary_run){0};
+}
