@@ -234,9 +234,12 @@ static void resolve_operation(struct app *app, const struct folded_app *folded, 
         undo_staging(app, (enum colour)operation->to);
     if (switched && operation->verb == VERB_FAILOVER && operation->from >= 0)
         zone_set_mark(zone_of(app, (enum colour)operation->from), MARK_LEFT, app->operation.reason);
-    bool finished = switched || operation->verb == VERB_STOP || operation->verb == VERB_REMOVE;
-    if (finished && !switched)
+    bool stopping = operation->verb == VERB_STOP || operation->verb == VERB_REMOVE;
+    if (stopping)
         finish_stop(app, operation->verb);
+    /* Only its END is missing. */
+    bool schema_done = operation->verb == VERB_SCHEMA && schema_completed_since(&folded->schema, operation->unix_ms);
+    bool finished = switched || stopping || schema_done;
     bool bad = switched && folded->bake.until_unix_ms && (int)folded->bake.zone == operation->to;
     const char *breach = bad && folded->bake.reason[0] ? folded->bake.reason : NULL; /* it failed behind its switch */
     record_end(app, finished && !breach, finished ? breach : "the agent ended before it was done; it was undone");

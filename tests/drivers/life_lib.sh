@@ -6,8 +6,8 @@
 # line, and whether that is true of the kernel, of what clients get and of what is left on the host.
 #
 #   APP, OLD, NEW         the app; names of two releases, shown as "old" and "new" ("" = as they are called)
-#   look                  $STATE "running live=live v1 other=standby v2+left baking busy", $LIVE its live zone or "-",
-#                         $RELEASE what is in it, $ALIVE the zones that should exist
+#   look                  $STATE "running live=live v1 other=standby v2+left schema=expanded baking busy", $LIVE its live
+#                         zone or "-", $RELEASE what is in it, $ALIVE the zones that should exist
 #   life_conf APP LINE... configuration and releases v1 and v2 of the demo app; a release is sick while
 #                         $SHARED/sick.RELEASE is there: its checks fail, and it serves all the same, so that whatever a
 #                         client does not get is the agent's fault. $SHARED/untested.RELEASE: its test fails
@@ -31,7 +31,7 @@ look() {
            ([.zones | to_entries[] | select(.value.state as $s | ["absent", "failed", "stopped"] | index($s) | not) | .key]
             | sort | join(" ")),
            "\(.state) live=\(if $live == "" then "none" else "\(.zones[$live].state) \(.zones[$live].release | part)" end) other=\($others)"
-           + (if .bake then " baking" else "" end) + (if .operation then " busy" else "" end)] | join("|")' <<<"$document") || return 1
+           + (if .schema then " schema=\(.schema.state)" else "" end) + (if .bake then " baking" else "" end) + (if .operation then " busy" else "" end)] | join("|")' <<<"$document") || return 1
     IFS='|' read -r LIVE RELEASE ALIVE STATE <<<"$fields"
 }
 
@@ -112,7 +112,7 @@ life_conf() {
     printf '#!/bin/bash\n[ ! -e %s/sick.$1 ] && exec 3<>/dev/tcp/127.0.0.1/8080\n' "$SHARED" >"$SHARED/check"
     chmod 755 "$SHARED/check"
     web_conf "$app" "${PORT[$app]}" "exec = $SHARED/check %r" 'failures = 1' 'timeout = 500ms' 'start_timeout = 1500ms' \
-        '[files]' "read = $SHARED" '[drain]' 'timeout = 150ms' '[hooks]' 'pre_start = /bin/true' \
+        '[files]' "read = $SHARED" '[drain]' 'timeout = 500ms' '[hooks]' 'pre_start = /bin/true' \
         "test = host:/usr/bin/test ! -e $SHARED/untested.%r" 'pre_switch = /bin/true' 'post_switch = host:/bin/true' \
         'pre_rollback = /bin/true' 'post_rollback = /bin/true' 'on_failure = /bin/true' '[test]' 'http = /healthz 200' "$@"
     sed -i 's/^interval.*/interval = 50ms/; s/^passes.*/passes = 1/; /^http = :8080/d' "$WORLD/etc/apps/$app.conf"
