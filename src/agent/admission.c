@@ -40,6 +40,9 @@ enum wire_result admit_staging(struct app *app, const struct wire_request *reque
         return admit_refuse(err, RESULT_REFUSED,
                             "%s is stopped; \"bluegreen start %s\" first, or \"bluegreen remove %s\"", app->name,
                             app->name, app->name);
+    if (bake_is_about_to_leave(app))
+        return admit_refuse(err, RESULT_BUSY, "%s is bad, and %s is about to be live again; try again in a moment",
+                            app->zones[app->live].release, zone->release);
     if (zone->state == ZONE_DRAINING && !(request->flags & WIRE_FORCE))
         return admit_refuse(
             err, RESULT_BUSY,

@@ -354,6 +354,8 @@ void bake_finish(struct app *app, const char *finisher); /* somebody ends it now
 /* A breach found by others (post_switch failed): switches back as soon as no operation runs, also without [bake]. */
 void bake_breach(struct app *app, const char *why);
 bool baking(const struct app *app);
+/* A breach was found, and the switch back is about to be made: its place is not to be given to another release. */
+bool bake_is_about_to_leave(const struct app *app);
 void bake_recover(struct app *app, const struct folded_app *folded);
 void bake_fill(const struct app *app, struct wire_bake *out);
 /* What cannot be read stays as it was; err says why some of it could not. */

@@ -256,6 +256,12 @@ static void end_text(const struct app *app, const char *why, const char *finishe
         snprintf(text, size, "%s has passed its bake: %s", zone->release, stands);
 }
 
+bool bake_is_about_to_leave(const struct app *app)
+{
+    const struct bake_run *bake = &app->bake;
+    return bake->on && bake->breach[0] && !bake->tried && !bake->stuck[0];
+}
+
 static void end(struct app *app, const char *why, const char *finisher)
 {
     struct bake_run *bake = &app->bake;

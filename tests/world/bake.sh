@@ -444,6 +444,26 @@ test_a_breach_while_another_operation_runs() {
     expect_eq 'bluegreen (bake)' "$(last_of rollback .who)"
 }
 
+# Who waits for a turn would take the place of the way back.
+test_a_breach_comes_before_who_waits() {
+    ready_bake 'time = 5m'
+    release_install web v3
+    cp "$WORLD/srv/web/v1/bin/told" "$WORLD/srv/web/v3/bin/told"
+    sed -i "s|^on_rollback|pre_start = $WORLD/srv/web/%r/bin/pre\npost_switch = $WORLD/srv/web/%r/bin/post\n&|" \
+        "$WORLD/etc/apps/web.conf"
+    printf '#!/bin/bash\nsleep 2\nexit 1\n' >"$WORLD/srv/web/v2/bin/post"
+    printf '#!/bin/bash\nexit 1\n' >"$WORLD/srv/web/v3/bin/pre"
+    printf '#!/bin/bash\n' | tee "$WORLD/srv/web/v2/bin/pre" >"$WORLD/srv/web/v3/bin/post"
+    chmod 755 "$WORLD"/srv/web/v[23]/bin/{pre,post}
+    bg deploy web v2 >"$WORLD/deploy" 2>&1 &
+    wait_for 10 grep -q 'hook post_switch of v2 runs' "$WORLD/deploy"
+    expect_status 1 bg deploy web v3 --wait
+    expect_match 'v2 is bad, and v1 is about to be live again' "$OUTPUT"
+    expect_match 'its turn has come' "$OUTPUT"
+    expect_eq v1 "$(release_seen)"
+    expect_eq 'bluegreen (bake)' "$(last_of rollback .who)"
+}
+
 test_a_frozen_standby_is_thawed() {
     ready_bake 'time = 5m'
     printf '[standby]\nfreeze = yes\n' >>"$WORLD/etc/apps/web.conf"
