@@ -347,7 +347,8 @@ int schema_admits_release(const struct app *app, const char *release, bool past,
 void schema_fill(const struct app *app, struct wire_schema *out);
 
 /* --- bake.c, failover.c, rehearse.c --------------------------------------------------------------- */
-/* Called by operations.c when a deploy or switch is done: begins it if the release has one. */
+/* Called by operations.c when a deploy or switch has made its release live, and when it is done: begins it if the
+ * release has one. */
 void bake_begin(struct app *app);
 void bake_end(struct app *app, const char *why);         /* NULL: it has passed */
 void bake_finish(struct app *app, const char *finisher); /* somebody ends it now */
@@ -377,9 +378,10 @@ void rehearse_switch_back(struct app *app);
 void rehearse_dispose(struct app *app);
 /* The agent's own operation: VERB_ROLLBACK or VERB_FAILOVER. It may have ended when this returns. */
 int operation_by_agent(struct app *app, enum wire_verb verb, const char *who, const char *reason, struct error *err);
-/* True if one runs. One that only tests is ended for what the agent has to do, for this reason, and its end asks for
- * that again. */
+/* What the agent has to do for what is live is not to wait for a test or a hook: one that does nothing else just now is
+ * ended for it, for this reason. True if one ran, or runs. */
 bool operation_gives_way(struct app *app, const char *why);
+bool operation_may_give_way(const struct app *app);
 /* The same up to its first step, which is the caller's to enter. */
 int operation_begin_by_agent(struct app *app, enum wire_verb verb, const char *who, const char *reason,
                              struct error *err);
