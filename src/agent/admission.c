@@ -105,7 +105,12 @@ static enum wire_result admit_test(struct app *app, enum colour *target, struct 
     case ZONE_HEALTHY:
     case ZONE_UNHEALTHY:
     case ZONE_STANDBY:
-    case ZONE_FROZEN: return RESULT_DONE;
+    case ZONE_FROZEN:
+        if (testing_configured(zone))
+            return RESULT_DONE;
+        return admit_refuse(err, RESULT_REFUSED,
+                            "there is nothing to test: %s was staged without [test] http and [hooks] test",
+                            zone->release);
     case ZONE_DRAINING:
         return admit_refuse(
             err, RESULT_BUSY,

@@ -312,6 +312,7 @@ bool hook_ended(struct app_zone *zone, const struct zone_app *about);
 /* Ends those in an adopted zone: a former agent ran them. */
 void hooks_found(struct app_zone *zone);
 /* STEP_TEST: pages, then the hook. Ends in operation_event; testing_cancel where that is not waited for any more. */
+bool testing_configured(const struct app_zone *zone); /* there is something to test */
 void testing_begin(struct app *app);
 void testing_cancel(struct app *app);
 /* The steps that are one hook, and what follows from its result. */
