@@ -65,6 +65,9 @@ void usage_print(FILE *file)
           "      --json         print JSON: one document, or one object a line and the result last\n"
           "      --socket PATH  the agent's socket (else $BLUEGREEN_SOCKET, else /run/bluegreen/control.sock)\n"
           "      --force        go on in spite of a refusal that can be overridden\n"
+          "      --force-past-contract\n"
+          "                     go to a release that needs the schema from before a contract\n"
+          "      --group NAME   switch, rollback: all apps of this group, or none\n"
           "      --no-test      deploy: without its test\n"
           "      --stop-after STEP\n"
           "                     deploy: end after the step health or test; the release is staged then\n"
@@ -100,11 +103,17 @@ void usage_print_verb(FILE *file, const struct verb *verb)
         int option;
         const char *text;
     } texts[] = {
-        {TAKES_FORCE, " [--force]"},  {TAKES_HISTORY, " [FILTER...]"},
-        {TAKES_NAMES, " [--names]"},  {TAKES_LINES, " [-f] [-n N] [--since TIME]"},
-        {TAKES_COMMAND, " [--root]"}, {TAKES_STEPS, " [--no-test] [--stop-after health|test]"},
-        {TAKES_WAIT, " [--wait]"},    {TAKES_YES, " [--yes]"},
-        {TAKES_MESSAGE, " -m TEXT"},  {TAKES_TIMEOUT, " [--timeout TIME]"},
+        {TAKES_FORCE, " [--force]"},
+        {TAKES_PAST, " [--force-past-contract]"},
+        {TAKES_HISTORY, " [FILTER...]"},
+        {TAKES_NAMES, " [--names]"},
+        {TAKES_LINES, " [-f] [-n N] [--since TIME]"},
+        {TAKES_COMMAND, " [--root]"},
+        {TAKES_STEPS, " [--no-test] [--stop-after health|test]"},
+        {TAKES_WAIT, " [--wait]"},
+        {TAKES_YES, " [--yes]"},
+        {TAKES_MESSAGE, " -m TEXT"},
+        {TAKES_TIMEOUT, " [--timeout TIME]"},
     };
     fputs("usage: bluegreen [--json] [--socket PATH]", file);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
