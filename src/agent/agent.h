@@ -95,6 +95,9 @@ int app_get(struct agent *agent, const char *name, struct app **app, struct erro
 void app_free(struct app *app);
 /* True while it has nothing but possibly a configuration: may be forgotten. */
 bool app_is_empty(const struct app *app);
+/* Its zones are gone: so go what is kept of them, and what the journal knows. Where that cannot be written, the app is
+ * as before. */
+int app_forget(struct app *app, struct error *err);
 /* Ports of other apps' present zones that would conflict with these. */
 int app_check_ports(struct app *app, const struct service *service, struct error *err);
 

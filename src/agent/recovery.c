@@ -204,17 +204,12 @@ static void finish_stop(struct app *app, enum wire_verb verb)
         record_app_state(app, NULL);
         return;
     }
-    for (int colour = 0; colour < COLOURS; colour++) { /* first: nobody looks for what is left of an unknown app */
-        char path[PATH_MAX];
+    for (int colour = 0; colour < COLOURS; colour++) {
         clean(&app->zones[colour]);
-        zone_directory(&app->zones[colour], path, sizeof path);
-        directory_remove(path, NULL);
         app->zones[colour].release[0] = app->zones[colour].reason[0] = '\0';
     }
-    struct record record;
-    record_init(&record, RECORD_REMOVED, app->name);
-    app->indexed = false;
-    app->indexed = agent_record(app->agent, &record, NULL) < 0;
+    if (app_forget(app, NULL) == 0)
+        return;
     app->live = -1;
     app->state = APP_EMPTY;
 }

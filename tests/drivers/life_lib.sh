@@ -7,14 +7,15 @@
 #
 #   APP, OLD, NEW         the app; names of two releases, shown as "old" and "new" ("" = as they are called)
 #   look                  $STATE "running live=live v1 other=standby v2+left schema=expanded baking busy", $LIVE its live
-#                         zone or "-", $RELEASE what is in it, $ALIVE the zones that should exist
+#                         zone or "-", $RELEASE what is in it, $ALIVE the zones that should exist. The schema's state is
+#                         in it if WITH_SCHEMA=yes
 #   life_conf APP LINE... configuration and releases v1 and v2 of the demo app; a release is sick while
 #                         $SHARED/sick.RELEASE is there: its checks fail, and it serves all the same, so that whatever a
 #                         client does not get is the agent's fault. $SHARED/untested.RELEASE: its test fails
 #   status_is_true, nothing_is_left     say in $WHY what is not as it should be
 
 SHARED=$WORLD/shared
-APP=web OLD='' NEW=''
+APP=web OLD='' NEW='' WITH_SCHEMA=''
 declare -A PORT=([web]=80 [api]=81)
 
 # In $STATE and, for the kernel, $LIVE, $RELEASE and $ALIVE.
@@ -22,7 +23,7 @@ look() {
     local document fields
     document=$(bg status "$APP" --json 2>/dev/null) || return 1
     # The mark is told in the zone's detail.
-    fields=$(jq -r --arg old "$OLD" --arg new "$NEW" '
+    fields=$(jq -r --arg old "$OLD" --arg new "$NEW" --arg schema "$WITH_SCHEMA" '
         def part: if . == $old then "old" elif . == $new then "new" else (. // "none") end;
         def mark: (.detail // "") | if startswith("failed over from it") then "+left" elif startswith("bad") then "+bad" else "" end;
         . as $app | (.live // "") as $live | (["blue", "green"] | map(select(. != $live))) as $others
@@ -31,7 +32,7 @@ look() {
            ([.zones | to_entries[] | select(.value.state as $s | ["absent", "failed", "stopped"] | index($s) | not) | .key]
             | sort | join(" ")),
            "\(.state) live=\(if $live == "" then "none" else "\(.zones[$live].state) \(.zones[$live].release | part)" end) other=\($others)"
-           + (if .schema then " schema=\(.schema.state)" else "" end) + (if .bake then " baking" else "" end) + (if .operation then " busy" else "" end)] | join("|")' <<<"$document") || return 1
+           + (if .schema and $schema != "" then " schema=\(.schema.state)" else "" end) + (if .bake then " baking" else "" end) + (if .operation then " busy" else "" end)] | join("|")' <<<"$document") || return 1
     IFS='|' read -r LIVE RELEASE ALIVE STATE <<<"$fields"
 }
 

@@ -63,8 +63,12 @@ test_start() {
 
 remove_prepare() { pair new; }
 remove_do() { bg remove api --force; }
+remove_right() {
+    WHY="it is removed, and a schema is known of it"
+    [[ $STATE != empty* ]] || bg status api --json | jq -e '.schema == null or .schema.expanded == 0' >/dev/null
+}
 test_remove() {
-    ready web api
+    ready web api -- '[schema]' 'needs = 1' 'expand = host:/bin/true'
     APP=api VERB=remove
     kill_everywhere remove before
 }

@@ -8,7 +8,7 @@
 
 # Each time for a version of its own: what was contracted for stays so. The commands do nothing, since what is looked at is
 # what the agent makes of them.
-NEEDS=1
+NEEDS=1 WITH_SCHEMA=yes
 needs_more() {
     NEEDS=$((NEEDS + 1))
     sed -i "s/^needs = .*/needs = $NEEDS/" "$WORLD/etc/apps/web.conf"
