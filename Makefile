@@ -175,7 +175,7 @@ $(BUILD)/tests/drivers/%: $(BUILD)/tests/drivers/%.o $(BUILD)/libagent.a
 	$(call say,LD,$@)
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(AGENT_LIBS) -lpthread
 
-# Preloaded into the agent by tests/world/kills.sh.
+# Preloaded into the agent by tests/drivers/die_at_lib.sh.
 $(BUILD)/tests/drivers/die_at.so: $(BUILD)/pic/tests/drivers/die_at.o
 	$(call say,LD,$@)
 	@mkdir -p $(@D)

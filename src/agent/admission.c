@@ -40,6 +40,9 @@ enum wire_result admit_staging(struct app *app, const struct wire_request *reque
         return admit_refuse(err, RESULT_REFUSED,
                             "%s is stopped; \"bluegreen start %s\" first, or \"bluegreen remove %s\"", app->name,
                             app->name, app->name);
+    if (bake_is_about_to_leave(app))
+        return admit_refuse(err, RESULT_BUSY, "%s is bad, and %s is about to be live again; try again in a moment",
+                            app->zones[app->live].release, zone->release);
     bool drains = zone->drain.timer && !zone->drain.passive;
     if (drains && !(request->flags & WIRE_FORCE))
         return admit_refuse(
@@ -118,7 +121,12 @@ static enum wire_result admit_test(struct app *app, enum colour *target, struct 
     case ZONE_HEALTHY:
     case ZONE_UNHEALTHY:
     case ZONE_STANDBY:
-    case ZONE_FROZEN: return RESULT_DONE;
+    case ZONE_FROZEN:
+        if (testing_configured(zone))
+            return RESULT_DONE;
+        return admit_refuse(err, RESULT_REFUSED,
+                            "there is nothing to test: %s was staged without [test] http and [hooks] test",
+                            zone->release);
     case ZONE_DRAINING:
         return admit_refuse(
             err, RESULT_BUSY,

@@ -100,6 +100,9 @@ int app_get(struct agent *agent, const char *name, struct app **app, struct erro
 void app_free(struct app *app);
 /* True while it has nothing but possibly a configuration: may be forgotten. */
 bool app_is_empty(const struct app *app);
+/* Its zones are gone: so go what is kept of them, and what the journal knows. Where that cannot be written, the app is
+ * as before. */
+int app_forget(struct app *app, struct error *err);
 /* Ports of other apps' present zones that would conflict with these. */
 int app_check_ports(struct app *app, const struct service *service, struct error *err);
 
@@ -349,6 +352,7 @@ bool hook_ended(struct app_zone *zone, const struct zone_app *about);
 /* Ends those in an adopted zone: a former agent ran them. */
 void hooks_found(struct app_zone *zone);
 /* STEP_TEST: pages, then the hook. Ends in operation_event; testing_cancel where that is not waited for any more. */
+bool testing_configured(const struct app_zone *zone); /* there is something to test */
 void testing_begin(struct app *app);
 void testing_cancel(struct app *app);
 /* The steps that are one hook, and what follows from its result. */
@@ -412,13 +416,16 @@ bool hold_resume(struct app *app, const struct folded_app *folded, int kernel_li
 void hold_recover(struct app *app);
 
 /* --- bake.c, failover.c, rehearse.c --------------------------------------------------------------- */
-/* Called by operations.c when a deploy or switch is done: begins it if the release has one. */
+/* Called by operations.c when a deploy or switch has made its release live, and when it is done: begins it if the
+ * release has one. */
 void bake_begin(struct app *app);
 void bake_end(struct app *app, const char *why);         /* NULL: it has passed */
 void bake_finish(struct app *app, const char *finisher); /* somebody ends it now */
 /* A breach found by others (post_switch failed): switches back as soon as no operation runs, also without [bake]. */
 void bake_breach(struct app *app, const char *why);
 bool baking(const struct app *app);
+/* A breach was found, and the switch back is about to be made: its place is not to be given to another release. */
+bool bake_is_about_to_leave(const struct app *app);
 void bake_recover(struct app *app, const struct folded_app *folded);
 void bake_fill(const struct app *app, struct wire_bake *out);
 /* What cannot be read stays as it was; err says why some of it could not. */
@@ -440,9 +447,10 @@ void rehearse_switch_back(struct app *app);
 void rehearse_dispose(struct app *app);
 /* The agent's own operation: VERB_ROLLBACK or VERB_FAILOVER. It may have ended when this returns. */
 int operation_by_agent(struct app *app, enum wire_verb verb, const char *who, const char *reason, struct error *err);
-/* True if one runs. One that only tests is ended for what the agent has to do, for this reason, and its end asks for
- * that again. */
+/* What the agent has to do for what is live is not to wait for a test or a hook: one that does nothing else just now is
+ * ended for it, for this reason. True if one ran, or runs. */
 bool operation_gives_way(struct app *app, const char *why);
+bool operation_may_give_way(const struct app *app);
 /* The same up to its first step, which is the caller's to enter. */
 int operation_begin_by_agent(struct app *app, enum wire_verb verb, const char *who, const char *reason,
                              struct error *err);

@@ -2,7 +2,11 @@
 /* The apps the agent knows: those configured, and those that still have zones. */
 #include "agent/agent.h"
 
+#include "os/files.h"
+#include "os/log.h"
+
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,6 +121,28 @@ bool app_is_empty(const struct app *app)
             return false;
     }
     return true;
+}
+
+int app_forget(struct app *app, struct error *err)
+{
+    struct record record;
+    struct error unseen = {0};
+    for (int colour = 0; colour < COLOURS; colour++) { /* first: nobody looks for what is left of an unknown app */
+        char path[PATH_MAX];
+        zone_directory(&app->zones[colour], path, sizeof path);
+        if (directory_remove(path, &unseen) < 0)
+            log_warning("%s: %s", app->name, unseen.text);
+    }
+    record_init(&record, RECORD_REMOVED, app->name);
+    app->indexed = false; /* nothing more may be said of it */
+    int result = agent_record(app->agent, &record, err);
+    app->indexed = result < 0;
+    if (result < 0)
+        return result;
+    app->live = -1;
+    app->state = APP_EMPTY;
+    app->schema = (struct schema){0};
+    return 0;
 }
 
 static int check_against(const struct app *other, const struct service *theirs, const struct service *ours,

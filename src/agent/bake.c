@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The bake: a release that has just become live is watched, and left again at the first breach. It runs beside
- * operations, never in one: a breach that is found while one runs waits for its end. All of it is in the journal, so
- * that an agent that is started again goes on where the former one ended.
+ * operations, never in one: those that only wait for a test or a hook give way to a breach, the others it waits for.
+ * All of it is in the journal, so that an agent that is started again goes on where the former one ended.
  */
 #include "agent/agent.h"
 
@@ -152,9 +152,14 @@ static void switch_back(struct app *app)
     struct bake_run *bake = &app->bake;
     struct error err = {0};
     char why[WIRE_TEXT_MAX + 1];
-    if (loop_now_ms(app->agent->loop) < bake->again_ms || operation_gives_way(app, bake->breach))
+    if (loop_now_ms(app->agent->loop) < bake->again_ms)
+        return;
+    bool back = way_back(app, why, sizeof why);
+    if (operation_running(app) && back)
+        operation_gives_way(app, bake->breach);
+    if (operation_running(app) || !bake->breach[0])
         return; /* an operation's end wakes us */
-    if (!way_back(app, why, sizeof why)) {
+    if (!back) {
         say_stuck(app, why);
         return;
     }
@@ -222,13 +227,46 @@ void bake_switched(struct app *app)
                     colour_name(zone->colour), err.text);
 }
 
+/* It watches from the switch on; its time counts from the end of what belongs to the switch, a hook say. */
+static void begin_time(struct app *app, uint32_t time_ms)
+{
+    struct bake_run *bake = &app->bake;
+    uint64_t until = loop_now_ms(app->agent->loop) + time_ms;
+    if (bake->breach[0] || until < bake->until_ms + LOOK_MS)
+        return;
+    bake->until_ms = until;
+    bake->until_unix_ms = clock_unix_ms() + time_ms;
+    record_bake(app);
+}
+
+bool bake_is_about_to_leave(const struct app *app)
+{
+    const struct bake_run *bake = &app->bake;
+    return bake->on && bake->breach[0] && !bake->tried && !bake->stuck[0];
+}
+
+/* Somebody has made another release live. */
+static void left(struct app *app)
+{
+    struct bake_run *bake = &app->bake;
+    char why[2 * WIRE_TEXT_MAX];
+    const char *live = app->live >= 0 ? app->zones[app->live].release : "nothing";
+    snprintf(why, sizeof why, "%s is live again, by %s%s%s", live, app->operation.who, bake->breach[0] ? ": " : "",
+             bake->breach);
+    bake_end(app, why);
+}
+
 void bake_begin(struct app *app)
 {
-    if (app->live < 0 || app->state != APP_RUNNING || (app->bake.on && app->bake.zone == (enum colour)app->live))
-        return; /* it began with a breach, which is seen to when the operation has ended */
+    if (app->live < 0 || app->state != APP_RUNNING)
+        return;
     struct app_zone *zone = zone_of(app, (enum colour)app->live);
     uint32_t time_ms = zone->service ? zone->service->bake.time_ms : 0;
-    if (time_ms == 0 || !start(app, clock_unix_ms() + time_ms, time_ms))
+    if (app->bake.on && paused(app))
+        left(app);
+    if (app->bake.on)
+        begin_time(app, time_ms);
+    if (app->bake.on || time_ms == 0 || !start(app, clock_unix_ms() + time_ms, time_ms))
         return;
     record_bake(app);
     char why[WIRE_TEXT_MAX + 1];
@@ -327,14 +365,10 @@ void bake_before_step(struct app *app, enum step step)
 void bake_operation_ended(struct app *app, const char *failure)
 {
     struct bake_run *bake = &app->bake;
-    char why[2 * WIRE_TEXT_MAX];
     if (!bake->on)
         return;
     if (app->state != APP_RUNNING || paused(app)) {
-        const char *live = app->live >= 0 ? app->zones[app->live].release : "nothing";
-        snprintf(why, sizeof why, "%s is live again, by %s%s%s", live, app->operation.who, bake->breach[0] ? ": " : "",
-                 bake->breach);
-        bake_end(app, why);
+        left(app);
         return;
     }
     if (failure && app->operation.by_agent && bake->breach[0]) { /* one that went back with another has none */

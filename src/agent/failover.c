@@ -98,7 +98,7 @@ static void fail_over(struct app *app, const char *failure)
 void failover_consider(struct app *app)
 {
     char why[WIRE_TEXT_MAX + 1];
-    bool busy = operation_running(app) && app->operation.verb != VERB_TEST;
+    bool busy = operation_running(app) && !operation_may_give_way(app);
     if (app->state != APP_RUNNING || app->live < 0 || busy || baking(app))
         return;
     struct app_zone *live = zone_of(app, (enum colour)app->live), *other = zone_of(app, colour_other(live->colour));

@@ -63,8 +63,8 @@ static bool enqueue(const struct asked *asked, const char *refusal)
     struct queued *queued = calloc(1, sizeof *queued);
     if (!queued || !turns_add(&agent->turns, request->app, is_group(request), request->header.client, queued)) {
         free(queued);
-        snprintf(text, sizeof text, "%.300s; no more can wait for their turn: at most %d for each app, %d in all",
-                 refusal ? refusal : request->app, TURNS_PER_APP, TURNS_MAX);
+        snprintf(text, sizeof text, "%.300s%sno more can wait for their turn: at most %d for each app, %d in all",
+                 refusal ? refusal : "", refusal ? "; " : "", TURNS_PER_APP, TURNS_MAX);
         reply_end(agent, request->header.client, request->header.request, RESULT_BUSY, text);
         return true;
     }

@@ -211,17 +211,12 @@ static void finish_stop(struct app *app, enum wire_verb verb)
         record_app_state(app, NULL);
         return;
     }
-    for (int colour = 0; colour < COLOURS; colour++) { /* first: nobody looks for what is left of an unknown app */
-        char path[PATH_MAX];
+    for (int colour = 0; colour < COLOURS; colour++) {
         clean(&app->zones[colour]);
-        zone_directory(&app->zones[colour], path, sizeof path);
-        directory_remove(path, NULL);
         app->zones[colour].release[0] = app->zones[colour].reason[0] = '\0';
     }
-    struct record record;
-    record_init(&record, RECORD_REMOVED, app->name);
-    app->indexed = false;
-    app->indexed = agent_record(app->agent, &record, NULL) < 0;
+    if (app_forget(app, NULL) == 0)
+        return;
     app->live = -1;
     app->state = APP_EMPTY;
 }
@@ -244,9 +239,12 @@ static void resolve_operation(struct app *app, const struct folded_app *folded, 
     bool shared = folded->canary.share > 0 && folded->canary.operation == app->operation.number;
     if (shared)
         snprintf(app->operation.reason, sizeof app->operation.reason, "canary %u%%", folded->canary.share);
-    bool finished = switched || shared || operation->verb == VERB_STOP || operation->verb == VERB_REMOVE;
-    if (finished && !switched && !shared)
+    bool stopping = operation->verb == VERB_STOP || operation->verb == VERB_REMOVE;
+    if (stopping)
         finish_stop(app, operation->verb);
+    /* Only its END is missing. */
+    bool schema_done = operation->verb == VERB_SCHEMA && schema_completed_since(&folded->schema, operation->unix_ms);
+    bool finished = switched || stopping || shared || schema_done;
     bool bad = switched && folded->bake.until_unix_ms && (int)folded->bake.zone == operation->to;
     const char *breach = bad && folded->bake.reason[0] ? folded->bake.reason : NULL; /* it failed behind its switch */
     record_end(app, finished && !breach, finished ? breach : "the agent ended before it was done; it was undone");

@@ -292,23 +292,8 @@ static void enter_restore(struct app *app)
 
 static void enter_forget(struct app *app)
 {
-    struct record record;
     struct error err = {0};
-    for (int colour = 0; colour < COLOURS; colour++) { /* first: nobody looks for what is left of an unknown app */
-        char path[PATH_MAX];
-        zone_directory(&app->zones[colour], path, sizeof path);
-        if (directory_remove(path, &err) < 0)
-            log_warning("%s: %s", app->name, err.text);
-    }
-    record_init(&record, RECORD_REMOVED, app->name);
-    app->indexed = false; /* nothing more may be said of it */
-    int result = agent_record(app->agent, &record, &err);
-    app->indexed = result < 0;
-    if (result == 0) {
-        app->live = -1;
-        app->state = APP_EMPTY;
-        app->schema = (struct schema){0};
-    }
+    int result = app_forget(app, &err);
     done_or_failed(app, result, &err);
 }
 

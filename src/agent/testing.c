@@ -108,11 +108,15 @@ static void ask_next(struct app *app)
     fail(app, err.text);
 }
 
+bool testing_configured(const struct app_zone *zone)
+{
+    return (zone->service && zone->service->test_count > 0) || hook_configured(zone, HOOK_TEST);
+}
+
 void testing_begin(struct app *app)
 {
-    const struct app_zone *target = target_of(app);
     app->operation.test_page = 0;
-    if (app->operation.verb == VERB_TEST && target->service->test_count == 0 && !hook_configured(target, HOOK_TEST)) {
+    if (app->operation.verb == VERB_TEST && !testing_configured(target_of(app))) { /* not any more */
         operation_event(app, EVENT_FAILED,
                         "there is nothing to test: the release was staged without [test] http and [hooks] test");
         return;

@@ -66,7 +66,7 @@ static int interrupted(const struct cli *cli, const struct progress_view *view, 
     const char *what = strcmp(cli->verb, "attach") == 0 ? "operation" : cli->verb;
     if (interrupted_by == SIGALRM)
         fprintf(stderr, "bluegreen: wait %s %s: not within %s", cli->arguments[0], cli->arguments[1], cli->timeout);
-    else if (strcmp(cli->verb, "wait") == 0)
+    else if (strcmp(cli->verb, "wait") == 0 || strcmp(cli->verb, "drain") == 0) /* nothing that abort is for */
         fprintf(stderr, "bluegreen: interrupted: nobody waits any more");
     else if (only_waited(view))
         fprintf(stderr, "bluegreen: interrupted before its turn: the %s was not begun, and will not be", what);

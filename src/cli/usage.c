@@ -65,6 +65,9 @@ void usage_print(FILE *file)
           "      --json         print JSON: one document, or one object a line and the result last\n"
           "      --socket PATH  the agent's socket (else $BLUEGREEN_SOCKET, else /run/bluegreen/control.sock)\n"
           "      --force        go on in spite of a refusal that can be overridden\n"
+          "      --force-past-contract\n"
+          "                     go to a release that needs the schema from before a contract\n"
+          "      --group NAME   switch, rollback: all apps of this group, or none\n"
           "      --no-test      deploy: without its test\n"
           "      --stop-after STEP\n"
           "                     deploy: end after the step health or test; the release is staged then\n"
@@ -105,6 +108,7 @@ void usage_print_verb(FILE *file, const struct verb *verb)
         const char *text;
     } texts[] = {
         {TAKES_FORCE, " [--force]"},
+        {TAKES_PAST, " [--force-past-contract]"},
         {TAKES_HISTORY, " [FILTER...]"},
         {TAKES_NAMES, " [--names]"},
         {TAKES_LINES, " [-f] [-n N] [--since TIME]"},

@@ -166,6 +166,20 @@ static int resolve_paths(struct resolution *resolution, struct error *err)
     return resolution_failed(resolution, result, err) ? result : 0;
 }
 
+/* Whole and with the account's ids, or empty. */
+static int resolved_end(struct resolved *resolved, struct account *account, int result)
+{
+    if (result < 0) {
+        resolved_clear(resolved);
+        return result;
+    }
+    resolved->uid = account->uid;
+    resolved->gid = account->gid;
+    resolved->groups = steal_ptr(&account->groups);
+    resolved->group_count = account->group_count;
+    return 0;
+}
+
 int service_resolve(const struct service *service, const char *release, enum colour zone, struct resolved *resolved,
                     struct error *err)
 {
@@ -182,15 +196,7 @@ int service_resolve(const struct service *service, const char *release, enum col
         result = resolve_paths(&resolution, err);
     if (result == 0)
         result = resolve_environment(&resolution, &account, err);
-    if (result < 0) {
-        resolved_clear(resolved);
-        return result;
-    }
-    resolved->uid = account.uid;
-    resolved->gid = account.gid;
-    resolved->groups = steal_ptr(&account.groups);
-    resolved->group_count = account.group_count;
-    return 0;
+    return resolved_end(resolved, &account, result);
 }
 
 int releases_resolve(const struct service *service, const char *release, const char *directory,
@@ -205,15 +211,7 @@ int releases_resolve(const struct service *service, const char *release, const c
             resolve_command_of(&resolution, "[releases] fetch", &service->releases_fetch, false, &resolved->argv, err);
     if (result == 0 && release)
         result = resolve_environment_outside(&resolution, &account, directory, err);
-    if (result < 0) {
-        resolved_clear(resolved);
-        return result;
-    }
-    resolved->uid = account.uid;
-    resolved->gid = account.gid;
-    resolved->groups = steal_ptr(&account.groups);
-    resolved->group_count = account.group_count;
-    return 0;
+    return resolved_end(resolved, &account, result);
 }
 
 /* --- before there is a release ---------------------------------------------------------------- */

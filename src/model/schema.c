@@ -39,6 +39,11 @@ bool schema_moving(const struct schema *schema)
            schema->state == SCHEMA_REVERTING;
 }
 
+bool schema_completed_since(const struct schema *schema, uint64_t unix_ms)
+{
+    return !schema_moving(schema) && schema->state != SCHEMA_BROKEN && schema->changed_unix_ms >= unix_ms;
+}
+
 bool schema_known(const struct schema *schema)
 {
     return schema->state != SCHEMA_NONE || schema->changed_unix_ms > 0;

@@ -40,6 +40,8 @@ const char *schema_state_name(enum schema_state state);
 const char *schema_command_name(enum schema_command command);
 /* Something is under way: only a running operation may leave it so. */
 bool schema_moving(const struct schema *schema);
+/* What was begun then, or later, came to its end well. */
+bool schema_completed_since(const struct schema *schema, uint64_t unix_ms);
 /* There is something to tell of. */
 bool schema_known(const struct schema *schema);
 

@@ -6,15 +6,16 @@
 # line, and whether that is true of the kernel, of what clients get and of what is left on the host.
 #
 #   APP, OLD, NEW         the app; names of two releases, shown as "old" and "new" ("" = as they are called)
-#   look                  $STATE "running live=live v1 other=standby v2+left baking busy", $LIVE its live zone or "-",
-#                         $RELEASE what is in it, $ALIVE the zones that should exist
+#   look                  $STATE "running live=live v1 other=standby v2+left schema=expanded baking busy", $LIVE its live
+#                         zone or "-", $RELEASE what is in it, $ALIVE the zones that should exist. The schema's state is
+#                         in it if WITH_SCHEMA=yes
 #   life_conf APP LINE... configuration and releases v1 and v2 of the demo app; a release is sick while
 #                         $SHARED/sick.RELEASE is there: its checks fail, and it serves all the same, so that whatever a
 #                         client does not get is the agent's fault. $SHARED/untested.RELEASE: its test fails
 #   status_is_true, nothing_is_left     say in $WHY what is not as it should be
 
 SHARED=$WORLD/shared
-APP=web OLD='' NEW=''
+APP=web OLD='' NEW='' WITH_SCHEMA=''
 declare -A PORT=([web]=80 [api]=81)
 
 # In $STATE and, for the kernel, $LIVE, $RELEASE and $ALIVE.
@@ -22,7 +23,7 @@ look() {
     local document fields
     document=$(bg status "$APP" --json 2>/dev/null) || return 1
     # The mark is told in the zone's detail.
-    fields=$(jq -r --arg old "$OLD" --arg new "$NEW" '
+    fields=$(jq -r --arg old "$OLD" --arg new "$NEW" --arg schema "$WITH_SCHEMA" '
         def part: if . == $old then "old" elif . == $new then "new" else (. // "none") end;
         def mark: (.detail // "") | if startswith("failed over from it") then "+left" elif startswith("bad") then "+bad" else "" end;
         . as $app | (.live // "") as $live | (["blue", "green"] | map(select(. != $live))) as $others
@@ -31,7 +32,7 @@ look() {
            ([.zones | to_entries[] | select(.value.state as $s | ["absent", "failed", "stopped"] | index($s) | not) | .key]
             | sort | join(" ")),
            "\(.state) live=\(if $live == "" then "none" else "\(.zones[$live].state) \(.zones[$live].release | part)" end) other=\($others)"
-           + (if .bake then " baking" else "" end) + (if .operation then " busy" else "" end)] | join("|")' <<<"$document") || return 1
+           + (if .schema and $schema != "" then " schema=\(.schema.state)" else "" end) + (if .bake then " baking" else "" end) + (if .operation then " busy" else "" end)] | join("|")' <<<"$document") || return 1
     IFS='|' read -r LIVE RELEASE ALIVE STATE <<<"$fields"
 }
 
@@ -112,7 +113,7 @@ life_conf() {
     printf '#!/bin/bash\n[ ! -e %s/sick.$1 ] && exec 3<>/dev/tcp/127.0.0.1/8080\n' "$SHARED" >"$SHARED/check"
     chmod 755 "$SHARED/check"
     web_conf "$app" "${PORT[$app]}" "exec = $SHARED/check %r" 'failures = 1' 'timeout = 500ms' 'start_timeout = 1500ms' \
-        '[files]' "read = $SHARED" '[drain]' 'timeout = 150ms' '[hooks]' 'pre_start = /bin/true' \
+        '[files]' "read = $SHARED" '[drain]' 'timeout = 500ms' '[hooks]' 'pre_start = /bin/true' \
         "test = host:/usr/bin/test ! -e $SHARED/untested.%r" 'pre_switch = /bin/true' 'post_switch = host:/bin/true' \
         'pre_rollback = /bin/true' 'post_rollback = /bin/true' 'on_failure = /bin/true' '[test]' 'http = /healthz 200' "$@"
     sed -i 's/^interval.*/interval = 50ms/; s/^passes.*/passes = 1/; /^http = :8080/d' "$WORLD/etc/apps/$app.conf"

@@ -3,7 +3,7 @@
  * say; and what happens to an app by itself. */
 #pragma once
 
-#include "life_world.h"
+#include "life_schema.h"
 
 /* --- operations ------------------------------------------------------------------------------------- */
 
@@ -17,6 +17,8 @@ static void operation_end(bool done)
         change(target, CHANGE_BREAK);
     else if (!done && !operation->switched && operation->verb == VERB_START)
         change(target, CHANGE_HALT);
+    if (!done)
+        schema_gives_up("it failed");
     record_operation(RECORD_END, done);
     (done ? seen.done : seen.undone)[operation->verb]++;
     if (done && operation->verb == VERB_START && world.zones[other].state == ZONE_STOPPED)
@@ -34,6 +36,7 @@ static void advance(void)
         else if (operation->new_release && world.zones[operation->from].mark == MARK_LEFT)
             set_mark_model((enum colour)operation->from, MARK_NONE);
     }
+    schema_step_done(operation->plan[operation->at]);
     operation->at = plan_next(operation->plan, operation->at, &all);
     if (operation->plan[operation->at] == STEP_IDLE)
         operation_end(true);
@@ -64,6 +67,8 @@ static void transaction(enum colour to)
         breaks("%s switches to %s, which is not healthy", verb_name(operation->verb), colour_name(to));
     if (zone->mark != MARK_NONE && operation->by_agent)
         breaks("the agent switches to %s, which is %s", colour_name(to), zone_mark_name(zone->mark));
+    if (!schema_lets_run(to))
+        breaks("%s switches to %s, which cannot run on the schema", verb_name(operation->verb), colour_name(to));
     int from = world.live;
     bool was_running = world.state == APP_RUNNING;
     world.kernel_live = to;
@@ -115,6 +120,7 @@ static void enter_build(void)
     struct zone_model *target = &world.zones[operation->target];
     operation->staged = true;
     target->release = ++world.releases;
+    target->needs = operation->needs;
     change(operation->target, CHANGE_STAGE);
     target->exists = true;
     target->sick = false;
@@ -128,6 +134,7 @@ static void enter_forget(void)
     world.indexed = false;
     world.live = -1;
     world.state = APP_EMPTY;
+    world.schema = (struct schema){0};
     for (int colour = 0; colour < COLOURS; colour++)
         world.zones[colour].release = 0;
     step_event(EVENT_DONE);
@@ -146,6 +153,15 @@ static void step_enter(void)
     case STEP_FIREWALL:
     case STEP_MEMORY: step_event(EVENT_DONE); break;
     case STEP_BUILD: enter_build(); break;
+    case STEP_EXPAND:
+        if (!enter_expand())
+            step_event(EVENT_DONE);
+        break;
+    case STEP_RETIRE:
+        if (!enter_retire())
+            step_event(EVENT_DONE);
+        break;
+    case STEP_CONTRACT: begin_command(SCHEMA_CONTRACT, world.schema.expanded); break;
     case STEP_START:
         change(target, CHANGE_STARTED);
         step_event(EVENT_DONE);
@@ -183,13 +199,15 @@ static void operation_begin(enum wire_verb verb, enum colour target, bool force,
         world.indexed = true;
         record(&made);
     }
-    world.operation = (struct operation_model){.plan = plan_of(verb),
-                                               .verb = verb,
-                                               .target = target,
-                                               .from = world.state == APP_RUNNING ? world.live : -1,
-                                               .force = force,
-                                               .by_agent = by_agent,
-                                               .new_release = verb == VERB_DEPLOY || staged(&world.zones[target])};
+    world.operation =
+        (struct operation_model){.plan = verb == VERB_SCHEMA ? plan_of_schema(WIRE_SCHEMA_CONTRACT) : plan_of(verb),
+                                 .verb = verb,
+                                 .target = target,
+                                 .from = world.state == APP_RUNNING ? world.live : -1,
+                                 .force = force,
+                                 .needs = world.needs,
+                                 .by_agent = by_agent,
+                                 .new_release = verb == VERB_DEPLOY || staged(&world.zones[target])};
     record_operation(RECORD_BEGIN, false);
     step_enter();
 }
@@ -200,7 +218,7 @@ static bool may_switch(enum colour target, bool rollback, bool force)
 {
     const struct zone_model *zone = &world.zones[target];
     return world.state != APP_STOPPED && (was_live(zone) || (staged(zone) && !rollback)) &&
-           (zone->mark != MARK_BAD || force);
+           (zone->mark != MARK_BAD || force) && schema_lets_run(target);
 }
 
 static enum colour other_zone(void)
@@ -219,7 +237,7 @@ static void command(enum wire_verb verb, bool force)
     switch (verb) {
     case VERB_DEPLOY:
     case VERB_STAGE:
-        if (world.state != APP_STOPPED && world.zones[staging].state != ZONE_DRAINING)
+        if (world.state != APP_STOPPED && world.zones[staging].state != ZONE_DRAINING && schema_lets_release())
             operation_begin(verb, staging, force, false);
         break;
     case VERB_SWITCH:
@@ -235,6 +253,10 @@ static void command(enum wire_verb verb, bool force)
         if (world.live >= 0 && may_switch(other, true, true) && world.zones[other].mark != MARK_BAD &&
             world.zones[other].state != ZONE_DRAINING)
             operation_begin(verb, other, false, false);
+        break;
+    case VERB_SCHEMA:
+        if (schema_lets_contract())
+            operation_begin(verb, (enum colour)world.live, false, false);
         break;
     case VERB_STOP:
         if (world.state == APP_RUNNING && world.live >= 0)
@@ -253,7 +275,7 @@ static void by_agent(enum wire_verb verb)
     enum colour other = other_zone();
     const struct zone_model *zone = &world.zones[other];
     if (world.operation.plan || world.state != APP_RUNNING || world.live < 0 || !was_live(zone) ||
-        zone->mark != MARK_NONE)
+        zone->mark != MARK_NONE || !schema_lets_run(other))
         return;
     struct zone_model *live = &world.zones[world.live];
     if (verb == VERB_FAILOVER && (!live->sick || live->mark == MARK_LEFT || zone->sick || !zone->exists))

@@ -29,6 +29,7 @@ static void restore(const struct folded_app *app)
     world.indexed = app != NULL;
     world.state = app ? app->state : APP_EMPTY;
     world.live = app ? app->live : -1;
+    world.schema = app ? app->schema : (struct schema){0};
     for (int colour = 0; colour < COLOURS; colour++) {
         struct zone_model *zone = &world.zones[colour];
         zone->state = app ? app->zones[colour].state : ZONE_ABSENT;
@@ -129,7 +130,8 @@ static void resolve_operation(void)
     bool withdraws = operation->verb == VERB_STOP || operation->verb == VERB_REMOVE;
     if (withdraws)
         finish_withdrawal(operation->verb);
-    record_operation(RECORD_END, switched || withdraws);
+    bool schema_done = operation->verb == VERB_SCHEMA && schema_completed_since(&world.schema, operation->begun);
+    record_operation(RECORD_END, switched || withdraws || schema_done);
 }
 
 static void correct_zones(void)
@@ -164,9 +166,12 @@ static void recover(void)
     const struct folded_app *app = fold_find(&folded, "web");
     world.operation = (struct operation_model){0};
     restore(app);
+    schema_gives_up("the agent ended while it ran");
     if (app && app->interrupted) {
-        world.operation = (struct operation_model){
-            .verb = app->operation.verb, .target = (enum colour)app->operation.to, .from = app->operation.from};
+        world.operation = (struct operation_model){.verb = app->operation.verb,
+                                                   .target = (enum colour)app->operation.to,
+                                                   .from = app->operation.from,
+                                                   .begun = app->operation.unix_ms};
         seen.recovered[world.operation.verb]++;
         resolve_operation();
     }

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "model/machine.h"
 #include "model/record.h"
+#include "model/schema.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,6 +23,7 @@ struct zone_model {
     bool exists;      /* processes, links: what the kernel has of it */
     bool sick;
     enum zone_mark mark;
+    uint32_t needs; /* of the schema, by the configuration that is kept with the zone */
 };
 
 struct operation_model {
@@ -31,6 +33,8 @@ struct operation_model {
     enum colour target;
     int from;
     bool force, by_agent, new_release, staged, switched;
+    uint32_t needs; /* by the file when it was admitted: a reload leaves it alone until it is built */
+    uint64_t begun;
 };
 
 static struct world {
@@ -41,6 +45,8 @@ static struct world {
     struct operation_model operation;
     bool indexed;
     unsigned releases;
+    struct schema schema;
+    uint32_t needs; /* by the file as it is today */
     /* For the invariants. */
     bool was_live, withdrawn; /* it was live once; and then somebody stopped or removed it */
 } world;
@@ -83,7 +89,7 @@ static void record(struct record *made)
     CLEANUP_TEXT struct text line = {0};
     struct error err = {0};
     made->sequence = folded.last_sequence + 1;
-    made->unix_ms = 1;
+    made->unix_ms = made->sequence;
     record_format(made, &line);
     int crash = crash_at;
     crash_at = NO_CRASH;

@@ -45,8 +45,11 @@ static void test_the_whole_way(void **state)
     assert_int_equal(schema.state, SCHEMA_EXPANDING);
     assert_true(schema_moving(&schema) && schema_known(&schema));
     assert_int_equal(schema.expanded, 0);
+    assert_false(schema_completed_since(&schema, BEFORE));
     schema_goes_on(&schema, SCHEMA_VERIFY);
     schema_done(&schema, "v1", LATER);
+    assert_true(schema_completed_since(&schema, LATER));
+    assert_false(schema_completed_since(&schema, LATER + 1));
     assert_int_equal(schema.state, SCHEMA_EXPANDED);
     assert_int_equal(schema.expanded, 3);
     assert_string_equal(schema.verified, "v1");
@@ -73,6 +76,7 @@ static void test_a_failure_is_tried_again(void **state)
 {
     struct schema schema = broken(SCHEMA_EXPAND, 2, 1, 0);
     assert_int_equal(schema.state, SCHEMA_BROKEN);
+    assert_false(schema_completed_since(&schema, BEFORE));
     assert_int_equal(schema.expanded, 1);
     assert_string_equal(schema.reason, "it failed");
     schema_begin(&schema, SCHEMA_EXPAND, 2, "v2", "root", BEFORE);

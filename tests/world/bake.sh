@@ -437,10 +437,60 @@ test_a_breach_while_another_operation_runs() {
     local rollback=$!
     sleep 1
     kill -9 "$(status_of ".zones.$(status_of .live).pid")"
-    wait_for 3 grep -q 'v2 is bad' "$WORLD/agent.log"
-    answers v1 && fail "switched back in the middle of another operation"
+    wait_for 3 answers v1
     wait "$rollback" && fail "the rollback passed its hook"
-    wait_for 10 answers v1
+    expect_match 'gives way, because v2 is bad: 1 exit' "$(cat "$WORLD/rollback")"
+    expect_eq 'bluegreen (bake)' "$(last_of rollback .who)"
+}
+
+# It is watched from the switch on, and nobody waits for the rest of a hook to leave it.
+test_a_breach_while_post_switch_runs() {
+    ready_bake 'time = 5m'
+    sed -i "s|^on_rollback|post_switch = $WORLD/srv/web/%r/bin/post\n&|" "$WORLD/etc/apps/web.conf"
+    printf '#!/bin/bash\nsleep 4000\n' >"$WORLD/srv/web/v2/bin/post"
+    chmod 755 "$WORLD/srv/web/v2/bin/post"
+    bg deploy web v2 >"$WORLD/deploy" 2>&1 &
+    local deploy=$!
+    wait_for 10 grep -q 'hook post_switch of v2 runs' "$WORLD/deploy"
+    baking true || fail "not watched"
+    kill -9 "$(status_of .zones.green.pid)"
+    expect_switched_back '1 exit or restart' 3
+    wait "$deploy" && fail "the deployment says that it is done"
+    expect_match 'deploy web v2: 1 exit or restart' "$(cat "$WORLD/deploy")"
+    pgrep -f 'sleep 4000' && fail "the hook is left"
+    expect_eq false "$(last_of deploy .done)"
+}
+
+# The time is that without the hook.
+test_the_time_counts_from_the_end_of_post_switch() {
+    ready_bake 'time = 3s'
+    sed -i "s|^on_rollback|post_switch = $WORLD/srv/web/%r/bin/post\n&|" "$WORLD/etc/apps/web.conf"
+    printf '#!/bin/bash\nsleep 4\n' >"$WORLD/srv/web/v2/bin/post"
+    chmod 755 "$WORLD/srv/web/v2/bin/post"
+    expect_status 0 bg deploy web v2
+    baking true || fail "the bake ended with the hook"
+    expect_status 0 bg attach web
+    expect_match 'v2 has passed its bake' "$(cat "$WORLD/agent.log")"
+    expect_eq v2 "$(release_seen)"
+}
+
+# Who waits for a turn would take the place of the way back.
+test_a_breach_comes_before_who_waits() {
+    ready_bake 'time = 5m'
+    release_install web v3
+    cp "$WORLD/srv/web/v1/bin/told" "$WORLD/srv/web/v3/bin/told"
+    sed -i "s|^on_rollback|pre_start = $WORLD/srv/web/%r/bin/pre\npost_switch = $WORLD/srv/web/%r/bin/post\n&|" \
+        "$WORLD/etc/apps/web.conf"
+    printf '#!/bin/bash\nsleep 2\nexit 1\n' >"$WORLD/srv/web/v2/bin/post"
+    printf '#!/bin/bash\nexit 1\n' >"$WORLD/srv/web/v3/bin/pre"
+    printf '#!/bin/bash\n' | tee "$WORLD/srv/web/v2/bin/pre" >"$WORLD/srv/web/v3/bin/post"
+    chmod 755 "$WORLD"/srv/web/v[23]/bin/{pre,post}
+    bg deploy web v2 >"$WORLD/deploy" 2>&1 &
+    wait_for 10 grep -q 'hook post_switch of v2 runs' "$WORLD/deploy"
+    expect_status 1 bg deploy web v3 --wait
+    expect_match 'v2 is bad, and v1 is about to be live again' "$OUTPUT"
+    expect_match 'its turn has come' "$OUTPUT"
+    expect_eq v1 "$(release_seen)"
     expect_eq 'bluegreen (bake)' "$(last_of rollback .who)"
 }
 

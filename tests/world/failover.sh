@@ -231,6 +231,52 @@ test_in_a_bake_it_is_the_bake_that_switches_back() {
     expect_eq 0 "$(failovers)"
 }
 
+# hang_in HOOK: it does not end by itself, in both releases, which are deployed again.
+hang_in() {
+    local release
+    for release in v1 v2; do
+        printf '#!/bin/bash\n[ -e %s/no-hang ] || exec sleep 4000\n' "$SHARED" >"$WORLD/srv/web/$release/bin/hang"
+        chmod 755 "$WORLD/srv/web/$release/bin/hang"
+    done
+    touch "$SHARED/no-hang"
+    sed -i "s|^on_failover|$1 = $WORLD/srv/web/%r/bin/hang\n&|" "$WORLD/etc/apps/web.conf"
+    bg deploy web v1 >/dev/null
+    bg deploy web v2 >/dev/null
+    wait_for 5 is_state "$2" standby
+    rm "$SHARED/no-hang"
+}
+
+# Somebody was on the same way, and a hook in theirs.
+test_live_fails_while_a_rollback_waits_for_its_hook() {
+    ready_failover
+    hang_in pre_rollback blue
+    bg rollback web >"$WORLD/rollback" 2>&1 &
+    local rollback=$!
+    wait_for 5 grep -q 'hook pre_rollback of v1 runs' "$WORLD/rollback"
+    crash v2 green
+    expect_failed_over '7'
+    wait "$rollback" && fail "the rollback says that it is done"
+    expect_match 'gives way, because v2 is bad' "$(cat "$WORLD/rollback")"
+}
+
+# Without a bake, too, nobody waits for it: as if it had failed.
+test_live_fails_while_post_switch_runs() {
+    ready_failover
+    hang_in post_switch blue
+    touch "$SHARED/no-hang"
+    bg rollback web >/dev/null
+    wait_for 5 is_state green standby
+    rm "$SHARED/no-hang"
+    bg deploy web v2 >"$WORLD/deploy" 2>&1 &
+    local deploy=$!
+    wait_for 10 grep -q 'hook post_switch of v2 runs' "$WORLD/deploy"
+    crash v2 green
+    wait_for 10 answers v1
+    wait "$deploy" && fail "the deployment says that it is done"
+    expect_eq 'bluegreen (bake)' "$(last_of rollback .who)"
+    expect_eq false "$(last_of deploy .done)"
+}
+
 test_not_when_somebody_stops_it() {
     ready_failover
     bg stop web >/dev/null

@@ -1,32 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The agent is killed wherever a group's switch or rollback commits something, as tests/world/kills.sh does for one app:
+# The agent is killed wherever a group's switch or rollback commits something, as tests/world/kills*.sh do for one app:
 # afterwards both apps are at one release, clients noticed nothing and the history knows which it was. And where the host
 # goes down at the same moment, so that there is only the journal to say what was live, it does not know half a move.
 # shellcheck source=tests/world/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/drivers/group_lib.sh
 . "$ROOT/tests/drivers/group_lib.sh"
-
-export DIE_AT_CONTROL=$WORLD/die-at DIE_AT_LOG=$WORLD/points
-
-arm() { # NUMBER PHASE [KIND]
-    : >"$DIE_AT_LOG"
-    echo "$*" >"$DIE_AT_CONTROL.new"
-    mv "$DIE_AT_CONTROL.new" "$DIE_AT_CONTROL"
-}
-
-disarm() {
-    rm -f "$DIE_AT_CONTROL"
-}
-
-mortal_start() {
-    LD_PRELOAD=$BUILD/tests/drivers/die_at.so agent_start
-}
-
-dead() {
-    ! kill -0 "$AGENT" 2>/dev/null
-}
+# shellcheck source=tests/drivers/die_at_lib.sh
+. "$ROOT/tests/drivers/die_at_lib.sh"
 
 idle() { # both at the same release, with a standby that is well, and nothing runs
     bg status --json | jq -e '[.apps[] | .operation == null and ([.zones[].verdict] == ["healthy", "healthy"])

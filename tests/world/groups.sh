@@ -154,10 +154,8 @@ test_busy_is_refused_or_waits() {
     expect_match 'domain is busy' "$OUTPUT"
     expect_eq 'v1 v1' "$(seen)"
     expect_eq null "$(of web '.operation | tostring' | tr -d '"')"
-    if bg help switch | grep -q -- --wait; then
-        expect_status 0 bg switch --group shop --wait
-        expect_eq 'v2 v2' "$(seen)"
-    fi
+    expect_status 0 bg switch --group shop --wait
+    expect_eq 'v2 v2' "$(seen)"
 }
 
 # --- all or none --------------------------------------------------------------------------------------------

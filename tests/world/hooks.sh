@@ -597,6 +597,8 @@ test_test_verb() {
     expect_status 1 bg test web
     expect_match 'nothing to test' "$OUTPUT"
     is_state blue healthy || fail "the staged release is gone"
+    # Refused, and not failed: on_failure is for those who have to get up.
+    expect_eq 0 "$(bg history web --verb test --failed --json | jq '.entries | length')"
 }
 
 run_tests "$@"

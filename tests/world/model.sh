@@ -67,6 +67,14 @@ predict() {
 
 predict_staging() {
     [ "$RUN" != stopped ] || return 0
+    [ "${NEEDS[$APP]}" -ge "$CONTRACTED" ] || return 0 # the file is as it was before the contract
+    predict_new_release "$@"
+    # The live release has to be well for an expand, and its end may be what was interrupted: only its outcomes are known.
+    [ "${NEEDS[$APP]}" -le "$EXPANDED" ] && [ "$SCHEMA" != broken ] && return
+    RESULT=any NEXT="$NEXT"$'\n'"$SAME"$'\n'"$(running "$L" '(absent|failed)' '.*')"
+}
+
+predict_new_release() {
     if [ -z "$L" ]; then
         [ "$1" = deploy ] && ! sick "$2" && ! untested "$2" && RESULT=yes NEXT="running live=live $2 other=.*" && return
         RESULT=any NEXT='empty .*'
@@ -94,6 +102,11 @@ predict_switch() {
 predict_abort() {
     [[ $KIND = healthy && $RUN = running ]] && RESULT=yes NEXT=$(running "$L" absent none)
     [[ $KIND != '('* ]] || { RESULT=any NEXT="$SAME"$'\n'"$(running "$L" absent none)"; }
+}
+
+# What only older releases need goes, and with it the standby that is one.
+predict_schema() {
+    RESULT=any NEXT="$SAME"$'\n'"$(running "$L" absent none)"
 }
 
 predict_stop() {
@@ -179,7 +192,7 @@ clients_may_notice() {
 a_command() {
     local verb
     pick deploy deploy deploy deploy stage stage switch rollback rollback abort stop start start remove finish reload drain test \
-        rehearse
+        rehearse schema schema
     verb=$PICKED
     # Most of the time what can be done, or little would happen.
     pick likely likely any
@@ -193,6 +206,7 @@ a_command() {
     case $verb in
     deploy | stage) pick v1 v2 && arguments+=("$PICKED") && predict "$verb" "$PICKED" ;;
     remove) arguments+=(--force) && predict remove ;;
+    schema) arguments+=(contract --yes) && predict schema ;;
     reload) arguments=(reload) && predict reload ;;
     *) predict "$verb" ;;
     esac
@@ -231,7 +245,13 @@ a_strike() {
 
 a_turn() {
     local file
-    pick sick.v1 sick.v2 sick.v1 sick.v2 untested.v1 untested.v2
+    pick sick.v1 sick.v2 sick.v1 sick.v2 untested.v1 untested.v2 more more less
+    case $PICKED in
+    more | less)
+        needs_other "$PICKED"
+        return
+        ;;
+    esac
     file=$PICKED
     # Mostly well: else little happens.
     pick toggle toggle well
@@ -241,11 +261,43 @@ a_turn() {
     [ -z "$L" ] || may_fail_over
 }
 
+# The file says that the next release needs more of the schema than the one before, or less.
+needs_other() {
+    if [ "$1" = more ]; then NEEDS[$APP]=$((NEEDS[$APP] + 1)); else NEEDS[$APP]=$((NEEDS[$APP] - (NEEDS[$APP] > 1))); fi
+    sed -i "s/^needs = .*/needs = ${NEEDS[$APP]}/" "$WORLD/etc/apps/$APP.conf"
+    echo "  needs ${NEEDS[$APP]}"
+    RESULT=any NEXT=$SAME
+    may_fail_over_if_sick
+}
+
+# In SCHEMA, EXPANDED and CONTRACTED.
+look_at_schema() {
+    local document
+    document=$(bg status "$APP" --json | jq -r '.schema | "\(.state // "none") \(.expanded // 0) \(.contracted // 0)"') || return 1
+    read -r SCHEMA EXPANDED CONTRACTED <<<"$document"
+}
+
+# Nothing is under way that nobody does, what was contracted for stays so, and live can run on what there is.
+schema_is_true() {
+    local needs
+    look_at_schema || return 1
+    WHY="the schema is $SCHEMA, and nothing runs"
+    [[ $SCHEMA != *ing ]] || return 1
+    WHY="a contract for ${CONTRACTS[$APP]:-0} became one for $CONTRACTED"
+    [[ $STATE == empty* ]] || [ "$CONTRACTED" -ge "${CONTRACTS[$APP]:-0}" ] || return 1
+    CONTRACTS[$APP]=$CONTRACTED
+    [[ $STATE == running* ]] || return 0
+    needs=$(bg schema "$APP" --json | jq -r --arg live "$LIVE" '.items[] | select(.name == "needs") | .[$live]') || return 1
+    WHY="$RELEASE is live and needs ${needs:-?} of a schema that is expanded to $EXPANDED and contracted for $CONTRACTED"
+    [ "${needs:-none}" != none ] && [ "$needs" -ge "$CONTRACTED" ] && [ "$needs" -le "$EXPANDED" ]
+}
+
 # The other app's releases are the same files: it has the same trouble.
 one_step() {
     pick web web api && APP=$PICKED
     look && wait_for 20 quiet
     take_apart
+    look_at_schema
     # Both are in flux while one is sick: "same" leaves open which verdict is told.
     SAME=$(sed -E 's/[+]/\\+/g; s/live=(live|unhealthy)/live=(live|unhealthy)/; s/other=(standby|unhealthy|healthy)/other=(\1|standby|unhealthy)/; s/ baking//' <<<"$STATE")
     # Of an app that never was live no more is foreseen than that it does not become it by itself.
@@ -283,7 +335,7 @@ $NEXT"
 }
 
 all_is_well() {
-    look && status_is_true && nothing_is_left
+    look && status_is_true && nothing_is_left && schema_is_true
 }
 
 # --- clients ---------------------------------------------------------------------------------------------------
@@ -322,9 +374,10 @@ test_life_at_random() {
     world_net
     local app step
     for app in web api; do
-        life_conf "$app" '[failover]' 'auto = yes' '[restart]' 'limit = 100' 'delay = 100ms' 'max_delay = 100ms'
+        life_conf "$app" '[failover]' 'auto = yes' '[restart]' 'limit = 100' 'delay = 100ms' 'max_delay = 100ms' \
+            '[schema]' 'needs = 1' 'expand = host:/bin/true' 'contract = host:/bin/true'
     done
-    declare -gA SERVED=() SERVED_LAST=()
+    declare -gA SERVED=() SERVED_LAST=() CONTRACTS=() NEEDS=([web]=1 [api]=1)
     agent_start
     for app in web api; do
         bg deploy "$app" v1 >/dev/null
