@@ -111,6 +111,7 @@ struct operation {
     uint64_t log_before;         /* bytes of the target's log that an earlier release wrote */
     bool switched;
     bool aborted;
+    bool taken_back;         /* somebody else sees to the way back from what it made live */
     enum wire_action action; /* of VERB_SCHEMA */
     struct group_run *group; /* it moves together with others (groups.c); NULL: by itself */
     size_t test_page;        /* STEP_TEST: the page that is asked for */
@@ -147,8 +148,9 @@ struct rehearsal {
 /* A command of [schema] and what follows it. */
 struct schema_run {
     enum schema_command command;
-    uint64_t since_ms; /* the live release is looked at */
-    bool blind;        /* it was ill before, so looking at it tells nothing */
+    uint64_t since_ms;               /* the live release is looked at */
+    bool blind;                      /* it was ill before, so looking at it tells nothing */
+    char failure[WIRE_TEXT_MAX + 1]; /* why a command came to no good end, without what to do; "" = as the operation */
 };
 
 /* Somebody keeps others from changing the app; since 0 = nobody does. */
@@ -180,6 +182,7 @@ struct app {
     struct operation operation;
     struct loop_timer *step_timer;
     struct loop_timer *workers_timer; /* armed while workers.c is to look */
+    uint64_t keep_asked_ms;           /* it is over, and a probe of what is live is waited for since then; 0: none */
     struct loop_timer *keep_timer;    /* armed while [standby] keep ends some time; NULL until then */
     struct bake_run bake;
     struct serving serving;
