@@ -331,7 +331,7 @@ struct bluegreen_history_filter {
     const char *app;
     unsigned limit;      /* as above */
     const char *verb;    /* "served": what each release served, instead of operations and incidents */
-    const char *release; /* that it is about */
+    const char *release; /* that it is about, or whose time as the live one it ended */
     uint64_t since_ms;   /* it ended then or later, in milliseconds since 1970 */
     uint64_t until_ms;   /* it began before then */
     uint64_t sequence;   /* this one */

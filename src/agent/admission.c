@@ -31,6 +31,11 @@ enum wire_result admit_busy(const struct app *app, struct error *err)
         (unsigned long long)(clock_monotonic_ms() - operation->begun_ms) / 1000, app->name);
 }
 
+enum wire_result admit_running(const struct app *app, enum wire_verb verb, struct error *err)
+{
+    return operation_can_be_left(app, verb) ? RESULT_DONE : admit_busy(app, err);
+}
+
 enum wire_result admit_staging(struct app *app, const struct wire_request *request, enum colour *target,
                                struct error *err)
 {
@@ -229,7 +234,7 @@ enum wire_result admit(struct app *app, const struct wire_request *request, enum
 {
     enum wire_result result = admit_locked(app, request, err);
     if (result == RESULT_DONE)
-        result = admit_busy(app, err);
+        result = admit_running(app, (enum wire_verb)request->verb, err);
     if (result != RESULT_DONE)
         return result;
     switch ((enum wire_verb)request->verb) {

@@ -112,12 +112,14 @@ enum wire_result admit_refuse(struct error *err, enum wire_result result, const 
     __attribute__((format(printf, 3, 4)));
 /* RESULT_DONE if no operation runs on it. */
 enum wire_result admit_busy(const struct app *app, struct error *err);
+/* The same, or one that this may end: see operation_can_be_left. */
+enum wire_result admit_running(const struct app *app, enum wire_verb verb, struct error *err);
 /* RESULT_DONE if no lock keeps this from it; admit asks it, too. */
 enum wire_result admit_locked(const struct app *app, const struct wire_request *request, struct error *err);
 /* A new release: nothing of the configuration is against it. */
 enum wire_result admit_staging(struct app *app, const struct wire_request *request, enum colour *target,
                                struct error *err);
-/* May this begin now, and on which zone? */
+/* May this begin now, and on which zone? If one runs all the same, it is to be left first, and this asked again. */
 enum wire_result admit(struct app *app, const struct wire_request *request, enum colour *target, struct error *err);
 
 /* --- zones.c ------------------------------------------------------------------------------------ */
@@ -181,6 +183,7 @@ void freezing_adopt(struct app_zone *zone);
 /* --- keeping.c ---------------------------------------------------------------------------------- */
 /* Removes a standby whose time is over, soon or when it is. To be called when what was in the way is not any more. */
 void keeping_schedule(struct app *app);
+void keeping_probed(struct app *app);                /* a probe of one of its zones has a result */
 uint64_t keeping_until(const struct app_zone *zone); /* unix_ms; 0: until its place is needed, or it is no standby */
 void keeping_dispose(struct app *app);
 
@@ -451,6 +454,12 @@ int operation_by_agent(struct app *app, enum wire_verb verb, const char *who, co
  * ended for it, for this reason. True if one ran, or runs. */
 bool operation_gives_way(struct app *app, const char *why);
 bool operation_may_give_way(const struct app *app);
+/* All that still runs is a hook behind the switch, and somebody asks to go back from just that: no reason to wait. */
+bool operation_can_be_left(const struct app *app, enum wire_verb verb);
+/* Ends it for that; the release is not found bad. It may be that a failover has begun then. */
+void operation_leave(struct app *app, const char *who);
+/* Ends what is behind its switch; the way back from that is the caller's. */
+void operation_take_back(struct app *app, const char *reason);
 /* The same up to its first step, which is the caller's to enter. */
 int operation_begin_by_agent(struct app *app, enum wire_verb verb, const char *who, const char *reason,
                              struct error *err);
@@ -505,7 +514,6 @@ void group_failed(struct app *app, enum step_event event, const char *reason);
 /* Its operation has ended and is forgotten. run may be NULL, as below. */
 void group_left(struct group_run *run, const struct app *app);
 const char *group_run_name(const struct group_run *run);
-bool group_taken_back(const struct group_run *run); /* somebody else sees to the way back of its apps */
 /* The agent's own rollback of an app, and in the same transaction of those that its group moved with it, as far as they
  * can go back. */
 int group_back(struct app *app, const char *who, const char *reason, struct error *err);
@@ -555,6 +563,7 @@ struct asked {
 void request_dispatch(const struct asked *asked);
 /* Answers that it may not begin. One that is refused because of what runs, and said --wait, waits instead. */
 void request_refuse(const struct asked *asked, enum wire_result result, const char *text);
+void request_no_such_app(const struct asked *asked); /* answers that */
 void request_handle(struct agent *agent, const struct wire_request *request, size_t length);
 void requests_end(struct app *app, enum request_wait wait, enum wire_result result, const struct wire_receipt *receipt,
                   const char *text);

@@ -123,6 +123,7 @@ struct operation {
     enum step failed_in;         /* that failed */
     bool switched;
     bool aborted;
+    bool taken_back;         /* somebody else sees to the way back from what it made live */
     enum wire_action action; /* of VERB_SCHEMA */
     bool canary;             /* it changes a share only: its plan is plan_of_canary's */
     uint8_t share;           /* that the target is to have; 0: the one that it goes back from has none any more */
@@ -185,8 +186,9 @@ struct rehearsal {
 /* A command of [schema] and what follows it. */
 struct schema_run {
     enum schema_command command;
-    uint64_t since_ms; /* the live release is looked at */
-    bool blind;        /* it was ill before, so looking at it tells nothing */
+    uint64_t since_ms;               /* the live release is looked at */
+    bool blind;                      /* it was ill before, so looking at it tells nothing */
+    char failure[WIRE_TEXT_MAX + 1]; /* why a command came to no good end, without what to do; "" = as the operation */
 };
 
 /* Somebody keeps others from changing the app; since 0 = nobody does. */
@@ -218,6 +220,7 @@ struct app {
     struct operation operation;
     struct loop_timer *step_timer;
     struct loop_timer *workers_timer; /* armed while workers.c is to look */
+    uint64_t keep_asked_ms;           /* it is over, and a probe of what is live is waited for since then; 0: none */
     struct loop_timer *keep_timer;    /* armed while [standby] keep ends some time; NULL until then */
     struct bake_run bake;
     struct canary_run canary;

@@ -121,7 +121,7 @@ static enum wire_result choose_rollback(const struct asked *asked, struct group_
     list_members(move, members, sizeof members);
     for (size_t i = 0; i < move->count; i++) {
         struct app *app = app_find(asked->agent, move->members[i].app);
-        enum wire_result busy = app ? admit_busy(app, err) : RESULT_DONE;
+        enum wire_result busy = app ? admit_running(app, VERB_ROLLBACK, err) : RESULT_DONE;
         if (busy != RESULT_DONE)
             return busy;
         const char *why = moved_since(app, &move->members[i]);

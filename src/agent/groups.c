@@ -20,7 +20,6 @@ struct group_run {
     struct app *leader; /* of the agent's own way back: the one that has to go back, with or without the others */
     bool failed;        /* before the move: it will not happen */
     bool moved;
-    bool taken_back; /* somebody sees to it that all that was moved goes back */
     struct transaction transaction;
     size_t count;
     struct app *members[GROUP_APPS_MAX]; /* whose operations run; NULL: ended */
@@ -293,11 +292,29 @@ static void begin(const struct asked *asked, const struct group_choice *choice)
     unuse(run);
 }
 
+/* Hooks behind the switch that is to be undone; true if any ran. */
+static bool leave_running(const struct asked *asked, const struct group_choice *choice)
+{
+    bool any = false;
+    for (size_t i = 0; i < choice->count; i++) {
+        if (!operation_can_be_left(choice->routes[i].app, (enum wire_verb)asked->request->verb))
+            continue;
+        operation_leave(choice->routes[i].app, client_name(asked->client));
+        any = true;
+    }
+    return any;
+}
+
 void handle_group(const struct asked *asked)
 {
     struct error err = {0};
     struct group_choice choice = {0};
     enum wire_result result = group_admit(asked, &choice, &err);
+    if (result == RESULT_DONE && leave_running(asked, &choice)) {
+        text_clear(&choice.stays);
+        choice = (struct group_choice){0};
+        result = group_admit(asked, &choice, &err);
+    }
     if (result == RESULT_DONE)
         begin(asked, &choice);
     else
@@ -317,14 +334,8 @@ static void end_what_runs(struct app *app, const char *reason)
         struct group_run *run = other && other != app && operation_running(other) ? other->operation.group : NULL;
         if (!run || !run->moved || operation_step(other) != STEP_POST_SWITCH)
             continue;
-        run->taken_back = true;
-        operation_event(other, EVENT_ABORT, reason);
+        operation_take_back(other, reason);
     }
-}
-
-bool group_taken_back(const struct group_run *run)
-{
-    return run && run->taken_back;
 }
 
 int group_back(struct app *app, const char *who, const char *reason, struct error *err)

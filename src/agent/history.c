@@ -139,6 +139,23 @@ static int tell(void *context, const struct record *record, struct error *err)
     return 0;
 }
 
+static int note_any(void *context, const struct record *record, struct error *err)
+{
+    *(bool *)context = true;
+    return 0;
+}
+
+/* Its history outlives an app, so without one it may be an app all the same. If nobody can tell, it is. */
+static bool known(const struct asked *asked)
+{
+    const char *name = asked->request->app;
+    const struct history_filter filter = {.app = name, .verb = HISTORY_ANY_VERB, .limit = 1};
+    bool any = false;
+    if (!name[0] || app_find(asked->agent, name))
+        return true;
+    return journal_history(asked->agent->journal, &filter, note_any, &any, NULL) < 0 || any;
+}
+
 void handle_history(const struct asked *asked)
 {
     const struct wire_request *request = asked->request;
@@ -159,6 +176,10 @@ void handle_history(const struct asked *asked)
         .hooks = wanted->hooks,
         .limit = request->limit ? request->limit : ENTRIES_DEFAULT,
     };
+    if (!known(asked)) {
+        request_no_such_app(asked);
+        return;
+    }
     int result = journal_history(asked->agent->journal, &filter, tell, &telling, &err);
     send_entry(&telling);
     reply_end(asked->agent, request->header.client, request->header.request, result < 0 ? RESULT_FAILED : RESULT_DONE,

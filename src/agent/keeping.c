@@ -37,12 +37,28 @@ uint64_t keeping_until(const struct app_zone *zone)
     return baking(app) && app->bake.until_unix_ms > until ? app->bake.until_unix_ms : until;
 }
 
-/* Nobody needs it: what is live is well, and nothing is under way. */
+/* Nothing is under way that may need it. */
 static bool may_go(const struct app *app)
 {
     const struct app_zone *live = &app->zones[app->live];
-    return !baking(app) && live->mark != MARK_BAD && live->tracker.verdict == VERDICT_HEALTHY && !live->lost &&
-           !operation_running(app);
+    return !baking(app) && live->mark != MARK_BAD && !live->lost && !operation_running(app);
+}
+
+/* What hangs is still healthy while its probe waits for an answer: only one that passed since it was asked for says
+ * something. */
+static bool live_is_well(const struct app *app)
+{
+    const struct app_zone *live = &app->zones[app->live];
+    const struct verdict_tracker *tracker = &live->tracker;
+    return live->service && tracker->verdict == VERDICT_HEALTHY && tracker->last.outcome == PROBE_PASS &&
+           tracker->probed_ms >= app->keep_asked_ms &&
+           verdict_fresh(tracker, &live->service->health, loop_now_ms(app->agent->loop));
+}
+
+static void ask(struct app *app)
+{
+    app->keep_asked_ms = loop_now_ms(app->agent->loop);
+    probing_now(&app->zones[app->live]);
 }
 
 static void remove_standby(struct app_zone *zone)
@@ -67,15 +83,26 @@ static void on_timer(void *context)
 {
     struct app *app = context;
     struct app_zone *zone = standby_of(app);
-    if (!zone || !may_go(app)) /* the end of what is in the way asks again */
+    if (!zone || !may_go(app)) { /* the end of what is in the way asks again */
+        app->keep_asked_ms = 0;
         return;
+    }
     uint64_t now = clock_unix_ms(), until = keeping_until(zone);
     if (now < until)
         arm(app, until - now);
     else if (app->agent->journal_broken)
         arm(app, JOURNAL_AGAIN_MS);
-    else
+    else if (!app->keep_asked_ms)
+        ask(app);
+    else if (live_is_well(app))
         remove_standby(zone);
+}
+
+/* Soon, not from here: it may have a zone torn down. */
+void keeping_probed(struct app *app)
+{
+    if (app->keep_asked_ms)
+        arm(app, 0);
 }
 
 static void arm(struct app *app, uint64_t delay_ms)
@@ -90,6 +117,7 @@ static void arm(struct app *app, uint64_t delay_ms)
 
 void keeping_schedule(struct app *app)
 {
+    app->keep_asked_ms = 0;
     if (standby_of(app))
         arm(app, 0);
 }

@@ -67,7 +67,7 @@ static void after_failure(struct app *app, const struct operation *ended, const 
     bake_operation_ended(app, reason);
     if (ended->verb == VERB_FAILOVER)
         app->failover_after_ms = loop_now_ms(app->agent->loop) + FAILOVER_AGAIN_MS;
-    if (live && ended->aborted && !group_taken_back(ended->group) && group_back(app, ended->who, reason, &err) < 0)
+    if (live && ended->aborted && !ended->taken_back && group_back(app, ended->who, reason, &err) < 0)
         log_error("%s: %s stays live: %s", app->name, ended->release, err.text);
     failover_consider(app);
 }
@@ -342,6 +342,25 @@ bool operation_gives_way(struct app *app, const char *why)
     snprintf(reason, sizeof reason, "it gives way, because %s is bad: %s", app->zones[app->live].release, why);
     operation_event(app, event, event == EVENT_FAILED ? why : event == EVENT_DONE ? NULL : reason);
     return true;
+}
+
+bool operation_can_be_left(const struct app *app, enum wire_verb verb)
+{
+    return verb == VERB_ROLLBACK && operation_step(app) == STEP_POST_SWITCH;
+}
+
+void operation_take_back(struct app *app, const char *reason)
+{
+    app->operation.taken_back = true;
+    operation_event(app, EVENT_ABORT, reason);
+}
+
+void operation_leave(struct app *app, const char *who)
+{
+    char reason[WIRE_TEXT_MAX];
+    snprintf(reason, sizeof reason, "ended in step %s, because %s asked for a rollback", step_name(operation_step(app)),
+             who);
+    operation_take_back(app, reason);
 }
 
 int operation_begin_by_agent(struct app *app, enum wire_verb verb, const char *who, const char *reason,

@@ -52,6 +52,7 @@ static void tell(struct app_zone *zone, bool changed)
     if (verdict == VERDICT_HEALTHY)
         zone->lost = false;
     failover_consider(zone->app);
+    keeping_probed(zone->app);
     if (!is_operation_target(zone)) {
         freezing_consider(zone);
         return;

@@ -127,6 +127,14 @@ void request_refuse(const struct asked *asked, enum wire_result result, const ch
         answer(asked, result, text);
 }
 
+void request_no_such_app(const struct asked *asked)
+{
+    char text[WIRE_TEXT_MAX];
+    snprintf(text, sizeof text, "there is no app %s; its configuration would be %s/apps/%s.conf", asked->request->app,
+             asked->agent->options.config_dir, asked->request->app);
+    answer(asked, RESULT_NO_SUCH_APP, text);
+}
+
 struct request *request_wait_for(const struct asked *asked, struct app *app, enum request_wait wait)
 {
     struct request *request = calloc(1, sizeof *request);
@@ -148,6 +156,10 @@ static void begin(const struct asked *asked, struct app *app)
     struct error err = {0};
     enum colour target = BLUE;
     enum wire_result result = admit(app, request, &target, &err);
+    if (result == RESULT_DONE && operation_running(app)) {
+        operation_leave(app, client_name(asked->client));
+        result = admit(app, request, &target, &err);
+    }
     if (result != RESULT_DONE) {
         request_refuse(asked, result, err.text);
         return;
@@ -310,10 +322,7 @@ static void handle_for_app(const struct asked *asked)
     if (asked->request->verb == VERB_RELEASE) {
         handle_releases(asked, app);
     } else if (!app) {
-        char text[WIRE_TEXT_MAX];
-        snprintf(text, sizeof text, "there is no app %s; its configuration would be %s/apps/%s.conf",
-                 asked->request->app, asked->agent->options.config_dir, asked->request->app);
-        answer(asked, RESULT_NO_SUCH_APP, text);
+        request_no_such_app(asked);
     } else if (asked->request->verb == VERB_STATUS) {
         handle_status(asked, app);
     } else if (asked->request->verb == VERB_DRAIN) {

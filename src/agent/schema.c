@@ -56,14 +56,25 @@ static void finish(struct app *app, const char *verified)
     record_schema(app, NULL); /* without it the command counts as interrupted, which is on the safe side */
 }
 
+/* What to do is for the history and whoever asked, whole; the schema's own status knows that best. */
+static void fail(struct app *app, const char *why)
+{
+    char reason[WIRE_TEXT_MAX + 1], what_to_do[96 + APP_NAME_MAX];
+    char *failure = app->schema_run.failure;
+    snprintf(what_to_do, sizeof what_to_do, "; \"bluegreen schema %s status\" says what can be done", app->name);
+    text_shorten(failure, sizeof app->schema_run.failure - strlen(what_to_do), why);
+    snprintf(reason, sizeof reason, "%s", failure);
+    text_copy(reason + strlen(reason), sizeof reason - strlen(reason), what_to_do);
+    operation_event(app, EVENT_FAILED, reason);
+}
+
 static void on_failed(struct app *app, const char *hook, const struct hook_result *result)
 {
-    char reason[WIRE_TEXT_MAX + 96];
+    char why[2 * WIRE_TEXT_MAX];
     progress(app, app->operation.target, step_name(operation_step(app)), "%s failed: %s", hook, result->text);
     operation_keep_output(app, result->output);
-    snprintf(reason, sizeof reason, "%s failed: %.120s; \"bluegreen schema %s status\" says what can be done", hook,
-             result->text, app->name);
-    operation_event(app, EVENT_FAILED, reason);
+    snprintf(why, sizeof why, "%s failed: %s", hook, result->text);
+    fail(app, why);
 }
 
 static void on_result(void *context, const struct hook_result *result)
@@ -200,7 +211,7 @@ static bool confirmed(const struct app_zone *zone, uint64_t since_ms)
 static void verify_when_known(struct app *app)
 {
     struct app_zone *live = live_of(app);
-    char reason[WIRE_TEXT_MAX + 128];
+    char why[2 * WIRE_TEXT_MAX];
     if (!live || !live->service) {
         verified(app, "");
     } else if (confirmed(live, app->schema_run.since_ms)) {
@@ -210,12 +221,9 @@ static void verify_when_known(struct app *app)
     } else if (can_wait(app, live)) {
         look_later(app);
     } else {
-        snprintf(
-            reason, sizeof reason,
-            "%s, which is live, is not healthy on version %u of the schema: %.100s; \"bluegreen schema %s status\" "
-            "says what can be done",
-            live->release, app->schema.version, live->tracker.last.detail, app->name);
-        operation_event(app, EVENT_FAILED, reason);
+        snprintf(why, sizeof why, "%s, which is live, is not healthy on version %u of the schema: %s", live->release,
+                 app->schema.version, live->tracker.last.detail);
+        fail(app, why);
     }
 }
 
@@ -299,12 +307,14 @@ void schema_step_leave(struct app *app)
 
 void schema_operation_failed(struct app *app, const char *reason)
 {
-    if (!schema_moving(&app->schema))
-        return;
-    schema_failed(&app->schema, reason, clock_unix_ms());
-    record_schema(app, NULL);
-    log_error("%s: the schema is broken: %s for version %u: %s", app->name, schema_command_name(app->schema.command),
-              app->schema.version, reason);
+    char *failure = app->schema_run.failure;
+    if (schema_moving(&app->schema)) {
+        schema_failed(&app->schema, failure[0] ? failure : reason, clock_unix_ms());
+        record_schema(app, NULL);
+        log_error("%s: the schema is broken: %s for version %u: %s", app->name,
+                  schema_command_name(app->schema.command), app->schema.version, reason);
+    }
+    failure[0] = '\0';
 }
 
 void schema_operation_done(struct app *app)

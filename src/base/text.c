@@ -120,6 +120,20 @@ bool text_copy(char *to, size_t size, const char *from)
     return whole;
 }
 
+void text_shorten(char *to, size_t size, const char *from)
+{
+    if (text_copy(to, size, from))
+        return;
+    size_t length = size - 4;
+    while (length > 0 && from[length] != ' ')
+        length--;
+    for (length = length ? length : size - 4; ((unsigned char)from[length] & 0xc0) == 0x80 && length > 0;)
+        length--; /* not one word fits: not within a character at least */
+    while (length > 0 && strchr(" ;:,", from[length - 1]))
+        length--;
+    memcpy(to + length, "...", 4);
+}
+
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';

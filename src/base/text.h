@@ -37,6 +37,8 @@ bool text_equal(const char *a, const char *b); /* NULL equals NULL only */
 bool text_starts_with(const char *string, const char *prefix);
 /* Copies and terminates; false if it had to cut. */
 bool text_copy(char *to, size_t size, const char *from);
+/* Copies what fits of it for people to read: whole words, and "..." in the place of the others. size is 4 or more. */
+void text_shorten(char *to, size_t size, const char *from);
 /* Removes leading and trailing blanks in place; returns the first non-blank. */
 char *text_trim(char *string);
 /* Decimal digits only, no sign, no blanks, whole string, at most max. */

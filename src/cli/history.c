@@ -11,6 +11,9 @@
 #include <string.h>
 #include <time.h>
 
+static const char history_verbs[] = "deploy, stage, test, switch, rollback, rehearse, failover, schema, stop, start, "
+                                    "remove, lock, unlock, release, served";
+
 enum { LIMIT_MAX = 1000, LABEL_WIDTH = 13, STEP_WIDTH = 16 };
 
 /* --- words ----------------------------------------------------------------------------------------- */
@@ -222,6 +225,21 @@ static bool time_valid(const char *text, uint64_t *unix_ms)
     return since_parse(text, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000, unix_ms);
 }
 
+/* Those that leave entries, as the manual page has them. */
+static bool verb_valid(const char *verb)
+{
+    const char *rest = history_verbs;
+    size_t length = strlen(verb);
+    while (*rest) {
+        size_t word = strcspn(rest, ",");
+        if (word == length && strncmp(rest, verb, length) == 0)
+            return true;
+        rest += word;
+        rest += strspn(rest, ", ");
+    }
+    return false;
+}
+
 /* The exit status if the options are wrong, else EXIT_DONE. */
 static int fill_filter(const struct cli *cli, struct bluegreen_history_filter *filter)
 {
@@ -241,6 +259,9 @@ static int fill_filter(const struct cli *cli, struct bluegreen_history_filter *f
         return cli_misuse(cli, "'bluegreen help' lists the options", "'%s' is no number of history entries (1 to %d)",
                           cli->limit, LIMIT_MAX);
     filter->limit = (unsigned)limit;
+    if (cli->of_verb && !verb_valid(cli->of_verb))
+        return cli_misuse(cli, NULL, "--verb: '%s' is no verb of the history; these are: %s", cli->of_verb,
+                          history_verbs);
     if (cli->count > 1 && !number_valid(cli->arguments[1], INT64_MAX, &filter->sequence))
         return cli_misuse(cli, NULL, "'%s' is no number of an entry, as the history shows it", cli->arguments[1]);
     if (cli->since && !time_valid(cli->since, &filter->since_ms))

@@ -10,6 +10,8 @@
 struct place {
     size_t offset, length;
     uint64_t operation; /* of an entry, or of what belongs to one */
+    bool if_served;     /* an entry: it is wanted if a part of it says that of the release */
+    bool served;        /* a part: it does */
 };
 
 struct places {
@@ -23,7 +25,7 @@ struct search {
     struct places entries, parts;
 };
 
-static int note(struct places *places, const char *content, const char *line, size_t length, uint64_t operation)
+static int note(struct places *places, struct place place)
 {
     if (places->count == places->capacity) {
         size_t capacity = places->capacity ? 2 * places->capacity : 256;
@@ -33,8 +35,7 @@ static int note(struct places *places, const char *content, const char *line, si
         places->items = items;
         places->capacity = capacity;
     }
-    places->items[places->count++] =
-        (struct place){.offset = (size_t)(line - content), .length = length, .operation = operation};
+    places->items[places->count++] = place;
     return 0;
 }
 
@@ -44,11 +45,15 @@ static int look(struct search *search, const char *line, size_t length, struct e
     int result = record_parse(line, length, &record, err);
     if (result < 0)
         return result;
-    if (history_wants(search->filter, &record))
-        result =
-            note(&search->entries, search->content, line, length, record.kind == RECORD_END ? record.operation : 0);
-    else if (history_wants_part(search->filter, &record))
-        result = note(&search->parts, search->content, line, length, record.operation);
+    struct place place = {.offset = (size_t)(line - search->content), .length = length, .operation = record.operation};
+    place.if_served = history_wants_if_served(search->filter, &record);
+    place.served = history_is_served(search->filter, &record);
+    if (place.if_served || history_wants(search->filter, &record)) {
+        place.operation = record.kind == RECORD_END ? record.operation : 0;
+        result = note(&search->entries, place);
+    } else if (history_wants_part(search->filter, &record)) {
+        result = note(&search->parts, place);
+    }
     return result < 0 ? error_errno(err, ENOMEM, "read the history") : 0;
 }
 
@@ -88,6 +93,24 @@ static size_t first_part(const struct places *parts, uint64_t operation)
     return low;
 }
 
+/* Those that are wanted because of what belongs to them are so now or never. */
+static void drop_unserved(struct search *search)
+{
+    const struct places *parts = &search->parts;
+    struct places *entries = &search->entries;
+    size_t count = 0;
+    for (size_t i = 0; i < entries->count; i++) {
+        const struct place *entry = &entries->items[i];
+        bool wanted = !entry->if_served;
+        for (size_t j = first_part(parts, entry->operation);
+             !wanted && j < parts->count && parts->items[j].operation == entry->operation; j++)
+            wanted = parts->items[j].served;
+        if (wanted)
+            entries->items[count++] = *entry;
+    }
+    entries->count = count;
+}
+
 static int visit_place(const struct search *search, const struct place *place, record_visitor *visit, void *context,
                        struct error *err)
 {
@@ -114,9 +137,10 @@ int history_visit(const char *content, size_t length, const struct history_filte
 {
     struct search search = {.filter = filter, .content = content};
     int result = find(&search, length, err);
-    size_t count = search.entries.count;
     if (search.parts.count > 1)
         qsort(search.parts.items, search.parts.count, sizeof *search.parts.items, compare);
+    drop_unserved(&search);
+    size_t count = search.entries.count;
     for (size_t i = count > filter->limit ? count - filter->limit : 0; result == 0 && i < count; i++)
         result = visit_entry(&search, &search.entries.items[i], visit, context, err);
     free(search.entries.items);

@@ -23,13 +23,28 @@ static bool kind_wanted(const struct history_filter *filter, const struct record
     }
 }
 
-bool history_wants(const struct history_filter *filter, const struct record *record)
+static bool wanted_but_for_release(const struct history_filter *filter, const struct record *record)
 {
     uint64_t begun = record->kind == RECORD_INCIDENT ? record->unix_ms : record->begun_unix_ms;
     return kind_wanted(filter, record) && text_wanted(filter->app, record->app) &&
-           text_wanted(filter->release, record->release) && record->unix_ms >= filter->since_unix_ms &&
-           (filter->until_unix_ms == 0 || begun < filter->until_unix_ms) &&
+           record->unix_ms >= filter->since_unix_ms && (filter->until_unix_ms == 0 || begun < filter->until_unix_ms) &&
            (filter->sequence == 0 || record->sequence == filter->sequence);
+}
+
+bool history_wants(const struct history_filter *filter, const struct record *record)
+{
+    return wanted_but_for_release(filter, record) && text_wanted(filter->release, record->release);
+}
+
+bool history_wants_if_served(const struct history_filter *filter, const struct record *record)
+{
+    return record->kind == RECORD_END && record->operation && wanted_but_for_release(filter, record) &&
+           !text_wanted(filter->release, record->release);
+}
+
+bool history_is_served(const struct history_filter *filter, const struct record *record)
+{
+    return record->kind == RECORD_SERVED && text_wanted(filter->release, record->release);
 }
 
 bool history_wants_part(const struct history_filter *filter, const struct record *record)

@@ -14,7 +14,7 @@ enum history_incidents { HISTORY_ALL, HISTORY_INCIDENTS, HISTORY_NO_INCIDENTS };
 
 /* All zero but for the verb is everything. */
 struct history_filter {
-    const char *app, *release; /* NULL or "" = all; a release: one that it is about */
+    const char *app, *release; /* NULL or "" = all; a release: one that it is about, or ends */
     uint64_t since_unix_ms;    /* it ended then or later */
     uint64_t until_unix_ms;    /* it began before then; 0 = no end */
     uint64_t sequence;         /* this one only; 0 = all */
@@ -27,6 +27,10 @@ struct history_filter {
 
 /* Is this an entry that is wanted? What only belongs to one never is. */
 bool history_wants(const struct history_filter *filter, const struct record *record);
+/* It is not, as it is about another release: but it would be if what belongs to it says what the wanted one has served,
+ * because it is the end of that. */
+bool history_wants_if_served(const struct history_filter *filter, const struct record *record);
+bool history_is_served(const struct history_filter *filter, const struct record *record); /* does this say so? */
 /* Does this belong to entries that are wanted? record->operation says to which. */
 bool history_wants_part(const struct history_filter *filter, const struct record *record);
 

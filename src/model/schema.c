@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NUMBERS = 6, VERSIONS = 4, DATE_SIZE = 32 };
+enum { NUMBERS = 6, VERSIONS = 4, DATE_SIZE = 32, WHY_LEAST = 16 /* less of a reason says nothing */ };
 
 static const char *const state_names[SCHEMA_STATES] = {
     [SCHEMA_NONE] = "none",
@@ -216,14 +216,25 @@ static bool half_expanded(const struct schema *schema)
 /* What to do about a command that came to no good end. */
 static int say_broken(const struct schema *schema, const char *app, struct error *err)
 {
-    error_set(err, EPERM, "the schema of %s is broken: %s for version %" PRIu32 " by %s: %.200s", app,
-              schema_command_name(schema->command), schema->version, schema->release, schema->reason);
+    if (!err) /* nobody wants the words */
+        return -EPERM;
+    char what_to_do[WIRE_TEXT_MAX + 1], why[WIRE_TEXT_MAX + 1];
     if (half_expanded(schema))
-        return error_suffix(err,
-                            "; \"bluegreen schema %s check\" confirms it once it is repaired, \"bluegreen schema %s "
-                            "revert\" undoes it",
-                            app, app);
-    return error_suffix(err, "; \"bluegreen schema %s %s\" runs it again", app, schema_command_name(schema->command));
+        snprintf(what_to_do, sizeof what_to_do,
+                 "; \"bluegreen schema %s check\" confirms it once it is repaired, \"bluegreen schema %s revert\" "
+                 "undoes it",
+                 app, app);
+    else
+        snprintf(what_to_do, sizeof what_to_do, "; \"bluegreen schema %s %s\" runs it again", app,
+                 schema_command_name(schema->command));
+    error_set(err, EPERM, "the schema of %s is broken: %s for version %" PRIu32 " by %s", app,
+              schema_command_name(schema->command), schema->version, schema->release);
+    size_t used = strlen(err->text) + strlen(": ") + strlen(what_to_do);
+    if (used + WHY_LEAST <= WIRE_TEXT_MAX) { /* the description has it, too */
+        text_shorten(why, WIRE_TEXT_MAX + 1 - used, schema->reason);
+        error_suffix(err, ": %s", why);
+    }
+    return error_suffix(err, "%s", what_to_do);
 }
 
 static int left_behind(const struct schema *schema, const char *app, const char *release, uint32_t needs,
@@ -393,8 +404,10 @@ void schema_describe(const struct schema *schema, char *text, size_t size)
                  day);
         break;
     case SCHEMA_BROKEN:
-        snprintf(text, size, "broken: %s for version %" PRIu32 " by %s on %s: %.100s",
-                 schema_command_name(schema->command), schema->version, schema->release, day, schema->reason);
+        snprintf(text, size, "broken: %s for version %" PRIu32 " by %s on %s: ", schema_command_name(schema->command),
+                 schema->version, schema->release, day);
+        if (strlen(text) + WHY_LEAST < size)
+            text_shorten(text + strlen(text), size - strlen(text), schema->reason);
         break;
     default:
         snprintf(text, size, "%s: %s for version %" PRIu32 " by %s runs", schema_state_name(schema->state),

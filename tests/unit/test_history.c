@@ -65,6 +65,32 @@ static void test_what_is_wanted(void **state)
     assert_true(history_wants(&failed, &end));
 }
 
+/* What ends the release that is asked for belongs to its history, too. */
+static void test_wanted_for_what_was_served(void **state)
+{
+    struct history_filter filter = {.verb = HISTORY_ANY_VERB, .app = "web", .release = "v1"};
+    struct record end = make(RECORD_END), incident = make(RECORD_INCIDENT), served = make(RECORD_SERVED);
+    assert_false(history_wants(&filter, &end));
+    assert_true(history_wants_if_served(&filter, &end));
+    assert_false(history_wants_if_served(&filter, &incident));
+    assert_false(history_is_served(&filter, &served));
+    strcpy(served.release, "v1");
+    assert_true(history_is_served(&filter, &served));
+    assert_false(history_is_served(&filter, &incident));
+    filter.failed = true;
+    assert_false(history_wants_if_served(&filter, &end));
+    filter.failed = false;
+    filter.app = "api";
+    assert_false(history_wants_if_served(&filter, &end));
+    filter.app = "web";
+    filter.release = "v2";
+    assert_true(history_wants(&filter, &end));
+    assert_false(history_wants_if_served(&filter, &end));
+    filter.release = "v1";
+    end.operation = 0;
+    assert_false(history_wants_if_served(&filter, &end));
+}
+
 static void test_parts(void **state)
 {
     struct history_filter filter = {.verb = HISTORY_ANY_VERB};
@@ -164,7 +190,8 @@ static void test_requests(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_wanted), cmocka_unit_test(test_parts),    cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_what_is_wanted), cmocka_unit_test(test_wanted_for_what_was_served),
+        cmocka_unit_test(test_parts),          cmocka_unit_test(test_steps),
         cmocka_unit_test(test_strange_steps),  cmocka_unit_test(test_requests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -196,6 +196,29 @@ static void test_reasons(void **state)
     assert_non_null(strstr(err.text, "\"bluegreen schema web contract\" runs it again"));
 }
 
+/* It fits into a row and into the status, with what to do, and no word of it is cut. */
+static void test_long_reasons(void **state)
+{
+    struct schema schema = broken(SCHEMA_EXPAND, 2, 1, 1);
+    struct error err = {0};
+    char text[WIRE_TEXT_MAX + 1], what_to_do[] = "\"bluegreen schema web revert\" undoes it";
+    schema.reason[0] = '\0';
+    while (strlen(schema.reason) + 7 < sizeof schema.reason)
+        strcat(schema.reason, "letter ");
+    assert_int_equal(schema_may_expand(&schema, "web", "v3", 3, true, NULL), -EPERM);
+    schema_may_expand(&schema, "web", "v3", 3, true, &err);
+    assert_true(strlen(err.text) <= WIRE_TEXT_MAX);
+    assert_non_null(strstr(err.text, "by v2: letter letter"));
+    assert_non_null(strstr(err.text, "letter...; \"bluegreen schema web check\""));
+    assert_string_equal(err.text + strlen(err.text) - strlen(what_to_do), what_to_do);
+    schema_describe(&schema, text, sizeof text);
+    assert_string_equal(text + strlen(text) - strlen(" letter letter..."), " letter letter...");
+    memset(schema.release, 'v', RELEASE_NAME_MAX);
+    schema.release[RELEASE_NAME_MAX] = '\0';
+    schema_may_expand(&schema, "a-name-of-an-app-so-long-as-can", "v3", 3, true, &err);
+    assert_non_null(strstr(err.text, "vvv; \"bluegreen schema a-name-of-an-app-so-long-as-can check\" confirms"));
+}
+
 /* --- contract and revert, and what is around ---------------------------------------------------------------- */
 
 static const struct schema_around ready = {
@@ -363,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_every_gate_in_every_state),
         cmocka_unit_test(test_no_command_to_expand_with),
         cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_long_reasons),
         cmocka_unit_test(test_contract_waits_for_the_old_release),
         cmocka_unit_test(test_revert_spares_what_needs_it),
         cmocka_unit_test(test_the_journals_words),

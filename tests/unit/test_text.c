@@ -72,6 +72,29 @@ static void test_copy_and_trim(void **state)
     assert_string_equal(text_trim(empty), "");
 }
 
+static void test_shorten(void **state)
+{
+    static const struct {
+        size_t size;
+        const char *from, *to;
+    } cases[] = {
+        {16, "it does not fit", "it does not fit"},
+        {15, "it does not fit", "it does not..."}, /* all that is left of it */
+        {14, "it does not fit", "it does..."},
+        {14, "it failed: it is so", "it failed..."},
+        {8, "indivisible", "indi..."},
+        {8, "abc\xc3\xbc\xc3\xbc\xc3\xbc", "abc..."},
+        {4, "abcd", "..."},
+        {4, "", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char to[32];
+        memset(to, 'x', sizeof to);
+        text_shorten(to, cases[i].size, cases[i].from);
+        assert_string_equal(to, cases[i].to);
+    }
+}
+
 static void test_numbers(void **state)
 {
     uint64_t value = 7;
@@ -220,17 +243,12 @@ static void test_error_texts_are_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text_grows),
-        cmocka_unit_test(test_words),
-        cmocka_unit_test(test_comparing),
-        cmocka_unit_test(test_copy_and_trim),
-        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_suggestions),
-        cmocka_unit_test(test_is_utf8),
-        cmocka_unit_test(test_sanitise),
-        cmocka_unit_test(test_crc32c),
-        cmocka_unit_test(test_error_texts),
-        cmocka_unit_test(test_error_texts_are_cut),
+        cmocka_unit_test(test_text_grows),  cmocka_unit_test(test_words),
+        cmocka_unit_test(test_comparing),   cmocka_unit_test(test_copy_and_trim),
+        cmocka_unit_test(test_shorten),     cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_suggestions), cmocka_unit_test(test_is_utf8),
+        cmocka_unit_test(test_sanitise),    cmocka_unit_test(test_crc32c),
+        cmocka_unit_test(test_error_texts), cmocka_unit_test(test_error_texts_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

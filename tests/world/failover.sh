@@ -28,7 +28,12 @@ ready_failover() {
     agent_start
     bg deploy web v1 >/dev/null
     bg deploy web v2 >/dev/null
-    wait_for 5 is_state blue standby
+    wait_for 5 rests blue
+}
+
+# A standby, also one that is to be frozen: that it is as soon as it is drained.
+rests() {
+    [[ "$(status_of ".zones.$1.state")" = @(standby|frozen) ]]
 }
 
 conf_failover() {

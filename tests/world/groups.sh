@@ -253,6 +253,40 @@ test_a_hook_behind_the_switch_takes_all_back() {
     wait_for 5 grep -q '^back with domain: hook post_switch failed' "$SHARED/told"
 }
 
+step_of_domain() {
+    [ "$(bg status domain --json | jq -r '.operation.step')" = "$1" ]
+}
+
+test_rollback_while_a_hook_behind_the_switch_runs() {
+    ready_hooks post_switch
+    hook_of v2 'exec sleep 4000'
+    stage_all v2
+    bg switch --group shop >"$WORLD/switch" 2>&1 &
+    local switch=$!
+    wait_for 10 step_of_domain post-switch
+    all_serve v2
+    expect_status 0 bg rollback --group shop
+    expect_match 'group shop: 2 apps moved in one transaction' "$OUTPUT"
+    wait "$switch" && fail "the switch says that it is done"
+    expect_match 'domain: switch domain v2: ended in step post-switch, because root' "$(cat "$WORLD/switch")"
+    all_serve v1
+    expect_eq 'true root' "$(last_of domain rollback '"\(.done) \(.who[0:4])"')"
+    expect_eq 1 "$(bg history domain --json | jq '[.entries[] | select(.verb == "rollback")] | length')"
+    pgrep -f 'sleep 4000' && fail "the hook is left"
+    [ ! -e "$SHARED/told" ] || expect_no_match '^domain' "$(cat "$SHARED/told")"
+}
+
+test_rollback_of_one_while_its_hook_behind_the_switch_runs() {
+    ready_hooks post_switch
+    hook_of v2 'exec sleep 4000'
+    stage_all v2
+    bg switch --group shop >"$WORLD/switch" 2>&1 &
+    wait_for 10 step_of_domain post-switch
+    expect_status 0 bg rollback domain
+    serves domain v1
+    serves web v2
+}
+
 test_a_breach_takes_all_back() {
     install -d -m 777 "$SHARED"
     CONF=([domain]="[bake]

@@ -125,22 +125,50 @@ test_filters() {
     expect_eq 'deploy deploy deploy!' "$(verbs_of --verb deploy)"
     expect_eq 'deploy!' "$(verbs_of --failed)"
     expect_eq 'rollback' "$(verbs_of --verb rollback)"
-    expect_eq 'deploy' "$(verbs_of --release v2)"
+    expect_eq 'deploy rollback' "$(verbs_of --release v2)" "what is about it, and what ended it"
+    expect_match 'v2 was live for' "$(bg history web --release v2)"
+    expect_eq 'deploy!' "$(verbs_of --release v3)"
     expect_eq 'deploy' "$(verbs_of --until "@$middle")"
     expect_eq 'deploy rollback' "$(verbs_of --since "@$middle" --no-incidents -n 3 | cut -d' ' -f1-2)"
-    expect_eq 'deploy' "$(verbs_of --release v1 --verb deploy)"
+    expect_eq 'deploy deploy' "$(verbs_of --release v1 --verb deploy)" "its own, and v2's, which ended it"
     # The newest of what is wanted, not what of the newest is wanted.
-    expect_eq 'deploy' "$(verbs_of --verb deploy --release v1 -n 1)"
+    expect_eq v2 "$(bg history web --json --verb deploy --release v1 -n 1 | jq -r '[.entries[].release] | join(" ")')"
+    expect_eq v1 "$(bg history web --json --verb rollback --release v2 -n 1 | jq -r '[.entries[].release] | join(" ")')"
     expect_eq '' "$(verbs_of --incidents --no-incidents 2>/dev/null || :)"
     expect_eq '' "$(verbs_of --failed --verb rollback)"
     expect_match 'nothing like that' "$(bg history web --release v9)"
     expect_match 'nothing like that' "$(bg history web 999999)"
     expect_status 2 bg history web --verb explode
+    expect_match "'explode' is no verb of the history" "$OUTPUT"
+    expect_match 'deploy, .*rollback, .*failover, .*served' "$OUTPUT"
+    local verb
+    for verb in deploy stage test switch rollback rehearse failover schema stop start remove lock unlock release served; do
+        expect_status 0 bg history web --verb "$verb"
+    done
+    # Nobody has heard of it: a slip of the pen is not an app to which nothing has happened.
+    expect_status 1 bg history wbe
+    expect_match 'there is no app wbe; its configuration would be .*/apps/wbe.conf' "$OUTPUT"
+    expect_status 1 bg history wbe --failed
+    web_conf api 81
+    bg reload
+    expect_match 'nothing has been done yet' "$(bg history api)"
     expect_status 2 bg history web --since yesterday-or-so
     expect_status 2 bg history web --since 1h --until 2h
     expect_status 2 bg history web x
     expect_status 2 bg history --incidents --no-incidents
     expect_status 2 bg status --failed
+}
+
+# The history of an app outlives it.
+test_of_a_removed_app() {
+    ready_web
+    bg deploy web v1
+    bg remove web --force --yes
+    rm "$WORLD/etc/apps/web.conf"
+    bg reload
+    expect_status 1 bg status web
+    expect_eq 'deploy remove' "$(verbs_of)"
+    expect_match 'nothing like that' "$(bg history web --failed)"
 }
 
 # --- what was served --------------------------------------------------------------------------------------------------

@@ -380,6 +380,56 @@ test_abort() {
     wait_for 5 no_sleepers
 }
 
+rolled_back() { # VERB N: the Nth rollback
+    wait "$pid" && fail "$1 says that it is done"
+    expect_eq v1 "$(release_seen)" "what is live"
+    expect_match "$1 web v2: ended in step post-switch, because root.* asked for a rollback" "$(cat "$WORLD/out")"
+    expect_match '^ended in step post-switch, because root' "$(history_reason "$1")"
+    expect_eq false "$(bg history web --json | jq "[.entries[] | select(.verb == \"$1\")] | last | .done")"
+    expect_eq "$2" "$(bg history web --json | jq '[.entries[] | select(.verb == "rollback" and .done)] | length')"
+    expect_match '^root' "$(bg history web --json | json '[.entries[] | select(.verb == "rollback")] | last | .who')"
+    wait_for 5 no_sleepers
+    expect_no_match '^bad' "$(status_of .zones.green.detail)"
+    expect_no_match on_failure "$(notes)" "somebody has decided, nothing has failed"
+}
+
+# The switch has happened: the hook behind it keeps nobody from the way back, also where it bakes.
+test_rollback_while_post_switch_runs() {
+    local place pid n=0
+    ready_hooks
+    hook_script hang 'sleep 4002'
+    for place in '' 'host: '; do
+        configure '[hooks]' "$(HOOK post_switch hang "$place")" "$(HOOK on_failure plain)" '[bake]' 'time = 5m'
+        bg deploy web v2 >"$WORLD/out" 2>&1 &
+        pid=$!
+        wait_for 10 some_sleepers 1
+        expect_eq v2 "$(release_seen)" "what is live"
+        expect_status 0 bg rollback web
+        rolled_back deploy $((n += 1))
+        expect_eq false "$(bg status web --json | jq '.bake != null')" "there is a bake"
+        wait_for 10 is_state green standby
+        bg switch web >"$WORLD/out" 2>&1 &
+        pid=$!
+        wait_for 10 some_sleepers 1
+        expect_status 0 bg rollback web
+        rolled_back switch $((n += 1))
+    done
+}
+
+# There is nothing to go back to, so what was switched to stays, and its hook goes on.
+test_rollback_behind_the_first_switch() {
+    ready_hooks
+    bg remove web --force >/dev/null
+    hook_script hang 'sleep 4002'
+    configure '[hooks]' "$(HOOK post_switch hang)"
+    bg deploy web v2 >/dev/null 2>&1 &
+    wait_for 10 some_sleepers 1
+    expect_status 1 bg rollback web
+    expect_match 'there is nothing to switch to' "$OUTPUT"
+    some_sleepers 1 || fail "the hook was ended"
+    expect_eq post-switch "$(status_of .operation.step)"
+}
+
 # There is nothing to go back to, so what was switched to stays.
 test_abort_behind_the_first_switch() {
     ready_hooks

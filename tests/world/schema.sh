@@ -227,6 +227,49 @@ test_no_failover_past_a_contract() {
     expect_eq green "$(status_of .live)"
 }
 
+# All hooks are told of the change, those that ran before there was any, too.
+test_what_other_hooks_are_told() {
+    local name
+    ready_schema
+    command_install v1 told <<<''
+    command_install v2 told <<<''
+    with_commands 0 '[hooks]' "pre_start = $WORLD/srv/web/%r/bin/told" "on_rollback = $WORLD/srv/web/%r/bin/told"
+    for name in expand check contract revert; do
+        command_install v1 "$name" <<<''
+    done
+    bg deploy web v1 >/dev/null
+    expect_eq 'pre_start 0 0;' "$(notes)"
+    with_commands 1 '[hooks]' "pre_start = $WORLD/srv/web/%r/bin/told" "post_switch = $WORLD/srv/web/%r/bin/told"
+    bg deploy web v2 >/dev/null
+    expect_eq 'pre_start 0 0;expand 0 1;check 0 1;pre_start 0 1;post_switch 0 1;' "$(notes)"
+    bg rollback web >/dev/null
+    wait_for 5 grep -q '^on_rollback 0 1 ' "$SOCKET/notes"
+    # Nothing needs it any more: v1 takes the place of v2.
+    with_commands 0 '[hooks]' "pre_start = $WORLD/srv/web/%r/bin/told"
+    bg deploy web v1 --force >/dev/null
+    wait_for 5 is_state green standby
+    bg schema web revert --force >/dev/null
+    expect_match 'pre_start 0 1;revert 1 0;$' "$(notes)"
+    bg stage web v1 >/dev/null
+    expect_match 'pre_start 0 0;$' "$(notes)"
+}
+
+# It is told in whole words, and what to do is told whole, wherever it is told.
+test_a_failing_expand_with_much_to_say() {
+    ready_schema
+    command_install v2 expand <<<'printf "several %.0s" {1..60}; exit 3'
+    expect_status 1 bg deploy web v2
+    expect_match 'expand failed: exit status 3: (several )+several\.\.\.; "bluegreen schema web status" says what can be done' "$OUTPUT"
+    local reason text
+    reason=$(bg history web --json | json '[.entries[] | select(.verb == "deploy")] | last | .reason')
+    expect_match '^\[schema\] expand failed: .*; "bluegreen schema web status" says what can be done$' "$reason"
+    text=$(bg schema web status)
+    echo "$text"
+    expect_match 'broken: expand for version 1 by v2 on .*: (several )+several\.\.\.' "$text"
+    expect_no_match 'says what' "$text"
+    expect_match 'several\.\.\.; "bluegreen schema web check" confirms .*, "bluegreen schema web revert" undoes it' "$text"
+}
+
 test_a_failing_expand() {
     ready_schema
     command_install v2 expand <<<'sql "alter table people add column full_name text"; echo "disk is full"; exit 3'

@@ -96,13 +96,30 @@ test_one_that_was_bad_stays_for_a_look() {
     expect_match 'bad: ' "$(status_of .zones.green.detail)"
 }
 
+is_verdict() {
+    [ "$(status_of ".zones.$1.verdict")" = "$2" ]
+}
+
 test_not_while_what_is_live_fails() {
     ready_standby 2s
     kill -STOP "$(status_of .zones.green.pid)"
     sed -i 's|^interval.*|&\ntimeout = 200ms|' "$WORLD/etc/apps/web.conf"
     bg reload >/dev/null
-    sleep 4
-    expect_eq unhealthy "$(status_of .zones.green.verdict)"
+    wait_for 15 is_verdict green unhealthy # the probe that was under way has the former timeout
+    sleep 2
+    expect_eq standby "$(status_of .zones.blue.state)"
+    kill -CONT "$(status_of .zones.green.pid)"
+    wait_for 8 gone
+}
+
+# It hangs, and its last verdict is still good: the probe that would tell waits for an answer.
+test_not_while_what_is_live_hangs() {
+    ready_standby 1s
+    kill -STOP "$(status_of .zones.green.pid)"
+    sed -i 's|^interval.*|&\ntimeout = 20s|' "$WORLD/etc/apps/web.conf"
+    bg reload >/dev/null
+    sleep 3.5
+    expect_eq healthy "$(status_of .zones.green.verdict)"
     expect_eq standby "$(status_of .zones.blue.state)"
     kill -CONT "$(status_of .zones.green.pid)"
     wait_for 8 gone
