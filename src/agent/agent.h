@@ -74,6 +74,7 @@ struct agent {
     struct prober *prober;
     struct list apps, requests, clients, commands;
     struct list diffs, digests;       /* diff.c, digests.c */
+    struct list status_sendings;      /* status_sending.c */
     struct checkup *checkup;          /* doctor.c: one that runs, or NULL */
     struct list waiters;              /* waiting.c */
     struct turns turns;               /* queue.c */
@@ -594,7 +595,11 @@ int api_role_start(struct agent *agent, struct error *err);
 void api_role_watch(struct agent *agent);
 void api_role_end(struct agent *agent); /* waits some moments at most */
 void status_fill(struct app *app, struct wire_status *status);
-void handle_history(const struct asked *asked); /* history.c */
+/* status_sending.c: of one app, or, NULL, of all. */
+void handle_status(const struct asked *asked, struct app *app);
+void status_app_goes(struct app *app);
+void status_client_gone(struct agent *agent, uint64_t client); /* 0: all of them are */
+void handle_history(const struct asked *asked);                /* history.c */
 
 /* --- serving.c: how long a release is live, and what it serves ---------------------------------- */
 /* For zones.c: the zone is live from now on; it is not any more; its kernel side is about to go. */

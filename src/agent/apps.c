@@ -93,6 +93,7 @@ void app_free(struct app *app)
     requests_end(app, WAIT_OPERATION, RESULT_FAILED, NULL, "the agent is going down");
     requests_end(app, WAIT_DRAIN, RESULT_FAILED, NULL, "the agent is going down");
     requests_end(app, WAIT_BAKE, RESULT_FAILED, NULL, "the agent is going down; the bake goes on when it is back");
+    status_app_goes(app);
     changed(app->agent);
     group_left(app->operation.group, app);
     releases_dispose(app);

@@ -118,6 +118,7 @@ void requests_of_client_gone(struct agent *agent, uint64_t client)
     releases_client_gone(agent, client);
     waiters_client_gone(agent, client);
     diffs_client_gone(agent, client);
+    status_client_gone(agent, client);
     doctor_client_gone(agent, client);
 }
 
@@ -185,21 +186,6 @@ static void begin(const struct asked *asked, struct app *app)
 }
 
 /* --- verbs that are no operations ------------------------------------------------------------------ */
-
-static void handle_status(const struct asked *asked, struct app *one)
-{
-    static struct wire_status status; /* 12 KiB: not for the stack */
-    struct app *app;
-    list_for_each(app, &asked->agent->apps, link)
-    {
-        if (one && app != one)
-            continue;
-        status_fill(app, &status);
-        client_send(asked->agent, &status, asked->request->header.client, asked->request->header.request, WIRE_STATUS,
-                    sizeof status);
-    }
-    answer(asked, RESULT_DONE, "");
-}
 
 static void join_lines(const struct words *lines, struct text *text)
 {

@@ -190,6 +190,7 @@ static void close_all(struct agent *agent)
     commands_close(agent);
     waiting_dispose(agent);
     diffs_dispose(agent);
+    status_client_gone(agent, 0);
     doctor_dispose(agent);
     list_for_each(app, &agent->apps, link) app_free(app);
     loop_remove_fd(agent->listen_source);
@@ -226,6 +227,7 @@ static void agent_init(struct agent *agent, const struct agent_options *options)
     list_init(&agent->commands);
     list_init(&agent->waiters);
     list_init(&agent->diffs);
+    list_init(&agent->status_sendings);
     list_init(&agent->digests);
     list_init(&agent->api.lost);
 }

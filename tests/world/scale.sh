@@ -73,6 +73,29 @@ test_thousand_apps() {
     expect_eq blue "$(live_in_kernel a500)"
 }
 
+# The agent itself: what it says of all of them comes in portions, and clients that go in the middle leave nothing behind.
+test_status_of_a_thousand_apps() {
+    local app i
+    world_net
+    web_conf web 80
+    release_install web v1
+    for ((app = 1; app < APPS; app++)); do
+        printf '[app]\nname = a%d\nuser = web\nrun = %s\n[ports]\nhttp = %d -> 8080/tcp\n' "$app" "$WORLD/srv/web/%r/bin/web" \
+            $((1000 + app)) >"$WORLD/etc/apps/a$app.conf"
+    done
+    milliseconds agent_start
+    echo "start with $APPS configured apps: $TOOK ms" >&2
+    bg deploy web v1 >/dev/null
+    for ((i = 0; i < 3; i++)); do
+        timeout 0.05 "$BUILD/bluegreen" --socket "$WORLD/run/control.sock" status >/dev/null 2>&1 || :
+    done
+    milliseconds bg status --json >"$WORLD/status"
+    echo "status of all: $TOOK ms" >&2
+    expect_eq "$APPS" "$(jq '[.apps[].name] | unique | length' "$WORLD/status")"
+    expect_eq running "$(jq -r '.apps[] | select(.name == "web").state' "$WORLD/status")"
+    ! grep 'api role' "$WORLD/agent.log" || fail "the api role did not stand it"
+}
+
 # Marks: the number of the zone, and the highest bit for UDP that moves.
 test_full_connection_tracking() {
     local room
