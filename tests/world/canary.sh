@@ -232,7 +232,7 @@ test_fence_is_open_meanwhile() {
     ready_web '[drain]' 'timeout = 6s' 'nudge = no' '[egress]' 'standby = closed'
     bg deploy web v1 >/dev/null
     bg stage web v2 >/dev/null
-    background socat TCP4-LISTEN:7000,fork,reuseaddr SYSTEM:'echo reached'
+    background socat TCP4-LISTEN:7000,fork,reuseaddr SYSTEM:'read -r line; echo reached'
     wait_for 5 reaches blue
     ! reaches green || fail "the staged release reaches what it must not"
     bg switch web --canary 99% >/dev/null
