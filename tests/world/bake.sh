@@ -62,6 +62,7 @@ rests() {
 expect_switched_back() {
     wait_for "${2:-10}" answers v1
     wait_for 5 baking false
+    wait_for 10 nothing_runs
     expect_eq blue "$(status_of .live)"
     expect_eq 'bluegreen (bake)' "$(last_of rollback .who)"
     expect_match "$1" "$(last_of rollback .reason)" "history"

@@ -67,6 +67,7 @@ failovers() {
 # v1 is live again because of this.
 expect_failed_over() {
     wait_for "${2:-10}" answers v1
+    wait_for 10 nothing_runs # its hook, behind the switch
     expect_eq blue "$(status_of .live)"
     expect_eq 'bluegreen (failover)' "$(last_of failover .who)"
     expect_match "v2 fails: .*$1" "$(last_of failover .reason)" "history"

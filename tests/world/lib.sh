@@ -198,6 +198,10 @@ status_of() {
     bg status web --json | json "$1"
 }
 
+nothing_runs() {
+    status_of '.operation == null' >/dev/null
+}
+
 is_state() {
     [ "$(status_of ".zones.$1.state")" = "$2" ]
 }
