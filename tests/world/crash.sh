@@ -101,18 +101,18 @@ lives_again() {
 
 # Restarts are counted for as long as the zone is there: a new agent asks when they were.
 test_a_new_agent_does_not_take_a_past_for_a_loop() {
-    ready_crash '[restart]' 'delay = 100ms' 'max_delay = 100ms' 'limit = 3' 'window = 2s'
+    ready_crash '[restart]' 'delay = 100ms' 'max_delay = 100ms' 'limit = 3' 'window = 4s'
     bg deploy web v1
     local i
     for i in 1 2 3 4 5; do
-        sleep 1.1
+        sleep 2.1
         end_app blue
         wait_for 5 lives_again "$i"
     done
     in_crash_loop blue false || fail "too few for a loop, and yet it is one"
     agent_kill9
     agent_start
-    in_crash_loop blue false || fail "the new agent takes five exits in six seconds for three in two"
+    in_crash_loop blue false || fail "the new agent takes five exits in ten seconds for three in four"
     expect_eq 5 "$(status_of .zones.blue.restarts)"
     for i in 6 7 8; do
         end_app blue
