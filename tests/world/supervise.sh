@@ -370,16 +370,16 @@ test_watchdog() {
     script app <<'EOS'
 trap 'echo "got ABRT" >>said; exit 0' ABRT
 ./notify READY=1
-for i in 1 2 3 4 5 6; do ./notify WATCHDOG=1; sleep 0.1; done
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do ./notify WATCHDOG=1; sleep 0.1; done
 echo "no more" >>said
 while :; do sleep 0.05; done
 EOS
     shim "$CGROUP"
-    start - notify restart=1 watchdog_ms=300 -- "$WORLD/app/app"
-    wait_for 3 said 'no more'
+    start - notify restart=1 watchdog_ms=1000 -- "$WORLD/app/app"
+    wait_for 10 said 'no more'
     ! said 'got ABRT' || fail "it was ended while it was heard of"
     # It ends with success, and yet it is a failure.
-    says '^exited - .*exit=code:0 .*hits=1 ' wait 3 exited
+    says '^exited - .*exit=code:0 .*hits=1 ' wait 5 exited
     said 'got ABRT'
     expect_match 'main: the watchdog ends it' "$(cat "$LOG")" "the log"
     says '^running - .*restarts=1 .*hits=1 ' wait 3 running
