@@ -220,6 +220,15 @@ int canary_take_back(struct app *app, const char *asker, struct error *err)
 
 /* --- what is watched ----------------------------------------------------------------------------------- */
 
+/* Somebody is about to give it more, or all: not what was found bad meanwhile, unless they insist. */
+static void stop_raising(struct app *app, const struct app_zone *zone, const char *why)
+{
+    const struct operation *operation = &app->operation;
+    if (operation_running(app) && operation->verb == VERB_SWITCH && operation->target == zone->colour &&
+        !operation_insists(app))
+        operation_event(app, EVENT_BAD, why);
+}
+
 /* Loud, and in the history; the release stays where it is, for a look. */
 static void give_up(struct app *app)
 {
@@ -243,6 +252,7 @@ static void give_up(struct app *app)
     progress(app, zone->colour, "share", "%s", text);
     if (hook_configured(live, HOOK_ON_ROLLBACK))
         hook_run(live, HOOK_ON_ROLLBACK, text, NULL, NULL);
+    stop_raising(app, zone, text);
 }
 
 static void look(struct app *app)

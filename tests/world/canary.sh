@@ -213,6 +213,33 @@ test_breach_takes_it_back() {
     expect_match 'v2 is bad: ' "$(cat "$WORLD/said")"
 }
 
+# Found bad while somebody is about to raise it or to give it all, which then does not happen.
+test_breach_while_it_is_raised() {
+    local share
+    ready_web '[drain]' 'timeout = 2s'
+    bg deploy web v1 >/dev/null
+    printf '#!/bin/sh\nexec sleep "$(cat %s)"\n' "$WORLD/srv/web/v2/pause" >"$WORLD/srv/web/v2/bin/pre"
+    chmod 755 "$WORLD/srv/web/v2/bin/pre"
+    echo 0 >"$WORLD/srv/web/v2/pause"
+    printf '[hooks]\npre_switch = %s\n' "$WORLD/srv/web/%r/bin/pre" >>"$WORLD/etc/apps/web.conf"
+    bg stage web v2 >/dev/null
+    for share in '--canary 60%' ''; do
+        echo 0 >"$WORLD/srv/web/v2/pause"
+        bg switch web --canary 20% >/dev/null
+        echo 20 >"$WORLD/srv/web/v2/pause"
+        # shellcheck disable=SC2086 # two words, or none
+        bg switch web $share >"$WORLD/said" 2>&1 &
+        wait_for 5 grep -q 'hook pre_switch of v2 runs' "$WORLD/said"
+        kill -9 "$(status_of .zones.green.pid)"
+        ! wait $! || fail "a bad release was given more"
+        expect_match 'the canary v2 is taken back from 20%: 1 exit or restart' "$(tail -n 1 "$WORLD/said")"
+        expect_eq null "$(bg status web --json | jq -c .canary)"
+        expect_only blue
+        expect_match 'bad: 1 exit or restart' "$(status_of .zones.green.detail)"
+        bg stage web v2 --yes >/dev/null
+    done
+}
+
 test_sickness_takes_it_back() {
     ready_web '[drain]' 'timeout = 1s'
     sed -i 's|^interval = 200ms|&\ntimeout = 200ms\nfailures = 2|' "$WORLD/etc/apps/web.conf"
