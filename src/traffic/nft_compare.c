@@ -65,14 +65,20 @@ static bool filled_in(const char *word, const char *before)
            !strcmp(word, "addr_max") || !strcmp(word, "proto_max") || !strcmp(word, "reg");
 }
 
-/* A counter differs all the time. */
+/* A counter differs all the time, and the name of one goes to the kernel without its end, behind which libnftnl reads on.
+ */
+static bool counts(const char *name)
+{
+    return !strcmp(name, "counter") || !strcmp(name, "objref");
+}
+
 static int add_expr(struct nftnl_expr *expr, void *context)
 {
     char text[512] = "", before[128] = "";
     const char *name = nftnl_expr_get_str(expr, NFTNL_EXPR_NAME);
     bool lookup = !strcmp(name, "lookup");
     text_addf(context, "[ %s", name);
-    if (strcmp(name, "counter") != 0)
+    if (!counts(name))
         nftnl_expr_snprintf(text, sizeof text, expr, NFTNL_OUTPUT_DEFAULT, 0);
     for (char *rest = text, *word; (word = strtok_r(NULL, " ", &rest));) {
         bool left_out = filled_in(word, before) || (lookup && !strcmp(word, "0x0"));

@@ -84,6 +84,25 @@ found_and_mended() {
     nothing_of "$id"
 }
 
+# The fences' chains, of both zones and with names of any length, are as they were made.
+test_doctor_fences() {
+    local name
+    world_net
+    for name in web webs; do
+        web_conf "$name" "8${#name}" '[egress]' 'standby = closed'
+        release_install "$name" v1
+        release_install "$name" v2
+    done
+    agent_start
+    for name in web webs; do
+        bg deploy "$name" v1 >/dev/null
+        bg stage "$name" v2 >/dev/null
+        SAID=$(bg doctor --json) || :
+        nothing_of table
+    done
+    nft list table inet bluegreen | grep -q 'counter name "fenced.webs.green"'
+}
+
 test_doctor_forwarding() {
     ready
     echo 0 >/proc/sys/net/ipv4/ip_forward
