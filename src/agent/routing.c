@@ -182,20 +182,6 @@ int routing_switch(struct app *app, enum colour to, struct transaction *transact
     return result < 0 ? error_prefix(err, "%s: switch to %s", app->name, colour_name(to)) : 0;
 }
 
-int routing_hold(struct app *app, int zone, struct transaction *transaction, struct error *err)
-{
-    int former = app->held;
-    enum colour to = zone >= 0 ? (enum colour)zone : (enum colour)app->live;
-    app->held = zone;
-    int result = routing_apply(app->agent, transaction, err);
-    if (result < 0) {
-        app->held = former;
-        return error_prefix(err, "%s: send new connections to %s", app->name, colour_name(to));
-    }
-    release_flows(app, (int)colour_other(to), to);
-    return 0;
-}
-
 /* Whoever serves the ports now, a process of the host's perhaps, gets what would still come to a zone that goes. */
 static void forget_flows(struct app *app, enum colour colour)
 {
@@ -214,6 +200,21 @@ void routing_zone_gone(struct app_zone *zone)
             return;
         }
     }
+}
+
+int routing_hold(struct app *app, int zone, struct transaction *transaction, struct error *err)
+{
+    int former = app->held;
+    enum colour to = zone >= 0 ? (enum colour)zone : (enum colour)app->live;
+    app->held = zone;
+    int result = routing_apply(app->agent, transaction, err);
+    if (result < 0) {
+        app->held = former;
+        return error_prefix(err, "%s: send new connections to %s", app->name, colour_name(to));
+    }
+    release_flows(app, (int)colour_other(to), to);
+    routing_zone_gone(zone_of(app, colour_other(to))); /* it will not run: flows that would be kept end there */
+    return 0;
 }
 
 int routing_unpublish(struct app *app, struct error *err)

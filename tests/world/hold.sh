@@ -176,6 +176,23 @@ test_what_it_connects_to_answers() {
     expect_match 'default via .* src fd00:b9::6' "$(ip -n bg-web-green -6 route)"
 }
 
+# Flows that stay where they are at another switch would stay where nothing runs.
+test_kept_flows_move() {
+    local said
+    ready_hold
+    sed -i 's|^dns = 53 .*|& keep|' "$WORLD/etc/apps/web.conf"
+    bg deploy web v2 >/dev/null
+    on_client "$TOOLS/udpload" --json --duration 4 --to 203.0.113.10:53 --steady 2 --rate 20 --timeout 9000 \
+        --max-lost 8 >"$WORLD/said" &
+    sleep 0.5
+    bg deploy web v3 >/dev/null
+    sleep 0.5
+    bg rollback web >/dev/null
+    wait $! || fail "$(cat "$WORLD/said")"
+    expect_eq 'v2 v3' "$(jq -r '.releases | keys | join(" ")' "$WORLD/said")"
+    never_two
+}
+
 # What idles is cut when its share of the time is over.
 test_idle_connection() {
     ready_hold 'hold_max = 6s'
