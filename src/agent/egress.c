@@ -20,6 +20,8 @@ static bool serves(const struct app_zone *zone)
 {
     const struct app *app = zone->app;
     bool its_turn = app->live == (int)zone->colour || app->held == (int)zone->colour; /* clients wait for it */
+    if (zone->closing)                                                                /* the last of what it served */
+        return app->live == (int)zone->colour;
     return (app->state == APP_RUNNING && (its_turn || canary_runs(app))) || zone->state == ZONE_LIVE ||
            zone->state == ZONE_DRAINING || (zone->drain.timer && !zone->drain.passive);
 }

@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The live zone keeps its rules while it is being rebuilt: its addresses do not change. */
+/* The live zone keeps its rules while it is being rebuilt: its addresses do not change. One with a fence keeps them
+ * until nothing runs in it: what an app does when it is stopped is not less than what it did before. */
 static bool zone_routable(const struct app_zone *zone)
 {
-    return zone->service && ((zone->kernel && !zone->closing) || zone->state == ZONE_LIVE);
+    bool there = zone->kernel && (!zone->closing || (zone->service && egress_fences(&zone->service->egress)));
+    return zone->service && (there || zone->state == ZONE_LIVE);
 }
 
 static int fill_ports(const struct service *service, struct ruleset_zone *out, struct error *err)

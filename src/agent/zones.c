@@ -76,7 +76,12 @@ static void forget_content(struct app_zone *zone)
 static void zone_closed(struct app_zone *zone)
 {
     drain_stop(zone, NULL); /* a watch that a client asked for: nothing is open any more */
+    struct error err = {0};
+    bool fenced = zone->closing && zone->service && egress_fences(&zone->service->egress);
     remove_kernel_side(zone);
+    if (fenced && routing_apply(zone->app->agent, NULL, &err) < 0)
+        log_error("%s/%s: take its fence out of the rule set: %s", zone->app->name, colour_name(zone->colour),
+                  err.text);
     if (zone->state == ZONE_ABSENT || zone->state == ZONE_FAILED)
         forget_content(zone);
     log_info("%s/%s: gone", zone->app->name, colour_name(zone->colour));

@@ -380,4 +380,45 @@ made_again() {
     [ "$(status_of '[.zones[].shim_pid] | index('"$1"')')" = null ] && [ "$now" != null ]
 }
 
+# An app that takes its time to end is kept from the same as before, but for what was live and not fenced.
+test_fence_stands_until_nothing_runs() {
+    local release
+    ready_web '[egress]' 'standby = closed'
+    for release in v1 v2; do
+        # shellcheck disable=SC2016 # for the program
+        printf '#!/bin/bash\ntrap "sleep 3; exit 0" TERM\n"${0%%slow}web" "$@" &\nwait\nsleep 3\n' \
+            >"$WORLD/srv/web/$release/bin/slow"
+        chmod 755 "$WORLD/srv/web/$release/bin/slow"
+    done
+    sed -i 's|/bin/web --port|/bin/slow --port|; s|^user = web|&\nstop_timeout = 8s|' "$WORLD/etc/apps/web.conf"
+    background socat TCP4-LISTEN:7000,fork,reuseaddr SYSTEM:'read -r line; echo reached'
+    bg deploy web v1 >/dev/null
+    bg stage web v2 >/dev/null
+    bg abort web >/dev/null
+    sleep 0.3
+    ! is_let_through green || fail "what was staged reaches outside while it is stopped"
+    wait_for 8 is_state green absent
+    wait_for 8 no_fence_of green
+    bg stop web >/dev/null &
+    sleep 0.5
+    is_let_through blue || fail "what was live is fenced while it is stopped"
+    wait $!
+    no_fence_of blue
+    sed -i 's|^standby = closed|policy = closed|' "$WORLD/etc/apps/web.conf"
+    bg reload >/dev/null
+    bg start web >/dev/null
+    bg stop web >/dev/null &
+    sleep 0.5
+    ! is_let_through blue || fail "a closed policy is open while the app is stopped"
+    wait $!
+}
+
+is_let_through() {
+    [ "$(echo | timeout 5 ip netns exec "bg-web-$1" socat -t 3 - TCP4:203.0.113.10:7000 2>/dev/null)" = reached ]
+}
+
+no_fence_of() {
+    ! nft list chain inet bluegreen "fence.web.$1" >/dev/null 2>&1
+}
+
 run_tests
