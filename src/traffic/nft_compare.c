@@ -65,8 +65,8 @@ static bool filled_in(const char *word, const char *before)
            !strcmp(word, "addr_max") || !strcmp(word, "proto_max") || !strcmp(word, "reg");
 }
 
-/* A counter differs all the time, and the name of one goes to the kernel without its end, behind which libnftnl reads on.
- */
+/* A counter differs all the time, and the name of one goes to the kernel without its end, behind which libnftnl reads
+ * on. */
 static bool counts(const char *name)
 {
     return !strcmp(name, "counter") || !strcmp(name, "objref");

@@ -218,6 +218,7 @@ test_breach_while_it_is_raised() {
     local share
     ready_web '[drain]' 'timeout = 2s'
     bg deploy web v1 >/dev/null
+    # shellcheck disable=SC2016 # for the program
     printf '#!/bin/sh\nexec sleep "$(cat %s)"\n' "$WORLD/srv/web/v2/pause" >"$WORLD/srv/web/v2/bin/pre"
     chmod 755 "$WORLD/srv/web/v2/bin/pre"
     echo 0 >"$WORLD/srv/web/v2/pause"

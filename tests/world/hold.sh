@@ -178,7 +178,6 @@ test_what_it_connects_to_answers() {
 
 # Flows that stay where they are at another switch would stay where nothing runs.
 test_kept_flows_move() {
-    local said
     ready_hold
     sed -i 's|^dns = 53 .*|& keep|' "$WORLD/etc/apps/web.conf"
     bg deploy web v2 >/dev/null
