@@ -117,12 +117,13 @@ static int begin(struct app_zone *zone, bool passive)
     struct loop_timer *timer = loop_timer_new(loop, on_drain_timer, zone);
     if (!timer)
         return -ENOMEM;
+    uint64_t now = clock_monotonic_ms(); /* not the loop's: the switch was a while after that, and clients have it all */
     zone->drain = (struct drain){.timer = timer,
                                  .passive = passive,
                                  .operation = zone->app->operation.number,
-                                 .begun_ms = clock_monotonic_ms(),
-                                 .operation_ms = loop_now_ms(loop),
-                                 .deadline_ms = loop_now_ms(loop) + zone->service->drain_timeout_ms,
+                                 .begun_ms = now,
+                                 .operation_ms = now,
+                                 .deadline_ms = now + zone->service->drain_timeout_ms,
                                  .timeout_ms = zone->service->drain_timeout_ms,
                                  .nudged_before = zone->kernel ? zone_nudged(zone->kernel) : 0};
     loop_timer_arm(timer, 0);
