@@ -34,12 +34,19 @@ static void send_entry(struct telling *telling)
     telling->begun = false;
 }
 
+static uint64_t duration_of(const struct record *record)
+{
+    if (record->kind == RECORD_END && record->ms > 0)
+        return record->ms;
+    return record->unix_ms > record->begun_unix_ms ? record->unix_ms - record->begun_unix_ms : 0;
+}
+
 static void fill_entry(const struct record *record, struct wire_history *entry)
 {
     *entry = (struct wire_history){
         .sequence = record->sequence,
         .begun_unix_ms = record->begun_unix_ms,
-        .duration_ms = record->unix_ms > record->begun_unix_ms ? record->unix_ms - record->begun_unix_ms : 0,
+        .duration_ms = duration_of(record),
         .verb = (uint8_t)record->verb,
         .from = record->from,
         .to = record->to,

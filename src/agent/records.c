@@ -155,6 +155,7 @@ void record_end(struct app *app, bool done, const char *reason)
     fill_operation(app, &record);
     fill_receipt(&app->operation, &record);
     record.begun_unix_ms = app->operation.begun_unix_ms;
+    record.ms = clock_monotonic_ms() - app->operation.begun_ms;
     record.done = done;
     text_copy(record.reason, sizeof record.reason,
               reason                     ? reason

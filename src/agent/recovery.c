@@ -151,6 +151,13 @@ static void undo_staging(struct app *app, enum colour target)
     record_zone(zone);
 }
 
+/* When the operation began, by the monotonic clock: below zero, modulo, if the host was booted since then. */
+static uint64_t begun_ms_of(uint64_t begun_unix_ms)
+{
+    uint64_t now = clock_unix_ms();
+    return clock_monotonic_ms() - (now > begun_unix_ms ? now - begun_unix_ms : 0);
+}
+
 static void restore_operation(struct app *app, const struct folded_app *folded)
 {
     const struct record *operation = &folded->operation;
@@ -159,7 +166,7 @@ static void restore_operation(struct app *app, const struct folded_app *folded)
                                         .target = (enum colour)operation->to,
                                         .from = operation->from,
                                         .begun_unix_ms = operation->unix_ms,
-                                        .begun_ms = clock_monotonic_ms()};
+                                        .begun_ms = begun_ms_of(operation->unix_ms)};
     text_copy(app->operation.release, sizeof app->operation.release, operation->release);
     text_copy(app->operation.who, sizeof app->operation.who, operation->who);
     if (operation->verb == VERB_ROLLBACK && folded->bake.until_unix_ms && (int)folded->bake.zone == operation->from)

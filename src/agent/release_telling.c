@@ -180,6 +180,7 @@ static void record_end_of(const struct release_job *job, const char *text)
     record_init(&record, RECORD_END, job->app->name);
     record.verb = VERB_RELEASE;
     record.begun_unix_ms = job->begun_unix_ms;
+    record.ms = clock_monotonic_ms() - job->begun_ms;
     record.done = !job->failure[0];
     text_copy(record.release, sizeof record.release, job->release);
     text_copy(record.who, sizeof record.who, job->who);

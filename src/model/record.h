@@ -20,8 +20,8 @@ enum record_kind {
     RECORD_ZONE,  /* app, zone, state, release, reason: what the zone is from now on */
     RECORD_LIVE,  /* app, zone or none: what new connections reach from now on */
     RECORD_BEGIN, /* app, verb, from, to, release, who: an operation starts */
-    /* app, verb, from, to, release, who, begun, done, reason: it ended. It belongs to the newest BEGIN if verb and `to`
-     * are the same, else to an operation which that one interrupted. */
+    /* app, verb, from, to, release, who, begun, done, reason, ms: it ended. It belongs to the newest BEGIN if verb and
+     * `to` are the same, else to an operation which that one interrupted. */
     RECORD_END,
     RECORD_APP_STATE, /* app, app_state: running or stopped by the operator */
     RECORD_REMOVED,   /* app: forget it, its index is free again */
@@ -85,7 +85,7 @@ struct record {
     uint32_t transaction_us, generation_before, generation_after; /* of the switch; 0 = there was none */
     enum hook hook;
     uint32_t drained, cut, left, nudged;
-    uint64_t ms;
+    uint64_t ms; /* how long it took, by a clock that nobody sets. Of END: 0 = the times of day must do */
     int64_t connections, datagrams;
     uint64_t requests;
     bool requests_known;

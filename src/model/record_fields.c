@@ -148,7 +148,7 @@ static const uint64_t kind_fields[RECORD_KINDS] = {
     [RECORD_LIVE] = BIT(APP) | BIT(ZONE),
     [RECORD_BEGIN] = BIT(APP) | BIT(VERB) | BIT(FROM) | BIT(TO) | BIT(RELEASE) | BIT(WHO) | BIT(OPERATION),
     [RECORD_END] = BIT(APP) | BIT(VERB) | BIT(FROM) | BIT(TO) | BIT(RELEASE) | BIT(WHO) | BIT(BEGUN) | BIT(DONE) |
-                   BIT(REASON) | RECEIPT,
+                   BIT(REASON) | RECEIPT | BIT(MS),
     [RECORD_APP_STATE] = BIT(APP) | BIT(APP_STATE),
     [RECORD_REMOVED] = BIT(APP),
     [RECORD_INCIDENT] = BIT(APP) | BIT(ZONE) | BIT(INCIDENT) | BIT(RELEASE) | BIT(REASON),
@@ -189,7 +189,8 @@ const char *record_field_name(enum field field)
 
 bool record_field_optional(enum record_kind kind, enum field field)
 {
-    return field == FIELD_NUDGED || ((kind == RECORD_BEGIN || kind == RECORD_END) && (RECEIPT & UINT64_C(1) << field));
+    return field == FIELD_NUDGED ||
+           ((kind == RECORD_BEGIN || kind == RECORD_END) && ((RECEIPT | BIT(MS)) & UINT64_C(1) << field));
 }
 
 void record_format_field(const struct record *record, enum field field, struct text *line)

@@ -61,15 +61,16 @@ static void test_every_kind(void **state)
     record.begun_unix_ms = 1699999999999;
     record.done = true;
     check_line(&record, "7 1700000000123 end app=web verb=deploy from=none to=blue release=v2 who=alice%20(uid%201000) "
-                        "begun=1699999999999 done=1 reason= operation=0 steps= transaction=0 before=0 after=0");
+                        "begun=1699999999999 done=1 reason= operation=0 steps= transaction=0 before=0 after=0 ms=0");
     record.operation = 5;
     strcpy(record.steps, "build:12,start:3");
     record.transaction_us = 340;
     record.generation_before = 8;
     record.generation_after = 9;
+    record.ms = 615;
     check_line(&record, "7 1700000000123 end app=web verb=deploy from=none to=blue release=v2 who=alice%20(uid%201000) "
                         "begun=1699999999999 done=1 reason= operation=5 steps=build:12,start:3 transaction=340 "
-                        "before=8 after=9");
+                        "before=8 after=9 ms=615");
     record = make(RECORD_APP_STATE);
     record.app_state = APP_STOPPED;
     check_line(&record, "7 1700000000123 state app=web state=stopped");
@@ -252,6 +253,7 @@ static void test_older_records(void **state)
         assert_int_equal(record.operation, 0);
         assert_string_equal(record.steps, "");
         assert_int_equal(record.transaction_us, 0);
+        assert_int_equal(record.ms, 0);
     }
 }
 
