@@ -13,20 +13,43 @@ static void require(bool condition)
         abort();
 }
 
-static void check_request(const struct wire_request *request)
+static bool takes_release(const struct wire_request *request)
+{
+    switch (request->verb) {
+    case VERB_DEPLOY:
+    case VERB_STAGE:
+    case VERB_HISTORY: return true;
+    case VERB_SCHEMA: return request->action == WIRE_SCHEMA_EXPAND;
+    case VERB_RELEASE: return request->action == WIRE_RELEASE_FETCH;
+    default: return false;
+    }
+}
+
+static void check_names(const struct wire_request *request)
 {
     enum wire_verb verb = (enum wire_verb)request->verb;
-    require(request->verb < VERBS && (request->flags & ~WIRE_FORCE) == 0);
-    require(memchr(request->app, '\0', sizeof request->app) != NULL);
-    require(memchr(request->release, '\0', sizeof request->release) != NULL);
+    require(memchr(request->app, '\0', sizeof request->app) && memchr(request->release, '\0', sizeof request->release));
     require(!request->app[0] || app_name_valid(request->app));
-    require(!request->release[0] || release_name_valid(request->release));
-    require(request->limit <= WIRE_HISTORY_MAX);
-    require(request->zone <= COLOURS && (request->zone == 0 || verb == VERB_LOGS) && verb != VERB_EXEC);
-    bool takes_release = verb == VERB_DEPLOY || verb == VERB_STAGE;
-    require((request->release[0] != '\0') == takes_release);
-    if (verb_changes(verb) && verb != VERB_RELOAD)
+    require(!request->release[0] || (release_name_valid(request->release) && takes_release(request)));
+    if (verb == VERB_DEPLOY || verb == VERB_STAGE || request->action == WIRE_RELEASE_FETCH)
+        require(request->release[0] != '\0');
+    if (verb_changes(verb) && verb != VERB_RELOAD && verb != VERB_DOCTOR)
         require(request->app[0] != '\0');
+}
+
+static void check_request(const struct wire_request *request)
+{
+    const uint32_t flags = WIRE_FORCE | WIRE_NO_TEST | WIRE_QUEUE | WIRE_PAST_CONTRACT | WIRE_GROUP;
+    enum wire_verb verb = (enum wire_verb)request->verb;
+    require(verb < VERBS && verb != VERB_EXEC && verb != VERB_FAILOVER && (request->flags & ~flags) == 0);
+    check_names(request);
+    require(request->limit <= WIRE_HISTORY_MAX);
+    require(request->zone <= COLOURS && (request->zone == 0 || verb == VERB_LOGS || verb == VERB_CONNECTIONS));
+    require(request->action < WIRE_ACTIONS &&
+            (request->action != WIRE_ACTION_NONE) == (verb == VERB_SCHEMA || verb == VERB_RELEASE));
+    require(request->canary <= 99 && request->sticky <= (request->canary > 0) &&
+            (request->canary == 0 || verb == VERB_SWITCH));
+    require(memchr(request->text, '\0', sizeof request->text) && !strchr(request->text, '\n'));
 }
 
 /* What the monitor does with one: walks through the words. */
@@ -76,10 +99,20 @@ static void try_command(const uint8_t *data, size_t size)
     try_bytes((const uint8_t *)&command, sizeof command, WIRE_COMMAND);
 }
 
+static void try_request(const uint8_t *data, size_t size)
+{
+    struct wire_request request = {0};
+    if (size > sizeof request)
+        return;
+    memcpy(&request, data, size);
+    try_bytes((const uint8_t *)&request, sizeof request, WIRE_REQUEST);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     try_bytes(data, size, 0);
     try_bytes(data, size, WIRE_REQUEST);
+    try_request(data, size);
     try_command(data, size);
     return 0;
 }
