@@ -117,7 +117,7 @@ static int begin(struct app_zone *zone, bool passive)
     struct loop_timer *timer = loop_timer_new(loop, on_drain_timer, zone);
     if (!timer)
         return -ENOMEM;
-    uint64_t now = clock_monotonic_ms(); /* not the loop's: the switch was a while after that, and clients have it all */
+    uint64_t now = clock_monotonic_ms(); /* not the loop's: the switch was a while after that */
     zone->drain = (struct drain){.timer = timer,
                                  .passive = passive,
                                  .operation = zone->app->operation.number,
