@@ -23,7 +23,7 @@
  *   share.APP.COLOUR                    sends the zone to the host's own loopback
  *   takeover                            leaves alone what belongs to connections of the host's own processes, on the
  *                                       ports of held, held4, held6; empty and without them while there are none
- *   guard, leaving, pre, out, in, forward, to-zone, from-zone, post   the fixed part
+ *   guard, leaving, shared, pre, out, in, forward, to-zone, from-zone, post   the fixed part
  * Names contain a dot where an app's name is part of them, so none can collide with a fixed one.
  */
 #pragma once

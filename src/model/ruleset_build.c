@@ -127,6 +127,7 @@ void build_fixed(struct ruleset_batch *batch, const struct address_pools *pools)
     batch_base_chain(batch, RULESET_TABLE, "guard", false, HOOK_PREROUTING, -150);
     batch_base_chain(batch, RULESET_TABLE, "leaving", false, HOOK_NONE, 0);
     batch_base_chain(batch, RULESET_TABLE, "takeover", false, HOOK_NONE, 0);
+    batch_base_chain(batch, RULESET_TABLE, "shared", false, HOOK_NONE, 0);
     batch_base_chain(batch, RULESET_TABLE, "pre", true, HOOK_PREROUTING, -100);
     batch_base_chain(batch, RULESET_TABLE, "out", true, HOOK_OUTPUT, -100);
     batch_base_chain(batch, RULESET_TABLE, "forward", false, HOOK_FORWARD, 0);

@@ -27,11 +27,11 @@ static struct reach_name reach_name(const char *kind, const char *app, enum colo
 
 /* --- the fixed part ------------------------------------------------------------------------------ */
 
-static void add_vmap(struct ruleset_batch *batch, const char *chain, const char *map, bool check_link)
+static void add_vmap(struct ruleset_batch *batch, const char *chain, const char *map)
 {
-    struct rule_piece rule[] = {{RULE_IIF_ZONE}, {RULE_VMAP, .key = KEY_LINK}};
-    text_copy(rule[1].name, sizeof rule[1].name, map);
-    batch_rule(batch, RULESET_TABLE, chain, check_link ? rule : rule + 1, check_link ? 2 : 1);
+    struct rule_piece rule[] = {{RULE_VMAP, .key = KEY_LINK}};
+    text_copy(rule[0].name, sizeof rule[0].name, map);
+    batch_rule(batch, RULESET_TABLE, chain, rule, COUNT(rule));
 }
 
 void build_reach_fixed(struct ruleset_batch *batch)
@@ -42,12 +42,16 @@ void build_reach_fixed(struct ruleset_batch *batch)
     static const struct rule_piece leave[] = {{RULE_ACCEPT}};
     /* What is shared is made for clients on this host, and many services look whether they are. */
     const struct rule_piece local[] = {{RULE_IIF_ZONE}, {RULE_DADDR_IN, .prefix = loopback}, {RULE_SNAT_LOOPBACK}};
+    /* A jump, and the map in a chain of its own: what is not shared comes back, to be looked up among the published
+     * ports. The map's goto in a base chain would end there. */
+    static const struct rule_piece share[] = {{RULE_IIF_ZONE}, {RULE_JUMP, .name = "shared"}};
     batch_set(batch, OP_ADD_SET, "fences", KEY_LINK, DATA_VERDICT);
     batch_set(batch, OP_ADD_SET, "shares", KEY_LINK, DATA_VERDICT);
     batch_rule(batch, RULESET_TABLE, "leaving", localnet, COUNT(localnet));
-    add_vmap(batch, "leaving", "fences", false);
+    add_vmap(batch, "leaving", "fences");
     batch_rule(batch, RULESET_TABLE, "leaving", leave, COUNT(leave));
-    add_vmap(batch, "pre", "shares", true);
+    add_vmap(batch, "shared", "shares");
+    batch_rule(batch, RULESET_TABLE, "pre", share, COUNT(share));
     batch_rule(batch, RULESET_TABLE, "in", local, COUNT(local));
 }
 

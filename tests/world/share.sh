@@ -64,6 +64,23 @@ test_services_on_every_address() {
     expect_eq 'from 10.201.0.2' "$(asks blue TCP4:203.0.113.10:5432)"
 }
 
+# What is shared with a zone keeps it from nothing that zones reach: published ports, its own and another app's.
+test_published_ports_as_well() {
+    local address port
+    ready_web '[share]' 'host = 5432'
+    web_conf api 90
+    release_install api v1
+    database 5432
+    bg deploy web v1 >/dev/null
+    bg deploy api v1 >/dev/null
+    for address in 203.0.113.10 10.201.0.1 '[2001:db8:1::10]'; do
+        for port in 80 90; do
+            expect_eq 'ok v1' "$(ip netns exec bg-web-blue curl -s -m 2 "http://$address:$port/healthz")" "$address:$port"
+        done
+    done
+    expect_eq 'from 127.0.0.1' "$(asks blue TCP4:10.201.0.1:5432)"
+}
+
 test_without_share_nothing_is() {
     ready_web
     database 5432
