@@ -276,8 +276,10 @@ int routing_hold(struct app *app, int zone, struct transaction *transaction, str
 /* --- egress.c ----------------------------------------------------------------------------------- */
 /* Fills what the zone may reach now; host is the host's end of its cable. */
 int egress_fill(const struct app_zone *zone, const struct address *host, struct ruleset_zone *out, struct error *err);
-/* It is live now: tells what was refused before. */
+/* It is live now: tells what was refused since it was live before. */
 void egress_gained(struct app_zone *zone);
+/* It is not live any more. */
+void egress_lost(struct app_zone *zone);
 /* No client is in it any more: a fence closes, and what it has open to outside ends. */
 void egress_drained(struct app_zone *zone);
 /* The rules are loaded: what its fenced zones have open and may not have ends. */

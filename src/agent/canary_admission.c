@@ -10,9 +10,10 @@ enum wire_result admit_canary_free(struct app *app, struct error *err)
     if (!zone)
         return RESULT_DONE;
     return admit_refuse(err, RESULT_REFUSED,
-                        "%s has %u%% of the new connections of %s; \"bluegreen switch %s\" gives it all, \"bluegreen "
-                        "abort %s\" takes them back",
-                        zone->release, app->canary.percent, app->name, app->name, app->name);
+                        "%s has %u%% of the new %s of %s; \"bluegreen switch %s\" gives it all, \"bluegreen abort %s\" "
+                        "takes them back",
+                        zone->release, app->canary.percent, app->canary.sticky ? "clients" : "connections", app->name,
+                        app->name, app->name);
 }
 
 /* Whoever is sent over must find there what there is here. */

@@ -186,12 +186,18 @@ void egress_status(const struct app_zone *zone, struct wire_zone *out)
     out->refused = refused(zone);
 }
 
+/* What a closed policy refused while it was live is nobody's surprise when it is live again. */
+void egress_lost(struct app_zone *zone)
+{
+    zone->refused_told = refused(zone);
+}
+
 void egress_gained(struct app_zone *zone)
 {
     uint64_t count = refused(zone), known = count < zone->refused_told ? 0 : zone->refused_told;
     zone->refused_told = count;
     if (count > known)
         incident_record(zone, INCIDENT_FENCED,
-                        "%s tried %" PRIu64 " time%s to reach what [egress] keeps it from, before it was live",
+                        "%s tried %" PRIu64 " time%s to reach what [egress] keeps it from, while it was not live",
                         zone->release, count - known, count - known == 1 ? "" : "s");
 }

@@ -338,6 +338,8 @@ int zone_change(struct app_zone *zone, enum zone_change change)
                   zone_state_name(cell.next), zone_change_name(change));
     if (cell.next != ZONE_LIVE)
         serving_lose(zone); /* while there is somebody to ask what it was */
+    if (zone->state == ZONE_LIVE && cell.next != ZONE_LIVE)
+        egress_lost(zone);
     canary_zone_changes(zone, change, cell.next);
     bool frozen = zone->state == ZONE_FROZEN;
     enter_state(zone, change, cell.next);

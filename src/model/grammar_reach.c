@@ -130,6 +130,16 @@ static bool cut_ports(char **word, char **ports)
     return true;
 }
 
+/* "2001:db8::7:25" is an address, and nobody who writes that means it: most want port 25 of 2001:db8::7. */
+static bool is_ambiguous(const char *word)
+{
+    const char *last = strrchr(word, ':');
+    struct address address;
+    CLEANUP_FREE char *shorter = last ? strndup(word, (size_t)(last - word)) : NULL;
+    return shorter && word[0] != '[' && last[1] && !last[1 + strspn(last + 1, "0123456789")] &&
+           address_parse(shorter, &address) && address.family == 6;
+}
+
 static int take_reach(void *context, char *word, struct error *err)
 {
     struct reaches *reaches = context;
@@ -138,6 +148,9 @@ static int take_reach(void *context, char *word, struct error *err)
     struct reach_rule rule = {.protocol = cut_protocol(word)};
     if (!whole)
         return error_errno(err, ENOMEM, "read a list");
+    if (is_ambiguous(word))
+        return error_set(err, EINVAL, "\"%.*s\": an address, or one with a port? Put the address in brackets; %s",
+                         QUOTE_MAX, whole, reach_form);
     if (!cut_ports(&word, &ports) || !take_prefix(word, &rule.to))
         return error_set(err, EINVAL, "\"%.*s\" is no destination; %s (bits behind the length are 0)", QUOTE_MAX, whole,
                          reach_form);

@@ -95,6 +95,7 @@ static void test_clients(void **state)
     assert_string_equal(prefix_format(&service.preview.from[3], text), "2001:db8::7/128");
     check_refused("from = 192.0.2.1/24", "is no address and no network");
     check_refused("from = example.org", "is no address and no network");
+    check_refused("from = 192.0.2.1, 192.0.2.2", "write them with '|' between");
     check_refused("from = 0.0.0.0/0", "are all clients");
     check_refused("from = ::/0", "are all clients");
 }

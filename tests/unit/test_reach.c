@@ -79,6 +79,9 @@ static void test_destinations(void **state)
     expect_rule("2001:db8::7", "2001:db8::7/128", 0, 0, 0);
     expect_rule("2001:db8::/32/udp", "2001:db8::/32", PROTOCOL_UDP, 0, 0);
     expect_rule("[2001:db8::7]", "2001:db8::7/128", 0, 0, 0);
+    /* Only in brackets is it sure what is meant; eight groups leave no doubt. */
+    expect_rule("[2001:db8::7:25]", "2001:db8::7:25/128", 0, 0, 0);
+    expect_rule("2001:db8:0:0:0:0:7:25", "2001:db8::7:25/128", 0, 0, 0);
     expect_rule("[2001:db8::/32]:443/tcp", "2001:db8::/32", PROTOCOL_TCP, 443, 443);
     expect_rule("[::/0]:1-65535", "::/0", 0, 1, 65535);
     struct reach_rule rules[REACH_RULES_MAX];
@@ -106,6 +109,8 @@ static void test_bad_destinations(void **state)
                                       "[2001:db8::7]25",
                                       "[2001:db8::7]:",
                                       "2001:db8::7:x",
+                                      "2001:db8::7:25",
+                                      "2001:db8::7:25/tcp",
                                       ":25",
                                       "/tcp"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -342,6 +342,11 @@ test_what_does_not_go_together() {
     bg switch web --canary 10% >/dev/null
     expect_match 'v2 has 10% of the new connections of web' "$(bg deploy web v1 --yes 2>&1)"
     expect_match 'v2 has 10% of the new connections of web' "$(bg rehearse web 2>&1)"
+    # Neither a drain nor a bake, but not nothing.
+    expect_match 'v1 is live on blue, and v2 has 10% of the new connections: "bluegreen switch web"' "$(bg finish web)"
+    expect_match 'v2 in green has 20% of new connections' "$(bg switch web --canary 20%)"
+    expect_match 'v2 in green has 30% of new clients' "$(bg switch web --canary 30% --sticky)"
+    expect_match 'v2 has 30% of the new clients of web' "$(bg deploy web v1 --yes 2>&1)"
     bg switch web >/dev/null
     refuse_canary 'its bake goes on'
 }

@@ -249,6 +249,11 @@ test_closed_policy() {
     bg switch web >/dev/null
     wait_for 5 reaches green "TCP4:$OUTSIDE4:25"
     reaches_not green TCP4:203.0.113.10:7000
+    # The history tells what was refused while a release was not live, not what its policy refused while it was.
+    expect_match 'v2 tried [0-9]+ times to reach what .egress. keeps it from, while it was not live' "$(bg history web)"
+    wait_for 5 is_state blue standby
+    bg rollback web >/dev/null
+    expect_no_match 'v1 tried' "$(bg history web)"
 }
 
 test_reload_takes_effect_at_once() {
