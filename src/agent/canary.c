@@ -200,10 +200,11 @@ void canary_done_text(const struct app *app, char *text, size_t size)
     if (operation->share == 0)
         snprintf(text, size, "%s", operation->reason[0] ? operation->reason : "the canary had ended already");
     else
-        snprintf(text, size,
-                 "%s in %s has %u%% of new %s: \"bluegreen switch %s\" gives it all, \"bluegreen abort %s\" takes them back",
-                 app->zones[operation->target].release, colour_name(operation->target), app->canary.percent,
-                 app->canary.sticky ? "clients" : "connections", app->name, app->name);
+        snprintf(
+            text, size,
+            "%s in %s has %u%% of new %s: \"bluegreen switch %s\" gives it all, \"bluegreen abort %s\" takes them back",
+            app->zones[operation->target].release, colour_name(operation->target), app->canary.percent,
+            app->canary.sticky ? "clients" : "connections", app->name, app->name);
 }
 
 int canary_take_back(struct app *app, const char *asker, struct error *err)

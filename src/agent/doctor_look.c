@@ -72,6 +72,50 @@ static void look_at_firewall(struct look *look)
         doctor_tell(&look->doctor, DOCTOR_FAULT, DOCTOR_FIREWALL, NULL, findings.items[i]);
 }
 
+struct wants {
+    bool elsewhere; /* other hosts */
+    struct share_port shares[SHARE_PORTS_MAX];
+    size_t count;
+};
+
+static void add_wants(struct wants *wants, const struct service *service)
+{
+    wants->elsewhere |= service->egress.policy == EGRESS_OPEN;
+    for (size_t i = 0; i < service->share_count; i++) {
+        const struct share_port *share = &service->shares[i];
+        bool known = wants->count == SHARE_PORTS_MAX; /* so many stand for all */
+        for (size_t j = 0; j < wants->count && !known; j++)
+            known = wants->shares[j].port == share->port && wants->shares[j].protocol == share->protocol;
+        if (!known)
+            wants->shares[wants->count++] = *share;
+    }
+}
+
+/* The other way: what apps reach by themselves. */
+static void look_outward(struct look *look)
+{
+    CLEANUP_WORDS struct words findings = {0};
+    struct wants wants = {.count = 0};
+    struct error err = {0};
+    struct app *app;
+    list_for_each(app, &look->agent->apps, link)
+    {
+        const struct app_zone *live = doctor_wants(look, app) ? doctor_live_zone(app) : NULL;
+        if (live)
+            add_wants(&wants, live->service);
+    }
+    if (!wants.elsewhere && !wants.count)
+        return;
+    if (firewall_inspect_outward(look->rules, &look->agent->conf.pools, wants.elsewhere, wants.shares, wants.count,
+                                 &findings, &err) < 0) {
+        doctor_failed(look, DOCTOR_EGRESS, &err);
+        return;
+    }
+    doctor_looked(&look->doctor, DOCTOR_EGRESS);
+    for (size_t i = 0; i < findings.count; i++)
+        doctor_tell(&look->doctor, DOCTOR_WARNING, DOCTOR_EGRESS, NULL, findings.items[i]);
+}
+
 static void look_at_pools(struct look *look)
 {
     struct error err = {0};
@@ -102,6 +146,7 @@ static void look_at_rules(struct look *look)
     }
     look_at_table(look);
     look_at_firewall(look);
+    look_outward(look);
 }
 
 /* --- all ------------------------------------------------------------------------------------------- */

@@ -28,11 +28,12 @@ static void say_idle(const struct asked *asked, struct app *app)
     char text[2 * WIRE_TEXT_MAX];
     const struct app_zone *canary = canary_zone(app);
     if (canary)
-        snprintf(text, sizeof text,
-                 "no operation, drain or bake of %s: %s is live on %s, and %s has %u%% of the new %s: \"bluegreen switch "
-                 "%s\" gives it all, \"bluegreen abort %s\" takes them back",
-                 app->name, app->zones[app->live].release, colour_name((enum colour)app->live), canary->release,
-                 app->canary.percent, app->canary.sticky ? "clients" : "connections", app->name, app->name);
+        snprintf(
+            text, sizeof text,
+            "no operation, drain or bake of %s: %s is live on %s, and %s has %u%% of the new %s: \"bluegreen switch "
+            "%s\" gives it all, \"bluegreen abort %s\" takes them back",
+            app->name, app->zones[app->live].release, colour_name((enum colour)app->live), canary->release,
+            app->canary.percent, app->canary.sticky ? "clients" : "connections", app->name, app->name);
     else if (app->state == APP_RUNNING && app->live >= 0)
         snprintf(text, sizeof text, "nothing runs on %s: %s is live on %s", app->name, app->zones[app->live].release,
                  colour_name((enum colour)app->live));

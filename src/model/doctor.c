@@ -23,6 +23,7 @@ static const struct {
     [DOCTOR_POOLS] = {"address-pools", "no route of the host overlaps the address pools"},
     [DOCTOR_TABLE] = {"table", "table inet bluegreen is as the agent made it"},
     [DOCTOR_FIREWALL] = {"firewall", "no rule of others surely drops what clients send"},
+    [DOCTOR_EGRESS] = {"egress", "no rule of others surely drops what zones begin by themselves"},
     [DOCTOR_LEGACY] = {"iptables-legacy", "no rules of iptables-legacy are loaded"},
     [DOCTOR_TRANSLATED] = {"translated", "nobody else translates published ports"},
     [DOCTOR_PATH] = {"path", "a probe from outside reaches every published TCP port"},

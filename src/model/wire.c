@@ -183,8 +183,9 @@ static int check_canary(const struct wire_request *request, struct error *err)
 {
     const char *name = verbs[request->verb].name;
     if (request->canary == 0)
-        return request->sticky ? error_set(err, EINVAL, "only a canary's clients can be told to stay: give it a share, too")
-                               : 0;
+        return request->sticky
+                   ? error_set(err, EINVAL, "only a canary's clients can be told to stay: give it a share, too")
+                   : 0;
     if (request->verb != VERB_SWITCH)
         return error_set(err, EINVAL, "%s has no canary; only switch has", name);
     if (request->flags & WIRE_GROUP)

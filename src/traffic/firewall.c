@@ -178,10 +178,11 @@ const char *firewall_family_name(uint8_t family)
 
 static const char *hook_place_name(uint32_t hook)
 {
-    return hook == NF_INET_FORWARD ? "forward" : hook == NF_INET_PRE_ROUTING ? "prerouting" : "postrouting";
+    return hook == NF_INET_FORWARD       ? "forward"
+           : hook == NF_INET_PRE_ROUTING ? "prerouting"
+           : hook == NF_INET_LOCAL_IN    ? "input"
+                                         : "postrouting";
 }
-
-enum maker { MADE_BY_UFW, MADE_BY_DOCKER, MADE_BY_FIREWALLD, MADE_BY_IPTABLES, MADE_BY_SOMEBODY };
 
 static bool has_chain(const struct firewall *firewall, const struct fw_chain *in, const char *prefix)
 {
@@ -195,18 +196,18 @@ static bool has_chain(const struct firewall *firewall, const struct fw_chain *in
 }
 
 /* ufw before Docker: what it is told survives a reboot. */
-static enum maker maker_of(const struct firewall *firewall, const struct fw_chain *chain)
+enum fw_maker firewall_maker(const struct firewall *firewall, const struct fw_chain *chain)
 {
     bool classic = chain->family != NFPROTO_INET;
     if (!strcmp(chain->table, "firewalld"))
         return MADE_BY_FIREWALLD;
-    if (classic && chain->hook == NF_INET_FORWARD &&
+    if (classic && (chain->hook == NF_INET_FORWARD || chain->hook == NF_INET_LOCAL_IN) &&
         (has_chain(firewall, chain, "ufw-") || has_chain(firewall, chain, "ufw6-")))
         return MADE_BY_UFW;
     if (classic && chain->hook == NF_INET_FORWARD && has_chain(firewall, chain, "DOCKER-USER"))
         return MADE_BY_DOCKER;
-    if (classic &&
-        (!strcmp(chain->name, "FORWARD") || !strcmp(chain->name, "PREROUTING") || !strcmp(chain->name, "POSTROUTING")))
+    if (classic && (!strcmp(chain->name, "FORWARD") || !strcmp(chain->name, "PREROUTING") ||
+                    !strcmp(chain->name, "POSTROUTING") || !strcmp(chain->name, "INPUT")))
         return MADE_BY_IPTABLES;
     return MADE_BY_SOMEBODY;
 }
@@ -266,8 +267,8 @@ static void mend_nft(struct text *text, const struct fw_chain *chain, unsigned l
 }
 
 /* For one family. */
-static void mend_classic(struct text *text, enum maker maker, const struct fw_chain *chain, const struct prefix *pool,
-                         unsigned lost)
+static void mend_classic(struct text *text, enum fw_maker maker, const struct fw_chain *chain,
+                         const struct prefix *pool, unsigned lost)
 {
     char prefix[ADDRESS_TEXT_MAX + 4];
     bool six = pool->address.family == 6;
@@ -280,7 +281,7 @@ static void mend_classic(struct text *text, enum maker maker, const struct fw_ch
 static void mend(struct text *text, const struct inspection *inspection, const struct fw_chain *chain, unsigned lost4,
                  unsigned lost6)
 {
-    enum maker maker = maker_of(&inspection->firewall, chain);
+    enum fw_maker maker = firewall_maker(&inspection->firewall, chain);
     if (maker == MADE_BY_FIREWALLD)
         mend_firewalld(text, inspection->pools, lost4, lost6);
     else if (maker == MADE_BY_SOMEBODY)
@@ -291,15 +292,21 @@ static void mend(struct text *text, const struct inspection *inspection, const s
         mend_classic(text, maker, chain, &inspection->pools->ipv6, lost6);
 }
 
+void firewall_name_chain(struct text *text, const struct firewall *firewall, const struct fw_chain *chain)
+{
+    static const char *const makers[] = {"ufw", "Docker", "firewalld", "iptables", NULL};
+    const char *maker = makers[firewall_maker(firewall, chain)];
+    text_addf(text, "table %s %s, chain %s (hook %s, priority %d%s%s)", firewall_family_name(chain->family),
+              chain->table, chain->name, hook_place_name(chain->hook), chain->priority, maker ? ", made by " : "",
+              maker ? maker : "");
+}
+
 static void describe(struct text *text, const struct inspection *inspection, const struct fw_chain *chain,
                      unsigned lost, const struct loss *loss)
 {
     const struct fw_fate *fate = &loss->fate;
-    static const char *const makers[] = {"ufw", "Docker", "firewalld", "iptables", NULL};
-    const char *maker = makers[maker_of(&inspection->firewall, chain)];
-    text_addf(text, "table %s %s, chain %s (hook %s, priority %d", firewall_family_name(chain->family), chain->table,
-              chain->name, hook_place_name(chain->hook), chain->priority);
-    text_addf(text, maker ? ", made by %s) drops " : ")%s drops ", maker ? maker : "");
+    firewall_name_chain(text, &inspection->firewall, chain);
+    text_add(text, " drops ");
     text_add(text, lost & NEW_TCP
                        ? lost & NEW_UDP ? "new TCP and UDP flows to the zones" : "new TCP connections to the zones"
                    : lost & NEW_UDP ? "new UDP flows to the zones"

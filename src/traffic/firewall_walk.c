@@ -64,11 +64,14 @@ static void set_header(struct walk *walk)
     walk->header_known[0] = 0xf0;
     walk->header[protocol] = packet->protocol;
     walk->header_known[protocol] = 0xff;
+    if (packet->begins)
+        fw_bits_set((struct fw_bits){walk->header + destination, walk->header_known + destination}, packet->to.bytes,
+                    six ? 16 : 4);
     if (packet->reply)
         set_address(walk, source);
     else if (packet->translated)
         set_address(walk, destination);
-    if (packet->port && !packet->reply) {
+    if (packet->port && !fw_answers(packet)) {
         const uint16_t port = htons(packet->port);
         memcpy(walk->ports + 2, &port, sizeof port);
         memset(walk->ports_known + 2, 0xff, sizeof port);
@@ -137,9 +140,9 @@ static void load_ct(struct walk *walk, const struct fw_expr *expr)
 {
     const struct fw_packet *packet = walk->packet;
     struct fw_bits to = bits_at(walk, expr->destination);
-    uint32_t state = NF_CT_STATE_BIT(packet->reply ? IP_CT_ESTABLISHED : IP_CT_NEW);
+    uint32_t state = NF_CT_STATE_BIT(fw_answers(packet) ? IP_CT_ESTABLISHED : IP_CT_NEW);
     uint32_t status = packet->translated ? IPS_DST_NAT : 0, sure = IPS_DST_NAT | IPS_EXPECTED;
-    uint8_t direction = packet->reply ? IP_CT_DIR_REPLY : IP_CT_DIR_ORIGINAL;
+    uint8_t direction = fw_answers(packet) ? IP_CT_DIR_REPLY : IP_CT_DIR_ORIGINAL;
     switch (expr->key) {
     case NFT_CT_STATE: fw_bits_set(to, &state, sizeof state); break;
     case NFT_CT_STATUS:

@@ -16,9 +16,11 @@ struct fw_links {
     size_t count;
 };
 
-/* A packet of a connection from outside to a published port. */
+/* A packet of a connection from outside to a published port, or the first one of a connection that a zone begins. */
 struct fw_packet {
-    bool reply;         /* from the zone to the client; else the client's first packet */
+    bool reply;         /* from the zone; else the client's first packet */
+    bool begins;        /* with reply: no answer, but the zone's own first packet, */
+    struct address to;  /* to this address */
     bool translated;    /* destination translation has been done: it is the zone's address */
     bool routed;        /* the outgoing interface is known */
     uint8_t protocol;   /* PROTOCOL_TCP, PROTOCOL_UDP */
@@ -26,6 +28,11 @@ struct fw_packet {
     struct prefix pool; /* the zones' addresses; its family is the packet's */
     struct fw_links outside, zones;
 };
+
+static inline bool fw_answers(const struct fw_packet *packet)
+{
+    return packet->reply && !packet->begins;
+}
 
 struct fw_fate {
     bool dropped;      /* whatever is not known */

@@ -17,7 +17,7 @@
 
 static unsigned state_bits(const struct fw_packet *packet)
 {
-    unsigned bits = packet->reply ? XT_CONNTRACK_STATE_BIT(IP_CT_ESTABLISHED) : XT_CONNTRACK_STATE_BIT(IP_CT_NEW);
+    unsigned bits = XT_CONNTRACK_STATE_BIT(fw_answers(packet) ? IP_CT_ESTABLISHED : IP_CT_NEW);
     return packet->translated ? bits | XT_CONNTRACK_STATE_DNAT : bits;
 }
 
@@ -63,7 +63,7 @@ static enum fw_match match_range(uint16_t port, uint16_t first, uint16_t last)
 
 static uint16_t destination_port(const struct fw_packet *packet)
 {
-    return packet->reply ? 0 : packet->port;
+    return fw_answers(packet) ? 0 : packet->port;
 }
 
 /* TCP and UDP begin alike, with ports in the host's order; what is 0 in the rest of the structure asks for nothing. */

@@ -93,6 +93,12 @@ int traffic_read_fenced(struct traffic *traffic, const char *app, enum colour co
 int firewall_inspect(struct traffic *traffic, const struct address_pools *pools, const struct port ports[],
                      size_t count, struct words *findings, struct error *err);
 
+/* The same for what zones begin by themselves: to other hosts, if any zone may (elsewhere), and to what [share] gives
+ * them of the host. */
+int firewall_inspect_outward(struct traffic *traffic, const struct address_pools *pools, bool elsewhere,
+                             const struct share_port shares[], size_t count, struct words *findings,
+                             struct error *err);
+
 /* "ip", "ip6" or "inet", of NFPROTO_... */
 const char *firewall_family_name(uint8_t family);
 

@@ -36,6 +36,11 @@ nothing_failed() {
     expect_eq "ok v1" "$(on_client curl -sf -m 3 -g "$URL6/healthz")" "a new connection, IPv6"
 }
 
+# Somebody who says "here" answers the live zone there.
+zone_reaches() { # a socat address
+    [ "$(echo | timeout 2 ip netns exec bg-web-blue socat -t 0.5 - "$1,connect-timeout=1" 2>/dev/null | head -n 1)" = here ]
+}
+
 closed_for_new() {
     ! on_client curl -sf -m 1 -o /dev/null "$URL4"/healthz
 }

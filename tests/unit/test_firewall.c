@@ -368,6 +368,39 @@ static void test_addresses(void **unused)
     assert_true(dropped(&scene));
 }
 
+/* What a zone begins: from its address to one that is known, and no answer. */
+static void test_what_zones_begin(void **unused)
+{
+    const uint8_t pool[] = {10, 201}, to[] = {192, 0, 2, 254}, other[] = {192, 0, 2, 253};
+    const uint32_t fresh = NF_CT_STATE_BIT(IP_CT_NEW), established = NF_CT_STATE_BIT(IP_CT_ESTABLISHED);
+    const struct fw_expr state = {.kind = FW_CT, .key = NFT_CT_STATE, .length = 4};
+    struct scene scene;
+    scene_init(&scene, true);
+    struct fw_packet packet = scene.packet;
+    packet.reply = packet.begins = true;
+    packet.translated = false;
+    packet.to = (struct address){4, {192, 0, 2, 254}};
+    scene.packet = packet;
+    when(&scene, &scene.chains[0], load_daddr, NFT_CMP_EQ, pool, 2, FW_ACCEPT, NULL);
+    when(&scene, &scene.chains[0], load_daddr, NFT_CMP_EQ, other, 4, FW_ACCEPT, NULL);
+    when(&scene, &scene.chains[0], state, NFT_CMP_EQ, &established, 4, FW_ACCEPT, NULL);
+    assert_true(dropped(&scene));
+    when(&scene, &scene.chains[0], load_daddr, NFT_CMP_EQ, to, 4, FW_ACCEPT, NULL);
+    assert_false(dropped(&scene));
+    scene_init(&scene, true);
+    scene.packet = packet;
+    when(&scene, &scene.chains[0], state, NFT_CMP_EQ, &fresh, 4, FW_ACCEPT, NULL);
+    assert_false(dropped(&scene));
+    scene_init(&scene, true);
+    scene.packet = packet;
+    when(&scene, &scene.chains[0], load_saddr, NFT_CMP_EQ, pool, 2, FW_ACCEPT, NULL);
+    assert_false(dropped(&scene));
+    scene_init(&scene, true);
+    scene.packet = packet;
+    when(&scene, &scene.chains[0], load_iifname, NFT_CMP_EQ, "bg", 2, FW_ACCEPT, NULL);
+    assert_false(dropped(&scene));
+}
+
 static void test_ipv6_header(void **unused)
 {
     struct scene scene;
@@ -773,6 +806,7 @@ int main(void)
         cmocka_unit_test(test_deep_jumps_end),
         cmocka_unit_test(test_interfaces),
         cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_what_zones_begin),
         cmocka_unit_test(test_ipv6_header),
         cmocka_unit_test(test_states),
         cmocka_unit_test(test_routes),

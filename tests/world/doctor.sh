@@ -162,6 +162,8 @@ END
     expect_match 'nft insert rule inet filter forward ct status dnat accept' \
         "$(jq -r '.findings[] | select(.id == "path") | .mend[]' <<<"$SAID")"
     found_and_mended fault firewall 'table inet filter, chain forward .* drops new TCP'
+    doctor 7
+    found_and_mended warning egress 'table inet filter, chain forward .* drops what zones begin by themselves'
     doctor 0
     nft delete table inet filter
     # No look at the rules can be sure of these: how long a packet is, is its sender's affair. A packet is.
@@ -209,6 +211,46 @@ test_doctor_docker() {
     expect_match 'table ip filter, chain FORWARD: its policy' "$(finding fault path)"
     expect_match 'iptables -I DOCKER-USER -m conntrack --ctstate DNAT -j ACCEPT' "$SAID"
     found_and_mended fault firewall 'made by Docker\) drops new TCP'
+    doctor 7
+    found_and_mended warning egress 'made by Docker\) drops what zones begin by themselves'
+    doctor 0
+}
+
+# reaches ADDRESS: a socat address; true if somebody answers the live zone there.
+reaches() {
+    [ "$(echo | timeout 2 ip netns exec bg-web-blue socat -t 0.5 - "$1,connect-timeout=1" 2>/dev/null | head -n 1)" = here ]
+}
+
+# Clients come in, and what zones want themselves is dropped: other hosts, and what is shared with them.
+test_doctor_egress() {
+    local address
+    background socat TCP4-LISTEN:5432,bind=127.0.0.1,fork,reuseaddr SYSTEM:'echo here; cat'
+    ready '[share]' 'host = 5432'
+    background on_client socat TCP6-LISTEN:25,ipv6only=0,fork,reuseaddr SYSTEM:'echo here; cat'
+    nft -f - <<'END'
+table inet filter {
+    chain input { type filter hook input priority 0; policy drop; ct state established,related accept; iif lo accept; meta l4proto ipv6-icmp accept; }
+    chain forward { type filter hook forward priority 0; policy drop; ct state established,related accept; ct status dnat accept; }
+}
+END
+    for address in TCP4:203.0.113.2:25 'TCP6:[2001:db8:1::2]:25' TCP4:10.201.0.1:5432; do
+        ! reaches "$address" || fail "$address is reached"
+    done
+    doctor 7
+    nothing_of firewall
+    expect_match 'table inet filter, chain input .* drops what zones send to port 5432/tcp of the host' \
+        "$(finding warning egress)"
+    found_and_mended warning egress 'To let them through:'
+    for address in TCP4:203.0.113.2:25 'TCP6:[2001:db8:1::2]:25' TCP4:10.201.0.1:5432; do
+        wait_for 3 reaches "$address"
+    done
+    # Nobody misses what [egress] forbids.
+    nft flush table inet filter
+    nft add rule inet filter forward ct status dnat accept
+    nft add rule inet filter forward ct state established,related accept
+    doctor 7
+    web_conf web 80 '[egress]' 'policy = closed'
+    bg reload >/dev/null
     doctor 0
 }
 

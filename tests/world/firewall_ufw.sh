@@ -75,6 +75,26 @@ test_ufw_integrated() {
     diff "$WORLD/before" "$WORLD/after"
 }
 
+# ufw forwards what goes to the zones then, and still nothing that they begin, nor does it let them to its host.
+test_ufw_and_what_zones_begin() {
+    local address lines=$WORLD/lines
+    ufw_on
+    integrate yes
+    ready_web '[share]' 'host = 5432'
+    background on_client socat TCP6-LISTEN:25,ipv6only=0,fork,reuseaddr SYSTEM:'echo here; cat'
+    background socat TCP4-LISTEN:5432,bind=127.0.0.1,fork,reuseaddr SYSTEM:'echo here; cat'
+    expect_status 0 bg deploy web v1
+    expect_status 7 bg doctor web --json
+    jq -r '.findings[] | select(.id == "egress") | .mend[]' <<<"$OUTPUT" >"$lines"
+    expect_eq "3" "$(grep -c '^ufw ' "$lines")" "lines"
+    ! zone_reaches TCP4:203.0.113.2:25 || fail "ufw lets zones out, and the doctor says no"
+    sh -e "$lines" >&2
+    expect_status 0 bg doctor web
+    for address in TCP4:203.0.113.2:25 'TCP6:[2001:db8:1::2]:25' TCP4:10.201.0.1:5432; do
+        wait_for 3 zone_reaches "$address"
+    done
+}
+
 test_ufw_that_comes_later_is_noticed() {
     integrate no
     ready_web

@@ -146,6 +146,25 @@ test_firewalld_integrated() {
     nothing_failed
 }
 
+# It forwards nothing that zones begin, and lets nothing of theirs to the host.
+test_firewalld_and_what_zones_begin() {
+    local address lines=$WORLD/lines
+    integrate no
+    ready_web '[share]' 'host = 5432'
+    background on_client socat TCP6-LISTEN:25,ipv6only=0,fork,reuseaddr SYSTEM:'echo here; cat'
+    background socat TCP4-LISTEN:5432,bind=127.0.0.1,fork,reuseaddr SYSTEM:'echo here; cat'
+    firewalld_starts
+    expect_status 0 bg deploy web v1
+    expect_status 7 bg doctor web --json
+    jq -r '.findings[] | select(.id == "egress") | .mend[]' <<<"$OUTPUT" >"$lines"
+    ! zone_reaches TCP4:203.0.113.2:25 || fail "firewalld lets zones out, and the doctor says no"
+    sh -e "$lines" >&2
+    expect_status 0 bg doctor web
+    for address in TCP4:203.0.113.2:25 'TCP6:[2001:db8:1::2]:25' TCP4:10.201.0.1:5432; do
+        wait_for 3 zone_reaches "$address"
+    done
+}
+
 # --- others ---------------------------------------------------------------------------------------------
 
 # nftables.service when it is reloaded: nft -f /etc/nftables.conf, which begins with a flush.
