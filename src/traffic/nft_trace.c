@@ -31,7 +31,8 @@ enum {
     MARK_PRIORITY = -500, /* before every chain that others have: raw before defragmentation is -450 */
     ATTEMPTS = 8,         /* each fails only if somebody changes the rule set at that moment */
     RECEIVE_SIZE = 64 << 10,
-    PACKETS_MAX = 64, /* that are followed at once; a probe has a handful */
+    EVENTS_SIZE = 4 << 20, /* an event takes 1 to 2 KB, and firewalld's rules make hundreds of them of one connection */
+    PACKETS_MAX = 64,      /* that are followed at once; a probe has a handful */
 };
 
 static const char chain_name[] = "mark";
@@ -195,10 +196,12 @@ static int listen_to_events(struct trace *trace)
     if (!trace->events)
         return -ENOMEM;
     nl_socket_disable_seq_check(trace->events);
-    if (nl_connect(trace->events, NETLINK_NETFILTER) < 0 ||
-        nl_socket_add_membership(trace->events, NFNLGRP_NFTRACE) < 0)
+    if (nl_connect(trace->events, NETLINK_NETFILTER) < 0)
         return -(errno ?: EPROTONOSUPPORT);
-    return 0;
+    /* What does not fit is lost, perhaps where the packet came to our table. libnl makes it 32 KB. */
+    const int size = EVENTS_SIZE;
+    setsockopt(nl_socket_get_fd(trace->events), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
+    return nl_socket_add_membership(trace->events, NFNLGRP_NFTRACE) < 0 ? -(errno ?: EPROTONOSUPPORT) : 0;
 }
 
 int trace_open(struct trace **trace, const char *link, const struct address *client4, const struct address *client6,
