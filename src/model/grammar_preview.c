@@ -52,7 +52,8 @@ static int take_client(const char *item, struct prefix *client, struct error *er
         *client = (struct prefix){.address = address, .length = address.family == 6 ? 128 : 32};
     else if (!prefix_parse(item, client))
         return error_set(err, EINVAL,
-                         "\"%.*s\" is no address and no network; write them with '|' between, as in \"192.0.2.0/24 | 2001:db8::7\" (bits "
+                         "\"%.*s\" is no address and no network; write them with '|' between, as in \"192.0.2.0/24 | "
+                         "2001:db8::7\" (bits "
                          "behind the length are 0)",
                          QUOTE_MAX, item);
     if (client->length == 0)

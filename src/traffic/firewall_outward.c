@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Would the host's own firewall let through what zones begin by themselves? A host that forwards nothing but answers, as
- * ufw and Docker have it, serves its clients well and keeps the apps from their mail server and their database. Apart
- * from firewall.c because it is no reason to refuse a deploy, and its lines open another way.
+ * Would the host's own firewall let through what zones begin by themselves? A host that forwards nothing but answers,
+ * as ufw and Docker have it, serves its clients well and keeps the apps from their mail server and their database.
+ * Apart from firewall.c because it is no reason to refuse a deploy, and its lines open another way.
  */
 #include "traffic/traffic.h"
 

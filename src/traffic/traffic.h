@@ -96,8 +96,7 @@ int firewall_inspect(struct traffic *traffic, const struct address_pools *pools,
 /* The same for what zones begin by themselves: to other hosts, if any zone may (elsewhere), and to what [share] gives
  * them of the host. */
 int firewall_inspect_outward(struct traffic *traffic, const struct address_pools *pools, bool elsewhere,
-                             const struct share_port shares[], size_t count, struct words *findings,
-                             struct error *err);
+                             const struct share_port shares[], size_t count, struct words *findings, struct error *err);
 
 /* "ip", "ip6" or "inet", of NFPROTO_... */
 const char *firewall_family_name(uint8_t family);
