@@ -110,13 +110,14 @@ static void find_process(uint32_t inode, struct doctor_squatter *squatter, char 
     }
 }
 
-static void tell_squatter(struct look *look, const struct app *app, const struct port *port,
+static void tell_squatter(struct look *look, const struct app *app, const struct port *port, bool preview,
                           const struct listener *listener)
 {
     char text[PORT_LISTEN_TEXT_MAX + 8], command[64] = "", cgroup[PATH_MAX], unit[128] = "";
     struct doctor_squatter squatter = {.app = app->name,
                                        .port = port_text(port, text),
                                        .live = doctor_live_zone(app) != NULL,
+                                       .preview = preview,
                                        .command = command,
                                        .unit = unit,
                                        .uid = listener->uid};
@@ -135,17 +136,24 @@ static bool same_place(const struct port *port, const struct listener *listener)
            (port->listen.family == 0 || listener_anywhere(listener) || address_equal(&port->listen, &listener->at));
 }
 
+static void look_at_port(struct look *look, const struct app *app, const struct port *port, bool preview,
+                         const struct listeners *listeners)
+{
+    for (size_t i = 0; i < listeners->count; i++) {
+        if (!same_place(port, &listeners->items[i]))
+            continue;
+        tell_squatter(look, app, port, preview, &listeners->items[i]);
+        return; /* one process for each port is enough to know */
+    }
+}
+
 static void look_at_squatters(struct look *look, const struct app *app, const struct service *service,
                               const struct listeners *listeners)
 {
-    for (size_t i = 0; i < service->port_count; i++) {
-        for (size_t j = 0; j < listeners->count; j++) {
-            if (!same_place(&service->ports[i], &listeners->items[j]))
-                continue;
-            tell_squatter(look, app, &service->ports[i], &listeners->items[j]);
-            break; /* one process for each port is enough to know */
-        }
-    }
+    for (size_t i = 0; i < service->port_count; i++)
+        look_at_port(look, app, &service->ports[i], false, listeners);
+    for (size_t i = 0; i < service->preview.port_count; i++)
+        look_at_port(look, app, &service->preview.ports[i], true, listeners);
 }
 
 static void look_at_translations(struct look *look, const struct app *app, const struct service *service,

@@ -170,6 +170,7 @@ void doctor_judge_zone(struct doctor *doctor, const struct doctor_zone *zone);
 struct doctor_squatter {
     const char *app, *port;     /* "80/tcp" */
     bool live;                  /* the app is */
+    bool preview;               /* the port is one of [preview] */
     int64_t pid;                /* 0 = nobody can tell */
     const char *command, *unit; /* "nginx", "nginx.service"; "" = nobody can tell */
     uint32_t uid;

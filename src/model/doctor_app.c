@@ -182,7 +182,12 @@ void doctor_judge_squatter(struct doctor *doctor, const struct doctor_squatter *
         snprintf(who, sizeof who, "a process of %.120s", squatter->unit);
     if (!squatter->command[0])
         snprintf(owner, sizeof owner, " of uid %u", squatter->uid);
-    if (squatter->live)
+    if (squatter->preview)
+        doctor_begin(doctor, DOCTOR_WARNING, DOCTOR_PORTS, squatter->app,
+                     "%s%s listens on the host's port %s, which is a preview of %s: it gets no new connections while "
+                     "there is a release to be looked at; give [preview] another port",
+                     who, owner, squatter->port, squatter->app);
+    else if (squatter->live)
         doctor_begin(
             doctor, DOCTOR_WARNING, DOCTOR_PORTS, squatter->app,
             "%s%s listens on the host's port %s, which is published: it gets no new connections, and would get "
@@ -195,9 +200,9 @@ void doctor_judge_squatter(struct doctor *doctor, const struct doctor_squatter *
     const char *number;
     int length_of_port = first_port(squatter->port, &number);
     size_t length = strlen(squatter->unit);
-    if (length > 8 && strcmp(squatter->unit + length - 8, ".service") == 0)
+    if (!squatter->preview && length > 8 && strcmp(squatter->unit + length - 8, ".service") == 0)
         doctor_line(doctor, "systemctl disable --now %s", squatter->unit);
-    else if (squatter->pid > 0)
+    else if (!squatter->preview && squatter->pid > 0)
         doctor_line(doctor, "kill %lld", (long long)squatter->pid);
     else
         doctor_line(doctor, "ss -lntup 'sport = :%.*s'", length_of_port, number);

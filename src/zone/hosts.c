@@ -132,8 +132,10 @@ static int write_text(const char *directory, const char *name, const struct text
     return file_write_atomic(path, 0644, text->data ? text->data : "", text->length, err);
 }
 
-static int write_resolv(const char *directory, struct error *err)
+/* A name server on the host's loopback is asked by the host's end of the cable, once [share] lets the zone. */
+static int write_resolv(const char *directory, const struct zone_addresses *addresses, struct error *err)
 {
+    char host[ADDRESS_TEXT_MAX];
     CLEANUP_TEXT struct text best = {0};
     for (size_t i = 0; i < sizeof resolv_sources / sizeof *resolv_sources; i++) {
         CLEANUP_FREE char *content = NULL;
@@ -147,7 +149,10 @@ static int write_resolv(const char *directory, struct error *err)
             text = (struct text){0};
         }
     }
-    text_add(&best, "# No name server of the host can be reached from a zone.\n");
+    text_addf(&best,
+              "# No name server of the host can be reached but by [share] host = 53/udp, 53/tcp.\n"
+              "nameserver %s\n",
+              address_format(&addresses->host4, host));
     return write_text(directory, "resolv.conf", &best, err);
 }
 
@@ -160,5 +165,5 @@ int hosts_write(const char *directory, const char *hostname, const struct zone_a
         content = NULL;
     hosts_build(content ? content : "", hostname, addresses, ipv6, &text);
     int result = write_text(directory, "hosts", &text, err);
-    return result < 0 ? result : write_resolv(directory, err);
+    return result < 0 ? result : write_resolv(directory, addresses, err);
 }

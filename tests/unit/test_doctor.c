@@ -123,6 +123,10 @@ static void test_squatters(void **state)
                DOCTOR_PORTS, "a process of the host of uid 33 listens", "ss -lntup 'sport = :80'");
     expect_one(judge_squatter((struct doctor_squatter){.command = "", .unit = "x.service"}), DOCTOR_NOTE, DOCTOR_PORTS,
                "the first release of web takes it over", "systemctl disable --now x.service");
+    /* Nobody has to end it: the preview can go elsewhere. */
+    expect_one(judge_squatter((struct doctor_squatter){
+                   .command = "nginx", .unit = "nginx.service", .pid = 5, .live = true, .preview = true}),
+               DOCTOR_WARNING, DOCTOR_PORTS, "which is a preview of web", "ss -lntup 'sport = :80'");
 }
 
 static void test_targets(void **state)

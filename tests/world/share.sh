@@ -64,6 +64,19 @@ test_services_on_every_address() {
     expect_eq 'from 10.201.0.2' "$(asks blue TCP4:203.0.113.10:5432)"
 }
 
+# A name server on the host's loopback is no use to a zone, unless it is shared.
+test_the_hosts_own_name_server() {
+    rm -f /run/systemd/resolve/resolv.conf /run/NetworkManager/no-stub-resolv.conf /run/dnsmasq/resolv.conf
+    rm -f /etc/resolv.conf
+    printf 'search example.org\nnameserver 127.0.0.1\nnameserver ::1\n' >/etc/resolv.conf
+    ready_web '[share]' 'host = 53/udp, 53/tcp'
+    background socat UDP4-LISTEN:53,bind=127.0.0.1,fork,reuseaddr SYSTEM:"$WHO"
+    bg deploy web v1 >/dev/null
+    expect_eq "search example.org nameserver 10.201.0.1" \
+        "$(bg exec web -- /bin/cat /etc/resolv.conf | grep -v '^#' | tr '\n' ' ' | sed 's/ $//')"
+    expect_eq 'from 127.0.0.1' "$(asks blue UDP4:10.201.0.1:53)"
+}
+
 # What is shared with a zone keeps it from nothing that zones reach: published ports, its own and another app's.
 test_published_ports_as_well() {
     local address port
