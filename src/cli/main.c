@@ -361,8 +361,11 @@ static int run_verb(struct cli *cli)
         return cli_misuse(cli, NULL, "'%s' takes %s%s", verb->name,
                           verb->arguments[0] ? verb->arguments : "no argument", cli->count < least ? "" : ", no more");
     const char *alien = alien_option(cli, verb);
-    if (alien)
-        return cli_misuse(cli, NULL, "%s means nothing to '%s'", alien, verb->name);
+    if (alien) {
+        bool share = verb->operation == BLUEGREEN_DEPLOY && strcmp(alien, "--canary") == 0;
+        return cli_misuse(cli, share ? "stage the release first, then: bluegreen switch APP --canary N%" : NULL,
+                          "%s means nothing to '%s'", alien, verb->name);
+    }
     return confirm_verb(cli, verb) ? verb->run(cli, verb) : EXIT_REFUSED;
 }
 

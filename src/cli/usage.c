@@ -112,6 +112,7 @@ void usage_print_verb(FILE *file, const struct verb *verb)
         {TAKES_HISTORY, " [FILTER...]"},
         {TAKES_NAMES, " [--names]"},
         {TAKES_LINES, " [-f] [-n N] [--since TIME]"},
+        {TAKES_LIMIT, " [-n N]"},
         {TAKES_COMMAND, " [--root]"},
         {TAKES_STEPS, " [--no-test] [--stop-after health|test]"},
         {TAKES_WAIT, " [--wait]"},
