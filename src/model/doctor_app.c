@@ -25,7 +25,7 @@ static void judge_disk(struct doctor *doctor, const struct doctor_state *state)
                  "%s has %llu KiB left: without room the journal cannot be written, and nothing is deployed",
                  state->directory, (unsigned long long)(state->available >> 10));
     doctor_line(doctor, "du -xah %s | sort -h | tail", state->directory);
-    doctor_line(doctor, "bluegreen release APP prune    (for each app that has releases on this file system)");
+    doctor_line(doctor, "bluegreen release APP prune    # for each app with releases on this file system");
     doctor_end(doctor);
 }
 

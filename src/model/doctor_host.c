@@ -233,8 +233,12 @@ void doctor_judge_limits(struct doctor *doctor, const struct doctor_limits *limi
     doctor_begin(doctor, DOCTOR_WARNING, DOCTOR_DESCRIPTORS, NULL,
                  "the agent has %lld of at most %lld files open: soon it can make no zone and take no client",
                  (long long)limits->open_files, (long long)limits->open_files_limit);
-    doctor_line(doctor, "systemctl set-property bluegreend.service LimitNOFILE=%lld",
+    /* "systemctl set-property" sets what a cgroup has, and no limits of processes. */
+    doctor_line(doctor, "mkdir -p /etc/systemd/system/bluegreend.service.d");
+    doctor_line(doctor,
+                "printf '[Service]\\nLimitNOFILE=%lld\\n' >/etc/systemd/system/bluegreend.service.d/open-files.conf",
                 (long long)limits->open_files_limit * 4);
+    doctor_line(doctor, "systemctl daemon-reload");
     doctor_line(doctor, "systemctl restart bluegreend.service");
     doctor_end(doctor);
 }

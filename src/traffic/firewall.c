@@ -232,7 +232,7 @@ static void mend_iptables(struct text *text, const struct fw_chain *chain, const
     if (lost & (NEW_TCP | NEW_UDP) && translated(chain))
         text_addf(text, "\n    %s %s-I %s -m conntrack --ctstate DNAT -j ACCEPT", command, table, name);
     else if (lost & (NEW_TCP | NEW_UDP))
-        text_addf(text, "\n    %s %s-I %s -p %s --dport PORT -j ACCEPT    (for each published port)", command, table,
+        text_addf(text, "\n    %s %s-I %s -p %s --dport PORT -j ACCEPT    # for each published port", command, table,
                   name, port);
     text_addf(text, "\n    %s %s-I %s -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT", command, table, name);
 }
@@ -260,7 +260,7 @@ static void mend_nft(struct text *text, const struct fw_chain *chain, unsigned l
     if (lost & (NEW_TCP | NEW_UDP) && translated(chain))
         text_addf(text, "\n    nft insert rule %s %s %s ct status dnat accept", family, chain->table, chain->name);
     else if (lost & (NEW_TCP | NEW_UDP))
-        text_addf(text, "\n    nft insert rule %s %s %s %s dport PORT accept    (for each published port)", family,
+        text_addf(text, "\n    nft insert rule %s %s %s %s dport PORT accept    # for each published port", family,
                   chain->table, chain->name, port);
     text_addf(text, "\n    nft insert rule %s %s %s ct state established,related accept", family, chain->table,
               chain->name);

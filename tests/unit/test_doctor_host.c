@@ -200,7 +200,12 @@ static void test_limits(void **state)
     expect_one(judge_limits(&bad), DOCTOR_FAULT, DOCTOR_NAMESPACES, "user.max_pid_namespaces", NULL);
     bad = good;
     bad.open_files = 900;
-    expect_one(judge_limits(&bad), DOCTOR_WARNING, DOCTOR_DESCRIPTORS, "900 of at most 1024 files", NULL);
+    const struct seen *files = judge_limits(&bad);
+    expect_one(files, DOCTOR_WARNING, DOCTOR_DESCRIPTORS, "900 of at most 1024 files",
+               "mkdir -p /etc/systemd/system/bluegreend.service.d");
+    assert_string_equal(
+        files->found[0].lines[1],
+        "printf '[Service]\\nLimitNOFILE=4096\\n' >/etc/systemd/system/bluegreend.service.d/open-files.conf");
     bad = (struct doctor_limits){
         .somaxconn = -1, .net_namespaces = -1, .pid_namespaces = -1, .mnt_namespaces = -1, .open_files = -1};
     expect_nothing(judge_limits(&bad));
