@@ -20,16 +20,8 @@ enum wire_result admit_canary_free(struct app *app, struct error *err)
 static bool publishes_all(const struct service *live, const struct service *canary, const char **missing)
 {
     for (size_t i = 0; i < live->port_count; i++) {
-        const struct port *port = &live->ports[i];
-        bool found = false;
-        for (size_t j = 0; j < canary->port_count && !found; j++) {
-            const struct port *other = &canary->ports[j];
-            found = other->protocol == port->protocol && address_equal(&other->listen, &port->listen) &&
-                    other->published <= port->published &&
-                    other->published + port_span(other) >= port->published + port_span(port);
-        }
-        *missing = port->name;
-        if (!found)
+        *missing = live->ports[i].name;
+        if (!service_publishes(canary, &live->ports[i]))
             return false;
     }
     return true;

@@ -2,6 +2,7 @@
 /* From the apps' state to the rule set, and the one transaction that a switch is. */
 #include "agent/agent.h"
 
+#include "base/cleanup.h"
 #include "os/log.h"
 
 #include <errno.h>
@@ -100,13 +101,28 @@ int routing_apply(struct agent *agent, struct transaction *transaction, struct e
     return result;
 }
 
+/* What came to them until now is known to a process of the host's, or to nobody. was NULL: all of them are new. */
+static int release_new_ports(struct app *app, const struct service *was, const struct service *is, struct error *err)
+{
+    CLEANUP_FREE struct port *ports = calloc(is->port_count + 1, sizeof *ports);
+    size_t count = 0;
+    if (!ports)
+        return error_errno(err, ENOMEM, "look for ports that are new");
+    for (size_t i = 0; i < is->port_count; i++) {
+        if (!was || !service_publishes(was, &is->ports[i]))
+            ports[count++] = is->ports[i];
+    }
+    return traffic_release_udp_ports(app->agent->traffic, ports, count, err);
+}
+
 static void release_flows(struct app *app, int from, enum colour to)
 {
     struct error err = {0};
-    const struct service *service = app->zones[to].service;
-    int result = from >= 0
-                     ? traffic_release_flows(app->agent->traffic, zone_number(app->index, (enum colour)from), &err)
-                     : traffic_release_udp_ports(app->agent->traffic, service->ports, service->port_count, &err);
+    const struct service *was = from >= 0 ? app->zones[from].service : NULL, *is = app->zones[to].service;
+    int result =
+        from >= 0 ? traffic_release_flows(app->agent->traffic, zone_number(app->index, (enum colour)from), &err) : 0;
+    if (result == 0 && is && (from < 0 || was))
+        result = release_new_ports(app, was, is, &err);
     if (result < 0)
         log_warning("%s: connections that had no answer yet and UDP flows were not moved: %s", app->name, err.text);
 }

@@ -145,6 +145,17 @@ void service_free(struct service *service)
     free(service);
 }
 
+bool service_publishes(const struct service *service, const struct port *port)
+{
+    for (size_t i = 0; i < service->port_count; i++) {
+        const struct port *own = &service->ports[i];
+        if (own->protocol == port->protocol && address_equal(&own->listen, &port->listen) &&
+            own->published <= port->published && own->published + port_span(own) >= port->published + port_span(port))
+            return true;
+    }
+    return false;
+}
+
 bool service_nudges(const struct service *service, const struct port *port)
 {
     for (size_t i = 0; port->protocol == PROTOCOL_TCP && i < service->nudge.count; i++) {

@@ -295,6 +295,8 @@ const struct port *service_claim(const struct service *service, size_t index);
 /* "[ports] http" or "[preview] port": where it is configured. */
 #define PORT_PLACE_MAX (PORT_NAME_MAX + 16)
 const char *port_place(const struct service *service, const struct port *port, char place[PORT_PLACE_MAX]);
+/* Does it publish all of this port, whichever of its own that is? */
+bool service_publishes(const struct service *service, const struct port *port);
 /* True if idle connections to this port are to be ended in a drain. */
 bool service_nudges(const struct service *service, const struct port *port);
 /* Do they say the same in [egress] and [share] host? */

@@ -301,6 +301,24 @@ udp_answered() { # NAME
     jq -r '.releases | keys | join(" ")' "$WORLD/udp.$1"
 }
 
+# The host's own until the release comes that publishes it.
+test_udp_port_that_comes_later() {
+    world_net
+    web_conf web 80
+    release_install web v1
+    release_install web v2
+    background env BLUEGREEN_RELEASE=host "$BUILD/demo/web" --port 9999 --udp 53
+    agent_start
+    expect_status 0 bg deploy web v1
+    udp_conf ""
+    sed -i 's|^dns = .*|&\nhttp = 80 -> 8080/tcp|' "$WORLD/etc/apps/web.conf"
+    steady_udp flow 53
+    sleep 0.5
+    expect_status 0 bg deploy web v2
+    sleep 0.7
+    expect_eq "host v2" "$(udp_answered flow)"
+}
+
 udp_conf() { # POLICY
     app_conf web <<END
 [app]
