@@ -72,17 +72,11 @@ static int conntrack_error(struct error *err, int status, const char *doing)
     return status ? error_errno(err, -status, "%s", doing) : 0;
 }
 
-/* All at once, both families: the kernel walks its table once each. */
+/* All at once, both families: the kernel walks its whole table for each request, which takes 5 ms and more of a switch. */
 static int forget(struct traffic *traffic, const struct filter *filter)
 {
-    static const uint8_t families[] = {AF_INET, AF_INET6};
-    int status = 0;
-    for (size_t i = 0; i < sizeof families && !status; i++) {
-        status = nft_request(traffic->nft, filtered_message(IPCTNL_MSG_CT_DELETE, 0, families[i], filter), NULL, NULL);
-        if (status == -ENOENT) /* nothing matched */
-            status = 0;
-    }
-    return status;
+    int status = nft_request(traffic->nft, filtered_message(IPCTNL_MSG_CT_DELETE, 0, AF_UNSPEC, filter), NULL, NULL);
+    return status == -ENOENT ? 0 : status; /* nothing matched */
 }
 
 /* What is looked at of an entry. */
@@ -200,18 +194,20 @@ static bool is_tcp(const struct flow *flow, const void *what)
     return flow->protocol == PROTOCOL_TCP;
 }
 
-/* Does a zone publish UDP whose flows are to stay? */
-static bool keeps_udp(const struct traffic *traffic, uint16_t number)
+static const struct ruleset_zone *zone_with_number(const struct traffic *traffic, uint16_t number)
 {
     for (size_t i = 0; i < traffic->state.count; i++)
-        for (int colour = 0; colour < COLOURS; colour++) {
-            const struct ruleset_zone *zone = &traffic->state.apps[i].zones[colour];
-            if (!zone->present || zone->number != number)
-                continue;
-            for (size_t j = 0; j < zone->port_count; j++)
-                if (zone->ports[j].protocol == PROTOCOL_UDP && zone->ports[j].udp == UDP_KEEP)
-                    return true;
-        }
+        for (size_t c = 0; c < COLOURS; c++)
+            if (traffic->state.apps[i].zones[c].present && traffic->state.apps[i].zones[c].number == number)
+                return &traffic->state.apps[i].zones[c];
+    return NULL;
+}
+
+static bool has_udp(const struct ruleset_zone *zone, enum udp_policy policy)
+{
+    for (size_t i = 0; i < zone->port_count; i++)
+        if (zone->ports[i].protocol == PROTOCOL_UDP && zone->ports[i].udp == policy)
+            return true;
     return false;
 }
 
@@ -221,10 +217,11 @@ int traffic_release_flows(struct traffic *traffic, uint16_t zone_number, struct 
     const struct filter moving = {.mark = mark | RULESET_MARK_MOVES,
                                   .mark_mask = RULESET_MARK_ZONE | RULESET_MARK_MOVES};
     const struct filter unreplied = {.mark = mark, .mark_mask = RULESET_MARK_ZONE, .status_mask = IPS_SEEN_REPLY};
-    int status = forget(traffic, &moving);
+    const struct ruleset_zone *zone = zone_with_number(traffic, zone_number);
+    int status = !zone || has_udp(zone, UDP_MOVE) ? forget(traffic, &moving) : 0;
     if (!status)
         /* Deleting cannot choose a protocol (Linux 6.1): UDP that is to stay may never be answered, as in syslog. */
-        status = keeps_udp(traffic, zone_number) ? forget_chosen(traffic, &unreplied, is_tcp, NULL)
+        status = zone && has_udp(zone, UDP_KEEP) ? forget_chosen(traffic, &unreplied, is_tcp, NULL)
                                                  : forget(traffic, &unreplied);
     return conntrack_error(err, status, "forget the flows that must leave the old zone");
 }

@@ -6,8 +6,8 @@
 # shellcheck source=tests/drivers/traffic_lib.sh
 . "$ROOT/tests/drivers/traffic_lib.sh"
 
-unreplied_to_blue() {
-    conntrack -L -p tcp 2>/dev/null | grep -q 'SYN_SENT.*UNREPLIED.*src=10\.201\.0\.2 '
+unreplied_to_blue() { # FAMILY ADDRESS
+    conntrack -L -p tcp -f "$1" 2>/dev/null | grep -q "SYN_SENT.*UNREPLIED.*src=$2 "
 }
 
 test_unreplied_tcp_is_released() {
@@ -15,11 +15,14 @@ test_unreplied_tcp_is_released() {
     # blue is dead: packets to it vanish.
     ip -n bg-web-blue link set eth0 down
     ip netns exec client "$TOOLS/hold_connection" --no-stdin --request /healthz 203.0.113.10:80 >"$WORLD/held" 2>&1 &
-    wait_for 5 unreplied_to_blue
+    ip netns exec client "$TOOLS/hold_connection" --no-stdin --request /healthz '[2001:db8:1::10]:80' >"$WORLD/held6" 2>&1 &
+    wait_for 5 unreplied_to_blue ipv4 10.201.0.2
+    wait_for 5 unreplied_to_blue ipv6 fd00:b9::2
     t live web green
     t apply
     t release 1
     wait_for 5 grep -q 'answer 200 green' "$WORLD/held"
+    wait_for 5 grep -q 'answer 200 green' "$WORLD/held6"
 }
 
 test_established_connections_stay() {
@@ -73,7 +76,7 @@ test_one_way_udp_is_kept() {
     ip -n bg-web-blue link set eth0 down
     on_client bash -c 'echo x >/dev/udp/203.0.113.10/53'
     on_client timeout 5 bash -c 'echo x >/dev/tcp/203.0.113.10/80' 2>/dev/null &
-    wait_for 5 unreplied_to_blue
+    wait_for 5 unreplied_to_blue ipv4 10.201.0.2
     t live web green
     t apply
     t release 1
