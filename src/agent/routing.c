@@ -22,12 +22,13 @@ static int fill_ports(const struct service *service, struct ruleset_zone *out, s
     const struct preview *preview = &service->preview;
     const struct port *port;
     out->ports = calloc(service->port_count + preview->port_count + 1, sizeof *out->ports);
-    out->preview_from = calloc(preview->from_count + 1, sizeof *out->preview_from);
-    if (!out->ports || !out->preview_from)
+    out->preview_from = preview->from_count ? calloc(preview->from_count, sizeof *out->preview_from) : NULL;
+    if (!out->ports || (preview->from_count && !out->preview_from))
         return error_errno(err, ENOMEM, "build the rule set");
     for (; (port = service_claim(service, out->port_count)); out->port_count++)
         out->ports[out->port_count] = *port;
-    memcpy(out->preview_from, preview->from, preview->from_count * sizeof *out->preview_from);
+    for (size_t i = 0; i < preview->from_count; i++)
+        out->preview_from[i] = preview->from[i];
     return 0;
 }
 
@@ -94,7 +95,7 @@ int routing_apply(struct agent *agent, struct transaction *transaction, struct e
     struct transaction unused;
     int result = build_state(agent, &state, err);
     if (result == 0)
-        result = traffic_apply(agent->traffic, &state, transaction ? transaction : &unused, err);
+        result = traffic_take(agent->traffic, &state, transaction ? transaction : &unused, err);
     ruleset_state_clear(&state);
     if (result == 0)
         host_ports_applied(agent);

@@ -52,20 +52,25 @@ static int copy_zone(struct ruleset_zone *to, const struct ruleset_zone *from)
     return status;
 }
 
+int ruleset_held_copy(struct ruleset_state *to, const struct ruleset_state *from)
+{
+    void *held = NULL;
+    int status = copy_array(&held, from->held, from->held_count, sizeof *from->held);
+    to->held = held;
+    to->held_count = held ? from->held_count : 0;
+    return status;
+}
+
 int ruleset_state_copy(struct ruleset_state *to, const struct ruleset_state *from)
 {
     *to = (struct ruleset_state){.pools = from->pools};
     if (!from->count)
         return 0;
     to->apps = calloc(from->count, sizeof *to->apps);
-    to->held = from->held_count ? calloc(from->held_count, sizeof *to->held) : NULL;
-    if (!to->apps || (from->held_count && !to->held)) {
+    if (!to->apps || ruleset_held_copy(to, from)) {
         ruleset_state_clear(to);
         return -ENOMEM;
     }
-    to->held_count = from->held_count;
-    for (size_t i = 0; i < from->held_count; i++)
-        to->held[i] = from->held[i];
     for (size_t i = 0; i < from->count; i++) {
         struct ruleset_app *app = &to->apps[to->count++];
         *app = from->apps[i];

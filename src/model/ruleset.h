@@ -7,18 +7,21 @@
  * What the table holds:
  *   published, published4, published6   port (of any, of one local address) -> goto app.APP; the live zones' ports
  *   app.APP                             goto the zone that is live; before it the rules of a canary and of preview
- *                                       clients, without them empty while nothing is live. With two zones and none of
- *                                       these it is two rules: to green if green.APP says so, else to blue
+ *                                       clients, without them empty while nothing is live. With two zones and no canary
+ *                                       each of these is two rules, one of which asks green.APP
  *   green.APP                           all protocols while green is live, else nothing: all that a switch changes.
  *                                       Another rule with a verdict would have the kernel walk through the chains of
  *                                       every app, and two elements of a set do not (1 000 apps: 1 ms against 0.1 ms)
- *   preview.APP                         one rule, goto the zone that is not live, while that has ports of its own
+ *   preview.APP                         goto the zone that is not live, while that has ports of its own; with two zones
+ *                                       two rules in the same way
  *   zone.APP.COLOUR                     marks the connection with the zone's number and sends it to the zone's address
  *   ports.APP.COLOUR, ports4., ports6.  published port (of any, of one local address) -> port in the zone
  *   moves.APP.COLOUR, moves4., moves6.  published UDP ports whose steady flows follow a switch at once
- *   fences                              link of a zone whose fence is closed -> goto fence.APP.COLOUR. One element less
- *                                       opens it; another rule with a verdict would cost what is said above
+ *   fences                              link of a zone that is fenced at some time -> goto fence.APP.COLOUR
+ *   fenced                              links of the zones whose fence is closed: only these are looked up in fences.
+ *                                       An element with a verdict would cost what is said above
  *   shares                              link of a zone -> goto share.APP.COLOUR
+ *   answers                             link of a zone . TCP port in it -> published port
  *   fence.APP.COLOUR                    what the zone may reach; fenced.APP.COLOUR counts what it may not
  *   share.APP.COLOUR                    sends the zone to the host's own loopback
  *   takeover                            leaves alone what belongs to connections of the host's own processes, on the
@@ -93,6 +96,8 @@ struct ruleset_state {
 void ruleset_state_clear(struct ruleset_state *state);
 /* *to is overwritten, not freed. On failure (-ENOMEM) it is empty. */
 int ruleset_state_copy(struct ruleset_state *to, const struct ruleset_state *from);
+/* The held ports alone, to a state that has none. -ENOMEM. */
+int ruleset_held_copy(struct ruleset_state *to, const struct ruleset_state *from);
 
 /* "moves4." APP ".green": the longest name of a chain or set. */
 #define RULESET_NAME_MAX (7 + APP_NAME_MAX + 6)
@@ -104,6 +109,7 @@ enum ruleset_key {
     KEY_PORT6, /* IPv6 destination . protocol . port */
     PORT_KEYS,
     KEY_LINK = PORT_KEYS, /* name of the link that it came in by: a zone's */
+    KEY_ANSWER,           /* that . source port */
     KEY_PROTOCOL,
     KEYS
 };
@@ -130,6 +136,7 @@ enum rule_kind {
     RULE_DNAT, /* address, key, name: to this address, port by map */
     RULE_MASQUERADE,
     RULE_MASQUERADE_RANDOM, /* with a source port of the kernel's choice */
+    RULE_MASQUERADE_AS,     /* key, name: with the source port that the map has */
     RULE_COUNTER,
     RULE_ACCEPT,
     RULE_DROP,
@@ -142,6 +149,7 @@ enum rule_kind {
     RULE_TCP,
     RULE_TCP_BEGIN,     /* the first packet of a connection */
     RULE_DPORT,         /* bits: first port << 16 | last port; behind a condition on the protocol */
+    RULE_SPORT,         /* the same */
     RULE_COUNT,         /* name of the counter */
     RULE_REJECT,        /* answered: administratively prohibited */
     RULE_RESET,         /* the same for TCP */
@@ -170,7 +178,7 @@ struct ruleset_element {
     uint16_t target;            /* DATA_PORT */
     char app[APP_NAME_MAX + 1]; /* DATA_VERDICT: goto app.APP */
     bool preview;               /* instead: goto preview.APP */
-    uint16_t link;              /* KEY_LINK: number of the zone whose it is */
+    uint16_t link;              /* KEY_LINK, KEY_ANSWER: number of the zone whose it is */
     const char *chain;          /* DATA_VERDICT, not NULL: goto CHAIN.APP.COLOUR */
     enum colour colour;
 };

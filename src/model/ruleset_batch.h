@@ -44,19 +44,27 @@ void build_route(struct ruleset_batch *batch, const struct ruleset_app *app);
 void build_preview(struct ruleset_batch *batch, const struct ruleset_app *app);
 
 /* ruleset_reach.c: what zones may reach. The maps and chains of the fixed part; a zone's own, from one state to another
- * (either may be NULL: it is not there); the links that lead to them, of apps in order of their names, where `one` has
- * them and `other` has not. */
+ * (either may be NULL: it is not there); the links that lead to them, where `one` has them and `other` (NULL: it is not
+ * there) has not. */
 void build_reach_fixed(struct ruleset_batch *batch);
 void reach_refill(struct ruleset_batch *batch, const char *app, enum colour colour, const struct ruleset_zone *was,
                   const struct ruleset_zone *zone);
 void reach_remove(struct ruleset_batch *batch, const char *app, enum colour colour, const struct ruleset_zone *was,
                   const struct ruleset_zone *zone);
-struct ruleset_apps {
-    const struct ruleset_app *const *apps;
-    size_t count;
-};
-void reach_links(struct ruleset_batch *batch, enum ruleset_op_kind kind, struct ruleset_apps one,
-                 struct ruleset_apps other);
+void reach_links(struct ruleset_batch *batch, enum ruleset_op_kind kind, const struct ruleset_app *one,
+                 const struct ruleset_app *other);
+
+/* ruleset_answer.c: zones' answers of connections that are not known any more. The map and its rule; the ports where
+ * zones of `one` listen and `other` (NULL: is not there) has not the same. */
+void build_answers_fixed(struct ruleset_batch *batch);
+void answers_of_app(struct ruleset_batch *batch, enum ruleset_op_kind kind, const struct ruleset_app *one,
+                    const struct ruleset_app *other);
+
+/* ruleset_same.c. Of zones: number, addresses and ports; ports; clients of the preview. Of apps with one name: all. */
+bool same_zone(const struct ruleset_zone *a, const struct ruleset_zone *b);
+bool same_ports(const struct ruleset_zone *a, const struct ruleset_zone *b);
+bool same_preview_from(const struct ruleset_zone *a, const struct ruleset_zone *b);
+bool same_app(const struct ruleset_app *a, const struct ruleset_app *b);
 
 /* ruleset_takeover.c: the ports that the host's own processes still have connections on. `from` may be NULL. */
 void build_takeover(struct ruleset_batch *batch, const struct ruleset_state *from, const struct ruleset_state *to);

@@ -89,13 +89,17 @@ static void build_translation(struct ruleset_batch *batch)
         {{RULE_OIF_ZONE}, {RULE_IIF_ZONE}, {RULE_CT_DNAT}, {RULE_MASQUERADE}},
         /* Clients outside keep their address. */
         {{RULE_OIF_ZONE}, {RULE_RETURN}},
+    };
+    add_rules(batch, "post", post, COUNT(post));
+    build_answers_fixed(batch);
+    static const struct rule_piece leaving[][PIECES_MAX] = {
         /* An answer to a datagram whose flow was forgotten by a switch is a new flow. With the app's own source port
          * its reverse would be what the client sends next to the published port, and pin the client to the old zone.
          * */
         {{RULE_IIF_ZONE}, {RULE_UDP}, {RULE_MASQUERADE_RANDOM}},
         {{RULE_IIF_ZONE}, {RULE_MASQUERADE}},
     };
-    add_rules(batch, "post", post, COUNT(post));
+    add_rules(batch, "post", leaving, COUNT(leaving));
 }
 
 static void build_forward(struct ruleset_batch *batch)

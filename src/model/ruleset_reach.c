@@ -27,30 +27,27 @@ static struct reach_name reach_name(const char *kind, const char *app, enum colo
 
 /* --- the fixed part ------------------------------------------------------------------------------ */
 
-static void add_vmap(struct ruleset_batch *batch, const char *chain, const char *map)
-{
-    struct rule_piece rule[] = {{RULE_VMAP, .key = KEY_LINK}};
-    text_copy(rule[0].name, sizeof rule[0].name, map);
-    batch_rule(batch, RULESET_TABLE, chain, rule, COUNT(rule));
-}
-
 void build_reach_fixed(struct ruleset_batch *batch)
 {
     const struct prefix loopback = {.address = {4, {127}}, .length = 8};
     /* The zones' links have route_localnet on, which opens the host's loopback services (as in CVE-2020-8558). */
     const struct rule_piece localnet[] = {{RULE_DADDR_IN, .prefix = loopback}, {RULE_COUNTER}, {RULE_DROP}};
+    static const struct rule_piece fences[] = {{RULE_IN_SET, .key = KEY_LINK, .name = "fenced"},
+                                               {RULE_VMAP, .key = KEY_LINK, .name = "fences"}};
     static const struct rule_piece leave[] = {{RULE_ACCEPT}};
     /* What is shared is made for clients on this host, and many services look whether they are. */
     const struct rule_piece local[] = {{RULE_IIF_ZONE}, {RULE_DADDR_IN, .prefix = loopback}, {RULE_SNAT_LOOPBACK}};
     /* A jump, and the map in a chain of its own: what is not shared comes back, to be looked up among the published
      * ports. The map's goto in a base chain would end there. */
     static const struct rule_piece share[] = {{RULE_IIF_ZONE}, {RULE_JUMP, .name = "shared"}};
+    static const struct rule_piece shares[] = {{RULE_VMAP, .key = KEY_LINK, .name = "shares"}};
+    batch_set(batch, OP_ADD_SET, "fenced", KEY_LINK, DATA_NONE);
     batch_set(batch, OP_ADD_SET, "fences", KEY_LINK, DATA_VERDICT);
     batch_set(batch, OP_ADD_SET, "shares", KEY_LINK, DATA_VERDICT);
     batch_rule(batch, RULESET_TABLE, "leaving", localnet, COUNT(localnet));
-    add_vmap(batch, "leaving", "fences");
+    batch_rule(batch, RULESET_TABLE, "leaving", fences, COUNT(fences));
     batch_rule(batch, RULESET_TABLE, "leaving", leave, COUNT(leave));
-    add_vmap(batch, "shared", "shares");
+    batch_rule(batch, RULESET_TABLE, "shared", shares, COUNT(shares));
     batch_rule(batch, RULESET_TABLE, "pre", share, COUNT(share));
     batch_rule(batch, RULESET_TABLE, "in", local, COUNT(local));
 }
@@ -80,9 +77,22 @@ static void add_rule(struct ruleset_batch *batch, const char *chain, const struc
     }
 }
 
+/* Answers of a connection that is not known any more (ruleset_answer.c). Nothing begins with these packets. */
+static void add_answers(struct ruleset_batch *batch, const char *chain, const struct ruleset_zone *zone)
+{
+    for (size_t i = 0; i < zone->port_count; i++) {
+        const struct port *port = &zone->ports[i];
+        const uint32_t last = port->target + port_span(port) - 1;
+        const struct rule_piece answer[] = {
+            {RULE_TCP_MIDDLE}, {RULE_SPORT, .bits = (uint32_t)port->target << 16 | last}, {RULE_ACCEPT}};
+        if (port->protocol == PROTOCOL_TCP)
+            batch_rule(batch, RULESET_TABLE, chain, answer, COUNT(answer));
+    }
+}
+
 /*
  * Who is refused is told at once, so that an app fails fast. In the middle of a connection that is not known any more
- * (somebody emptied the connection table) it is better to be silent: the client's next packet makes it known again.
+ * and that somebody else began it is better to be silent: the other end's next packet may make it known again.
  */
 static void add_refusal(struct ruleset_batch *batch, const char *chain, const char *counter)
 {
@@ -105,6 +115,7 @@ static void build_fence(struct ruleset_batch *batch, const char *app, enum colou
         add_rule(batch, chain.text, &zone->shares[i], RULE_ACCEPT);
     for (size_t i = 0; i < zone->fence.allow_count; i++)
         add_rule(batch, chain.text, &zone->fence.allow[i], RULE_ACCEPT);
+    add_answers(batch, chain.text, zone);
     add_refusal(batch, chain.text, reach_name("fenced", app, colour).text);
 }
 
@@ -116,7 +127,7 @@ static bool same_shares(const struct ruleset_zone *a, const struct ruleset_zone 
 static bool same_fence(const struct ruleset_zone *a, const struct ruleset_zone *b)
 {
     const struct ruleset_fence *x = &a->fence, *y = &b->fence;
-    return same_shares(a, b) && reach_equal(x->allow, x->allow_count, y->allow, y->allow_count);
+    return same_shares(a, b) && same_ports(a, b) && reach_equal(x->allow, x->allow_count, y->allow, y->allow_count);
 }
 
 static bool has_fence(const struct ruleset_zone *zone)
@@ -124,7 +135,6 @@ static bool has_fence(const struct ruleset_zone *zone)
     return zone && zone->fence.there;
 }
 
-/* Its chain is asked. */
 static bool is_closed(const struct ruleset_zone *zone)
 {
     return has_fence(zone) && zone->fence.closed;
@@ -178,8 +188,8 @@ static const struct ruleset_zone *zone_in(const struct ruleset_app *app, int col
     return app && app->zones[colour].present ? &app->zones[colour] : NULL;
 }
 
-static void app_links(struct ruleset_batch *batch, enum ruleset_op_kind kind, const struct ruleset_app *one,
-                      const struct ruleset_app *other)
+void reach_links(struct ruleset_batch *batch, enum ruleset_op_kind kind, const struct ruleset_app *one,
+                 const struct ruleset_app *other)
 {
     for (int colour = 0; colour < COLOURS; colour++) {
         const struct ruleset_zone *zone = zone_in(one, colour), *there = zone_in(other, colour);
@@ -188,23 +198,14 @@ static void app_links(struct ruleset_batch *batch, enum ruleset_op_kind kind, co
             continue;
         bool same_link = there && there->number == zone->number;
         element.link = zone->number;
+        if (is_closed(zone) && !(same_link && is_closed(there)))
+            batch_element(batch, kind, "fenced", KEY_LINK, DATA_NONE, &element);
         text_copy(element.app, sizeof element.app, one->name);
         element.chain = "fence";
-        if (is_closed(zone) && !(same_link && is_closed(there)))
+        if (has_fence(zone) && !(same_link && has_fence(there)))
             batch_element(batch, kind, "fences", KEY_LINK, DATA_VERDICT, &element);
         element.chain = "share";
         if (has_shares(zone) && !(same_link && has_shares(there)))
             batch_element(batch, kind, "shares", KEY_LINK, DATA_VERDICT, &element);
-    }
-}
-
-void reach_links(struct ruleset_batch *batch, enum ruleset_op_kind kind, struct ruleset_apps one,
-                 struct ruleset_apps other)
-{
-    for (size_t i = 0, j = 0; i < one.count; i++) {
-        int order = 1;
-        while (j < other.count && (order = strcmp(other.apps[j]->name, one.apps[i]->name)) < 0)
-            j++;
-        app_links(batch, kind, one.apps[i], j < other.count && !order ? other.apps[j] : NULL);
     }
 }

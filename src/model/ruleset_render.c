@@ -2,11 +2,19 @@
 /* Operations in nft(8)'s language: for tests, for messages about a failed operation, and for people. */
 #include "model/ruleset.h"
 
-static const char *const key_types[KEYS] = {"inet_proto . inet_service", "ipv4_addr . inet_proto . inet_service",
-                                            "ipv6_addr . inet_proto . inet_service", "ifname", "inet_proto"};
+static const char *const key_types[KEYS] = {"inet_proto . inet_service",
+                                            "ipv4_addr . inet_proto . inet_service",
+                                            "ipv6_addr . inet_proto . inet_service",
+                                            "ifname",
+                                            "ifname . inet_service",
+                                            "inet_proto"};
 
-static const char *const key_selectors[KEYS] = {"meta l4proto . th dport", "ip daddr . meta l4proto . th dport",
-                                                "ip6 daddr . meta l4proto . th dport", "iifname", "meta l4proto"};
+static const char *const key_selectors[KEYS] = {"meta l4proto . th dport",
+                                                "ip daddr . meta l4proto . th dport",
+                                                "ip6 daddr . meta l4proto . th dport",
+                                                "iifname",
+                                                "iifname . th sport",
+                                                "meta l4proto"};
 
 static const char *const hooks[] = {"", "prerouting", "forward", "output", "postrouting", "input"};
 
@@ -35,10 +43,10 @@ static void render_dnat(const struct rule_piece *piece, struct text *text)
               address_format(&piece->address, buffer), key_selectors[piece->key], piece->name);
 }
 
-static void render_ports(uint32_t bits, struct text *text)
+static void render_ports(const char *which, uint32_t bits, struct text *text)
 {
     uint32_t first = bits >> 16, last = bits & 0xffff;
-    text_addf(text, "th dport %u", first);
+    text_addf(text, "th %s %u", which, first);
     if (last != first)
         text_addf(text, "-%u", last);
 }
@@ -85,8 +93,12 @@ static void render_piece(const struct rule_piece *piece, struct text *text)
         text_addf(text, "ct mark set ct mark & 0x%08x | 0x%08x", ~(RULESET_MARK_ZONE | RULESET_MARK_MOVES),
                   piece->bits << RULESET_MARK_SHIFT);
         break;
-    case RULE_DPORT: render_ports(piece->bits, text); break;
+    case RULE_DPORT: render_ports("dport", piece->bits, text); break;
+    case RULE_SPORT: render_ports("sport", piece->bits, text); break;
     case RULE_COUNT: text_addf(text, "counter name \"%s\"", piece->name); break;
+    case RULE_MASQUERADE_AS:
+        text_addf(text, "masquerade to : %s map @%s", key_selectors[piece->key], piece->name);
+        break;
     case RULE_MARK_MOVES: text_addf(text, "ct mark set ct mark | 0x%08x", RULESET_MARK_MOVES); break;
     case RULE_DNAT: render_dnat(piece, text); break;
     case RULE_JUMP:
@@ -121,11 +133,11 @@ static void render_elements(const struct ruleset_batch *ops, const struct rulese
         text_add(text, i ? ", " : " ");
         if (op->key == KEY_PORT4 || op->key == KEY_PORT6)
             text_addf(text, "%s . ", address_format(&element->address, buffer));
-        if (op->key == KEY_LINK)
+        if (op->key == KEY_LINK || op->key == KEY_ANSWER)
             render_link(element, text);
         else
             text_add(text, protocol_name(element->protocol));
-        if (op->key < PORT_KEYS)
+        if (op->key < PORT_KEYS || op->key == KEY_ANSWER)
             text_addf(text, " . %u", element->port);
         if (adding && op->data == DATA_PORT)
             text_addf(text, " : %u", element->target);

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ROUTE_PIECES_MAX = 2 };
+enum { ROUTE_PIECES_MAX = 3 };
 
 const struct ruleset_zone *previewed_zone(const struct ruleset_app *app)
 {
@@ -23,6 +23,18 @@ const struct ruleset_zone *previewed_zone(const struct ruleset_app *app)
 static void green_name(char name[RULESET_NAME_MAX + 1], const struct ruleset_app *app)
 {
     snprintf(name, RULESET_NAME_MAX + 1, "green.%.*s", APP_NAME_MAX, app->name);
+}
+
+/* Then the set says which of them is live, and so which is previewed, if one is. */
+static bool has_both(const struct ruleset_app *app)
+{
+    return app->live >= 0 && app->zones[BLUE].present && app->zones[GREEN].present;
+}
+
+/* Whether the set alone says which zone is live: the chain's rules are the same for either. */
+static bool by_set(const struct ruleset_app *app)
+{
+    return has_both(app) && !app->canary_percent;
 }
 
 static size_t client_count(const struct ruleset_zone *zone)
@@ -43,35 +55,29 @@ bool has_preview(const struct ruleset_app *app)
 
 bool same_preview(const struct ruleset_app *a, const struct ruleset_app *b)
 {
+    if (has_both(a) || has_both(b))
+        return has_both(a) && has_both(b);
     const struct ruleset_zone *x = previewed_zone(a), *y = previewed_zone(b);
     return x && y ? x - a->zones == y - b->zones : x == y;
 }
 
+/* Both have the rules that the set works on, or both have not. */
 static bool same_clients(const struct ruleset_app *a, const struct ruleset_app *b)
 {
     const struct ruleset_zone *x = previewed_zone(a), *y = previewed_zone(b);
-    if (client_count(x) != client_count(y))
-        return false;
-    for (size_t i = 0; i < client_count(x); i++)
-        if (!address_equal(&x->preview_from[i].address, &y->preview_from[i].address) ||
-            x->preview_from[i].length != y->preview_from[i].length)
-            return false;
-    return client_count(x) == 0 || same_preview(a, b);
-}
-
-/* Whether the set alone says which zone is live: the chain's rules are the same for either. */
-static bool by_set(const struct ruleset_app *app)
-{
-    return app->live >= 0 && app->zones[BLUE].present && app->zones[GREEN].present && !app->canary_percent &&
-           !client_count(previewed_zone(app));
+    if (!client_count(x) || !client_count(y))
+        return client_count(x) == client_count(y);
+    return same_preview_from(x, y) && (by_set(a) || x - a->zones == y - b->zones);
 }
 
 bool same_route(const struct ruleset_app *a, const struct ruleset_app *b)
 {
-    if (by_set(a) && by_set(b))
+    if (by_set(a) != by_set(b) || !same_clients(a, b))
+        return false;
+    if (by_set(a))
         return true;
-    return by_set(a) == by_set(b) && a->live == b->live && a->canary_percent == b->canary_percent &&
-           (!a->canary_percent || a->canary_sticky == b->canary_sticky) && same_clients(a, b);
+    return a->live == b->live && a->canary_percent == b->canary_percent &&
+           (!a->canary_percent || a->canary_sticky == b->canary_sticky);
 }
 
 int check_route(const struct ruleset_app *app, struct error *err)
@@ -92,18 +98,37 @@ int check_route(const struct ruleset_app *app, struct error *err)
     return 0;
 }
 
-static void add_rule(struct ruleset_batch *batch, const char *kind, const struct ruleset_app *app, enum colour colour,
-                     const struct rule_piece *condition)
+/* condition may be NULL; asking: and what is live is green. */
+static void add_asking(struct ruleset_batch *batch, const char *kind, const struct ruleset_app *app, enum colour colour,
+                       const struct rule_piece *condition, bool asking)
 {
     char chain[RULESET_NAME_MAX + 1];
     struct rule_piece rule[ROUTE_PIECES_MAX] = {{.kind = RULE_END}};
     size_t count = 0;
     if (condition)
         rule[count++] = *condition;
+    if (asking) {
+        rule[count] = (struct rule_piece){.kind = RULE_IN_SET, .key = KEY_PROTOCOL};
+        green_name(rule[count++].name, app);
+    }
     rule[count].kind = RULE_GOTO;
     snprintf(rule[count].name, sizeof rule[count].name, "zone.%.*s.%s", APP_NAME_MAX, app->name, colour_name(colour));
     snprintf(chain, sizeof chain, "%s.%.*s", kind, APP_NAME_MAX, app->name);
     batch_rule(batch, RULESET_TABLE, chain, rule, count + 1);
+}
+
+static void add_rule(struct ruleset_batch *batch, const char *kind, const struct ruleset_app *app, enum colour colour,
+                     const struct rule_piece *condition)
+{
+    add_asking(batch, kind, app, colour, condition, false);
+}
+
+/* To the one zone while green is live, else to the other. */
+static void add_either(struct ruleset_batch *batch, const char *kind, const struct ruleset_app *app,
+                       enum colour while_green, const struct rule_piece *condition)
+{
+    add_asking(batch, kind, app, while_green, condition, true);
+    add_asking(batch, kind, app, colour_other(while_green), condition, false);
 }
 
 /* Never a map of random numbers: its set goes away with the rule that is replaced, and a packet may meet that. */
@@ -126,20 +151,18 @@ static void add_canary(struct ruleset_batch *batch, const struct ruleset_app *ap
 void build_route(struct ruleset_batch *batch, const struct ruleset_app *app)
 {
     const struct ruleset_zone *previewed = previewed_zone(app);
-    if (by_set(app)) {
-        struct rule_piece green = {.kind = RULE_IN_SET, .key = KEY_PROTOCOL};
-        green_name(green.name, app);
-        add_rule(batch, "app", app, GREEN, &green);
-        add_rule(batch, "app", app, BLUE, NULL);
-        return;
-    }
     for (size_t i = 0; i < client_count(previewed); i++) {
         const struct rule_piece client = {.kind = RULE_SADDR_IN, .prefix = previewed->preview_from[i]};
-        add_rule(batch, "app", app, (enum colour)(previewed - app->zones), &client);
+        if (by_set(app))
+            add_either(batch, "app", app, BLUE, &client);
+        else
+            add_rule(batch, "app", app, (enum colour)(previewed - app->zones), &client);
     }
     if (app->canary_percent > 0)
         add_canary(batch, app);
-    if (app->live >= 0)
+    if (by_set(app))
+        add_either(batch, "app", app, GREEN, NULL);
+    else if (app->live >= 0)
         add_rule(batch, "app", app, (enum colour)app->live, NULL);
 }
 
@@ -168,5 +191,8 @@ void build_live(struct ruleset_batch *batch, const struct ruleset_app *old, cons
 
 void build_preview(struct ruleset_batch *batch, const struct ruleset_app *app)
 {
-    add_rule(batch, "preview", app, (enum colour)(previewed_zone(app) - app->zones), NULL);
+    if (has_both(app))
+        add_either(batch, "preview", app, BLUE, NULL);
+    else
+        add_rule(batch, "preview", app, (enum colour)(previewed_zone(app) - app->zones), NULL);
 }

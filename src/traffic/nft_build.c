@@ -36,6 +36,7 @@ static const struct key_layout layouts[KEYS] = {
     [KEY_PORT4] = {TYPE_IPV4 << (2 * TYPE_BITS) | TYPE_PORT_KEY, 12},
     [KEY_PORT6] = {TYPE_IPV6 << (2 * TYPE_BITS) | TYPE_PORT_KEY, 24},
     [KEY_LINK] = {TYPE_IFNAME, IFNAMSIZ},
+    [KEY_ANSWER] = {TYPE_IFNAME << TYPE_BITS | TYPE_SERVICE, IFNAMSIZ + 4},
     [KEY_PROTOCOL] = {TYPE_PROTOCOL, 1},
 };
 
@@ -189,9 +190,12 @@ static void build_set(const struct builder *builder)
 static uint32_t write_key(uint8_t *key, enum ruleset_key kind, const struct ruleset_element *element)
 {
     uint8_t *end = key;
+    uint16_t port = htons(element->port);
     memset(key, 0, layouts[KEY_PORT6].length);
-    if (kind == KEY_LINK) {
+    if (kind == KEY_LINK || kind == KEY_ANSWER) {
         link_name(element->link, (char *)key);
+        if (kind == KEY_ANSWER)
+            memcpy(key + IFNAMSIZ, &port, sizeof port);
         return layouts[kind].length;
     }
     if (kind == KEY_PROTOCOL) {
@@ -204,7 +208,6 @@ static uint32_t write_key(uint8_t *key, enum ruleset_key kind, const struct rule
         end += size;
     }
     *end = (uint8_t)element->protocol;
-    uint16_t port = htons(element->port);
     memcpy(end + 4, &port, sizeof port);
     return layouts[kind].length;
 }

@@ -16,6 +16,7 @@
 #include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
 #include <string.h>
@@ -127,18 +128,14 @@ static void match_family(struct writer *writer, uint8_t family)
 
 static void load_daddr(struct writer *writer, uint8_t family, uint32_t reg)
 {
-    if (family == 6)
-        load_payload(writer, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct ipv6hdr, daddr), 16, reg);
-    else
-        load_payload(writer, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, daddr), 4, reg);
+    size_t offset = family == 6 ? offsetof(struct ipv6hdr, daddr) : offsetof(struct iphdr, daddr);
+    load_payload(writer, NFT_PAYLOAD_NETWORK_HEADER, offset, family == 6 ? 16 : 4, reg);
 }
 
 static void load_saddr(struct writer *writer, uint8_t family, uint32_t reg)
 {
-    if (family == 6)
-        load_payload(writer, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct ipv6hdr, saddr), 16, reg);
-    else
-        load_payload(writer, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, saddr), 4, reg);
+    size_t offset = family == 6 ? offsetof(struct ipv6hdr, saddr) : offsetof(struct iphdr, saddr);
+    load_payload(writer, NFT_PAYLOAD_NETWORK_HEADER, offset, family == 6 ? 16 : 4, reg);
 }
 
 /* Register 1 holds a number of the host's byte order, and comparing goes from the first byte on. */
@@ -225,10 +222,15 @@ static void load_dport(struct writer *writer, uint32_t reg)
     load_payload(writer, NFT_PAYLOAD_TRANSPORT_HEADER, 2, sizeof(uint16_t), reg);
 }
 
-static void match_ports(struct writer *writer, uint16_t first, uint16_t last)
+static void load_sport(struct writer *writer, uint32_t reg)
 {
-    const uint16_t from = htons(first), to = htons(last);
-    load_dport(writer, NFT_REG_1);
+    load_payload(writer, NFT_PAYLOAD_TRANSPORT_HEADER, 0, sizeof(uint16_t), reg);
+}
+
+static void match_ports(struct writer *writer, uint32_t range, void (*load)(struct writer *writer, uint32_t reg))
+{
+    const uint16_t first = (uint16_t)(range >> 16), last = (uint16_t)range, from = htons(first), to = htons(last);
+    load(writer, NFT_REG_1);
     compare(writer, first == last ? NFT_CMP_EQ : NFT_CMP_GTE, &from, sizeof from);
     if (first != last)
         compare(writer, NFT_CMP_LTE, &to, sizeof to);
@@ -246,8 +248,10 @@ static void match_fib(struct writer *writer, uint32_t flag)
 /* Loads the key, from the 4-byte register on. */
 static void load_key(struct writer *writer, enum ruleset_key key, uint32_t reg)
 {
-    if (key == KEY_LINK) {
+    if (key == KEY_LINK || key == KEY_ANSWER) {
         load_meta(writer, NFT_META_IIFNAME, reg);
+        if (key == KEY_ANSWER)
+            load_sport(writer, reg + IFNAMSIZ / NFT_REG32_SIZE);
         return;
     }
     if (key == KEY_PROTOCOL) {
@@ -320,6 +324,15 @@ static void translate_to_loopback(struct writer *writer, enum nft_nat_types type
     set_u32(expr, NFTNL_EXPR_NAT_REG_ADDR_MIN, NFT_REG_1);
 }
 
+static void masquerade_as(struct writer *writer, const struct rule_piece *piece)
+{
+    load_key(writer, piece->key, NFT_REG32_00);
+    look_up(writer, piece->name, NFT_REG32_00, NFT_REG_1);
+    struct nftnl_expr *expr = start(writer, "masq");
+    set_u32(expr, NFTNL_EXPR_MASQ_REG_PROTO_MIN, NFT_REG_1);
+    set_u32(expr, NFTNL_EXPR_MASQ_FLAGS, NF_NAT_RANGE_PROTO_SPECIFIED);
+}
+
 static void count(struct writer *writer, const char *counter)
 {
     struct nftnl_expr *expr = start(writer, "objref");
@@ -356,6 +369,7 @@ static void write_statement(struct writer *writer, const struct rule_piece *piec
     case RULE_MASQUERADE_RANDOM:
         set_u32(start(writer, "masq"), NFTNL_EXPR_MASQ_FLAGS, NF_NAT_RANGE_PROTO_RANDOM);
         break;
+    case RULE_MASQUERADE_AS: masquerade_as(writer, piece); break;
     case RULE_COUNTER: start(writer, "counter"); break;
     case RULE_COUNT: count(writer, piece->name); break;
     case RULE_REJECT: reject(writer, NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_ADMIN_PROHIBITED); break;
@@ -391,7 +405,8 @@ int nft_expr_add(struct nftnl_rule *rule, const struct rule_piece *piece)
     case RULE_TCP: match_protocol(&writer, IPPROTO_TCP); break;
     case RULE_TCP_BEGIN: match_tcp_begin(&writer, NFT_CMP_EQ); break;
     case RULE_TCP_MIDDLE: match_tcp_begin(&writer, NFT_CMP_NEQ); break;
-    case RULE_DPORT: match_ports(&writer, (uint16_t)(piece->bits >> 16), (uint16_t)piece->bits); break;
+    case RULE_DPORT: match_ports(&writer, piece->bits, load_dport); break;
+    case RULE_SPORT: match_ports(&writer, piece->bits, load_sport); break;
     case RULE_VMAP: match_key(&writer, piece, NFT_REG_VERDICT); break;
     case RULE_IN_SET: match_key(&writer, piece, UINT32_MAX); break;
     default: write_statement(&writer, piece);

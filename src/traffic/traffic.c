@@ -349,15 +349,25 @@ int traffic_bring_to(struct traffic *traffic, struct ruleset_state *state, struc
     return 0;
 }
 
+int traffic_take(struct traffic *traffic, struct ruleset_state *state, struct transaction *transaction,
+                 struct error *err)
+{
+    struct ruleset_state wanted = *state;
+    *state = (struct ruleset_state){0};
+    if (ruleset_held_copy(&wanted, &traffic->state)) {
+        ruleset_state_clear(&wanted);
+        return error_errno(err, ENOMEM, "copy the rule set");
+    }
+    return traffic_bring_to(traffic, &wanted, transaction, err);
+}
+
 int traffic_apply(struct traffic *traffic, const struct ruleset_state *state, struct transaction *transaction,
                   struct error *err)
 {
-    struct ruleset_state copy, wanted = *state;
-    wanted.held = traffic->state.held;
-    wanted.held_count = traffic->state.held_count;
-    if (ruleset_state_copy(&copy, &wanted))
+    struct ruleset_state copy, own = {.pools = state->pools, .apps = state->apps, .count = state->count};
+    if (ruleset_state_copy(&copy, &own))
         return error_errno(err, ENOMEM, "copy the rule set");
-    return traffic_bring_to(traffic, &copy, transaction, err);
+    return traffic_take(traffic, &copy, transaction, err);
 }
 
 int traffic_remove(struct traffic *traffic, struct error *err)

@@ -34,6 +34,10 @@ int traffic_compare(struct traffic *traffic, struct words *differences, struct e
  * difference. On failure the kernel is as before. state is copied. transaction may be NULL. */
 int traffic_apply(struct traffic *traffic, const struct ruleset_state *state, struct transaction *transaction,
                   struct error *err);
+/* The same with a state that is taken over and left empty, whatever comes of it; it has no held ports of its own. To
+ * copy a thousand apps takes longer than to switch one. */
+int traffic_take(struct traffic *traffic, struct ruleset_state *state, struct transaction *transaction,
+                 struct error *err);
 /* Ports that are published while processes of the host's still have connections on them, which stay theirs; as of the
  * last apply or look, and traffic's own. To be looked at again while there are any: what has none any more is let go,
  * in a transaction. */

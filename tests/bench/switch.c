@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A switch in the agent (traffic_apply: comparing the states, building, sending, reading the replies) against the
+ * A switch in the agent (traffic_take: comparing the states, building, sending, reading the replies) against the
  * least that the kernel takes for the same change: one netlink batch written by hand that adds two elements to a set,
  * or deletes them, on a socket with the same settings, in a table with the same content. Beside it what the same switch
  * takes as a rule that is replaced, whose verdict has the kernel walk through the chains of every app. In turn, so that
- * all see the same machine.
+ * all see the same machine. Then the same with apps that have a preview, and with apps whose standby is fenced: more
+ * moves with these, and it must not cost more than one or two elements.
  */
 #include "traffic/internal.h"
 
@@ -21,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROUNDS      2000
+#define ROUNDS      500
 #define FLOOR_TABLE "bluegreen-floor"
 
 static void die(const char *what, const struct error *err)
@@ -117,7 +118,7 @@ static void bare_commit(struct bare *bare)
 
 static void bare_switch(struct bare *bare, bool green)
 {
-    static const char table[] = FLOOR_TABLE, set[] = "green.a1";
+    static const char table[] = FLOOR_TABLE, set[] = "green.a0001";
     static const uint8_t protocols[] = {PROTOCOL_TCP, PROTOCOL_UDP};
     bare_begin(bare);
     bare_message(bare, NFNL_SUBSYS_NFTABLES << 8 | (green ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM),
@@ -138,7 +139,7 @@ static void bare_switch(struct bare *bare, bool green)
 /* The same switch as a rule with a verdict, in a chain of its own beside the others. */
 static void bare_rule_switch(struct bare *bare, bool green)
 {
-    static const char table[] = FLOOR_TABLE, chain[] = "app.a2";
+    static const char table[] = FLOOR_TABLE, chain[] = "app.a0002";
     bare_begin(bare);
     bare_message(bare, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELRULE, 0, NFPROTO_INET, 0);
     bare_attribute(bare, NFTA_RULE_TABLE, table, sizeof table);
@@ -147,7 +148,7 @@ static void bare_rule_switch(struct bare *bare, bool green)
                  NFPROTO_INET, 0);
     bare_attribute(bare, NFTA_RULE_TABLE, table, sizeof table);
     bare_attribute(bare, NFTA_RULE_CHAIN, chain, sizeof chain);
-    bare_rule(bare, green ? "zone.a2.green" : "zone.a2.blue");
+    bare_rule(bare, green ? "zone.a0002.green" : "zone.a0002.blue");
     bare_commit(bare);
 }
 
@@ -192,14 +193,31 @@ static void remove_floor(struct bare *bare)
 
 /* --- the measurement ------------------------------------------------------------------------------ */
 
-static void fill(struct ruleset_state *state, uint16_t apps, uint16_t ports)
+enum kind { PLAIN, PREVIEW, FENCED };
+
+/* The zone that is not live is previewed, on the last of its ports and by its clients; or it is fenced. */
+static void set_kind(struct ruleset_app *app, enum kind kind)
+{
+    static struct prefix client = {.address = {4, {198, 51, 100, 0}}, .length = 24};
+    for (enum colour colour = BLUE; colour < COLOURS; colour++) {
+        struct ruleset_zone *zone = &app->zones[colour];
+        zone->preview = kind == PREVIEW && app->live != (int)colour;
+        zone->preview_count = kind == PREVIEW;
+        zone->preview_from = kind == PREVIEW ? &client : NULL;
+        zone->preview_from_count = kind == PREVIEW;
+        zone->fence.there = kind == FENCED;
+        zone->fence.closed = kind == FENCED && app->live != (int)colour;
+    }
+}
+
+static void fill(struct ruleset_state *state, uint16_t apps, uint16_t ports, enum kind kind)
 {
     prefix_parse("10.128.0.0/9", &state->pools.ipv4);
     prefix_parse("fd00:b9::/48", &state->pools.ipv6);
     state->apps = calloc(apps, sizeof *state->apps);
     for (uint16_t i = 0; i < apps; i++) {
         struct ruleset_app *app = &state->apps[state->count++];
-        snprintf(app->name, sizeof app->name, "a%u", i + 1u);
+        snprintf(app->name, sizeof app->name, "a%04u", i + 1u);
         app->live = BLUE;
         for (enum colour colour = BLUE; colour < COLOURS; colour++) {
             struct ruleset_zone *zone = &app->zones[colour];
@@ -215,6 +233,7 @@ static void fill(struct ruleset_state *state, uint16_t apps, uint16_t ports)
                 zone->ports[j] = (struct port){
                     .published = (uint16_t)(1000 + i * ports + j), .target = 8080, .protocol = PROTOCOL_TCP};
         }
+        set_kind(app, kind);
     }
 }
 
@@ -224,15 +243,16 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void measure(uint16_t apps, uint16_t ports)
+static void measure(uint16_t apps, uint16_t ports, enum kind kind)
 {
-    static double agent[ROUNDS], floor[ROUNDS], rule[ROUNDS];
+    static const char *const kinds[] = {"", ", each with a preview", ", each with a fenced standby"};
+    static double agent[ROUNDS], kernel[ROUNDS], floor[ROUNDS], rule[ROUNDS];
     struct ruleset_state state = {0};
     struct bare bare = {0};
     struct traffic *traffic;
     struct transaction transaction;
     struct error err = {0};
-    fill(&state, apps, ports);
+    fill(&state, apps, ports, kind);
     if (traffic_open(&traffic, &err) || traffic_apply(traffic, &state, &transaction, &err))
         die("the agent's table", &err);
     make_floor(&bare, &state);
@@ -240,10 +260,14 @@ static void measure(uint16_t apps, uint16_t ports)
      * have to ask for it again is not what is measured. */
     for (int i = -100; i < ROUNDS; i++) {
         state.apps[0].live = (int)colour_other((enum colour)state.apps[0].live);
+        set_kind(&state.apps[0], kind);
         traffic->generation = 0;
         nft_generation(traffic->nft, &traffic->generation, NULL);
+        struct ruleset_state wanted;
+        if (ruleset_state_copy(&wanted, &state))
+            die("describe the rule set", NULL);
         double begun = now_us();
-        if (traffic_apply(traffic, &state, &transaction, &err))
+        if (traffic_take(traffic, &wanted, &transaction, &err))
             die("switch", &err);
         double between = now_us();
         bare_switch(&bare, state.apps[0].live == GREEN);
@@ -251,21 +275,27 @@ static void measure(uint16_t apps, uint16_t ports)
         bare_rule_switch(&bare, state.apps[0].live == GREEN);
         if (i >= 0) {
             agent[i] = between - begun;
+            kernel[i] = transaction.microseconds;
             floor[i] = ended - between;
             rule[i] = now_us() - ended;
         }
     }
     qsort(agent, ROUNDS, sizeof *agent, compare);
+    qsort(kernel, ROUNDS, sizeof *kernel, compare);
     qsort(floor, ROUNDS, sizeof *floor, compare);
     qsort(rule, ROUNDS, sizeof *rule, compare);
-    printf("switch: agent %.1f/%.1f/%.1f us, floor %.1f/%.1f/%.1f us, as a rule %.1f/%.1f us, ratio %.2f "
-           "(min/median/max of %d; %u apps, %u ports each)\n",
-           agent[0], agent[ROUNDS / 2], agent[ROUNDS - 1], floor[0], floor[ROUNDS / 2], floor[ROUNDS - 1], rule[0],
-           rule[ROUNDS / 2], agent[ROUNDS / 2] / floor[ROUNDS / 2], ROUNDS, apps, ports);
+    printf("switch: agent %.1f/%.1f/%.1f us, of these the kernel %.0f/%.0f us, floor %.1f/%.1f/%.1f us, as a rule "
+           "%.1f/%.1f us, ratio %.2f "
+           "(min/median/max of %d; %u apps, %u ports each%s)\n",
+           agent[0], agent[ROUNDS / 2], agent[ROUNDS - 1], kernel[0], kernel[ROUNDS / 2], floor[0], floor[ROUNDS / 2],
+           floor[ROUNDS - 1], rule[0], rule[ROUNDS / 2], agent[ROUNDS / 2] / floor[ROUNDS / 2], ROUNDS, apps, ports,
+           kinds[kind]);
     fflush(stdout);
     remove_floor(&bare);
     traffic_remove(traffic, NULL);
     traffic_close(traffic);
+    for (size_t i = 0; i < state.count; i++)
+        set_kind(&state.apps[i], PLAIN); /* the client is nobody's to free */
     ruleset_state_clear(&state);
 }
 
@@ -274,9 +304,10 @@ int main(void)
     /* Nothing of the machine's own is touched, wherever this is run. */
     if (unshare(CLONE_NEWNET) < 0)
         die("make a network namespace (needs root)", NULL);
-    measure(2, 3);
-    measure(2, 64);
-    measure(100, 3);
-    measure(1000, 3);
+    measure(2, 3, PLAIN);
+    measure(2, 64, PLAIN);
+    measure(100, 3, PLAIN);
+    for (enum kind kind = PLAIN; kind <= FENCED; kind++)
+        measure(1000, 3, kind);
     return 0;
 }

@@ -27,10 +27,11 @@ static const char two_apps_whole[] =
     "add rule inet bluegreen guard iif \"lo\" accept\n"
     "add rule inet bluegreen guard ip daddr 10.201.0.0/16 counter drop\n"
     "add rule inet bluegreen guard ip6 daddr fd00:b9::/48 counter drop\n"
+    "add set inet bluegreen fenced { type ifname; }\n"
     "add map inet bluegreen fences { type ifname : verdict; }\n"
     "add map inet bluegreen shares { type ifname : verdict; }\n"
     "add rule inet bluegreen leaving ip daddr 127.0.0.0/8 counter drop\n"
-    "add rule inet bluegreen leaving iifname vmap @fences\n"
+    "add rule inet bluegreen leaving iifname @fenced iifname vmap @fences\n"
     "add rule inet bluegreen leaving accept\n"
     "add rule inet bluegreen shared iifname vmap @shares\n"
     "add rule inet bluegreen pre meta iifgroup 4802 jump shared\n"
@@ -48,6 +49,9 @@ static const char two_apps_whole[] =
     "add rule inet bluegreen post meta oifgroup 4802 ct status dnat fib saddr type local masquerade\n"
     "add rule inet bluegreen post meta oifgroup 4802 meta iifgroup 4802 ct status dnat masquerade\n"
     "add rule inet bluegreen post meta oifgroup 4802 return\n"
+    "add map inet bluegreen answers { type ifname . inet_service : inet_service; }\n"
+    "add rule inet bluegreen post meta l4proto tcp tcp flags & (fin|syn|rst|ack) != syn "
+    "masquerade to : iifname . th sport map @answers\n"
     "add rule inet bluegreen post meta iifgroup 4802 meta l4proto udp masquerade random\n"
     "add rule inet bluegreen post meta iifgroup 4802 masquerade\n"
     "add rule inet bluegreen forward ct state established,related accept\n"
@@ -100,7 +104,9 @@ static const char two_apps_whole[] =
     "add rule inet bluegreen app.web goto zone.web.blue\n"
     "add element inet bluegreen published { tcp . 80 : goto app.web, tcp . 81 : goto app.web, udp . 80 : goto app.web "
     "}\n"
-    "add element inet bluegreen published4 { 198.51.100.7 . tcp . 80 : goto app.api }\n";
+    "add element inet bluegreen published4 { 198.51.100.7 . tcp . 80 : goto app.api }\n"
+    "add element inet bluegreen answers { \"bg4\" . 3000 : 80, \"bg1\" . 8080 : 80, \"bg1\" . 9090 : 81, "
+    "\"bg2\" . 8080 : 80, \"bg2\" . 9090 : 81 }\n";
 
 static void test_whole(void **unused)
 {
@@ -195,10 +201,12 @@ static void test_stage_and_destroy(void **unused)
         "dport map @ports.web.green\n"
         "flush chain inet bluegreen app.web\n"
         "add rule inet bluegreen app.web meta l4proto @green.web goto zone.web.green\n"
-        "add rule inet bluegreen app.web goto zone.web.blue\n");
+        "add rule inet bluegreen app.web goto zone.web.blue\n"
+        "add element inet bluegreen answers { \"bg2\" . 8080 : 80, \"bg2\" . 9090 : 81 }\n");
     assert_diff(&with.state, &without.state,
                 "flush chain inet bluegreen app.web\n"
                 "add rule inet bluegreen app.web goto zone.web.blue\n"
+                "delete element inet bluegreen answers { \"bg2\" . 8080, \"bg2\" . 9090 }\n"
                 "flush chain inet bluegreen zone.web.green\n"
                 "delete chain inet bluegreen zone.web.green\n"
                 "delete map inet bluegreen ports.web.green\n"
@@ -224,7 +232,36 @@ static void test_zone_made_again_with_other_ports(void **unused)
         "add rule inet bluegreen zone.web.green meta l4proto { tcp, udp } dnat ip to 10.201.0.6 : meta l4proto . th "
         "dport map @ports.web.green\n"
         "add rule inet bluegreen zone.web.green meta l4proto { tcp, udp } dnat ip6 to fd00:b9::6 : meta l4proto . th "
-        "dport map @ports.web.green\n");
+        "dport map @ports.web.green\n"
+        "delete element inet bluegreen answers { \"bg2\" . 8080, \"bg2\" . 9090 }\n"
+        "add element inet bluegreen answers { \"bg2\" . 8081 : 80 }\n");
+}
+
+/* The first port that leads there counts, whatever a preview or the same port in another protocol says. */
+static void test_answers(void **unused)
+{
+    struct scene from, to;
+    scene_init(&from);
+    scene_init(&to);
+    add_app(&from, "web", -1);
+    struct ruleset_zone *zone = add_zone(&to, add_app(&to, "web", -1), BLUE, 1);
+    add_port(zone, "", 53, 8080, PROTOCOL_UDP, UDP_MOVE);
+    add_port(zone, "192.0.2.1", 80, 8080, PROTOCOL_TCP, UDP_MOVE);
+    add_port(zone, "2001:db8::1", 88, 8080, PROTOCOL_TCP, UDP_MOVE);
+    add_port(zone, "", 8000, 8079, PROTOCOL_TCP, UDP_MOVE);
+    zone->ports[3].count = 3;
+    char *text = rendered(&from.state, &to.state);
+    assert_non_null(strstr(text, "add element inet bluegreen answers { \"bg1\" . 8080 : 80, \"bg1\" . 8079 : 8000, "
+                                 "\"bg1\" . 8081 : 8002 }\n"));
+    free(text);
+    from = to;
+    from.state.apps = from.apps;
+    from.apps[0].zones[BLUE].ports = from.ports[0][BLUE];
+    to.ports[0][BLUE][1].published = 81;
+    text = rendered(&from.state, &to.state);
+    assert_non_null(strstr(text, "delete element inet bluegreen answers { \"bg1\" . 8080 }\n"
+                                 "add element inet bluegreen answers { \"bg1\" . 8080 : 81 }\n"));
+    free(text);
 }
 
 static void test_new_app_and_its_removal(void **unused)
@@ -235,16 +272,17 @@ static void test_new_app_and_its_removal(void **unused)
     without.state.count = 1;
     char *added = rendered(&without.state, &with.state);
     assert_non_null(strstr(added, "add chain inet bluegreen zone.api.green\n"));
-    assert_non_null(strstr(added,
-                           "add chain inet bluegreen app.api\n"
-                           "add set inet bluegreen green.api { type inet_proto; }\n"
-                           "add element inet bluegreen green.api { tcp, udp }\n"
-                           "add rule inet bluegreen app.api goto zone.api.green\n"
-                           "add element inet bluegreen published4 { 198.51.100.7 . tcp . 80 : goto app.api }\n"));
+    assert_non_null(strstr(added, "add chain inet bluegreen app.api\n"
+                                  "add set inet bluegreen green.api { type inet_proto; }\n"
+                                  "add element inet bluegreen green.api { tcp, udp }\n"
+                                  "add rule inet bluegreen app.api goto zone.api.green\n"
+                                  "add element inet bluegreen published4 { 198.51.100.7 . tcp . 80 : goto app.api }\n"
+                                  "add element inet bluegreen answers { \"bg4\" . 3000 : 80 }\n"));
     assert_null(strstr(added, "web"));
     free(added);
     assert_diff(&with.state, &without.state,
                 "delete element inet bluegreen published4 { 198.51.100.7 . tcp . 80 }\n"
+                "delete element inet bluegreen answers { \"bg4\" . 3000 }\n"
                 "flush chain inet bluegreen app.api\n"
                 "delete chain inet bluegreen app.api\n"
                 "delete set inet bluegreen green.api\n"
@@ -546,6 +584,8 @@ static void test_thousand_apps(void **unused)
     ruleset_batch_reset(&batch);
     assert_int_equal(ruleset_diff(NULL, &to, &batch, NULL), 0);
     const struct ruleset_op *last = &batch.ops[batch.count - 1];
+    while (strcmp(last->name, "published") != 0)
+        last--;
     assert_int_equal(last->kind, OP_ADD_ELEMENTS);
     assert_int_equal(last->count, APPS);
     /* Each key once, in order. */
@@ -568,6 +608,7 @@ int main(void)
         cmocka_unit_test(test_first_publishing),
         cmocka_unit_test(test_stage_and_destroy),
         cmocka_unit_test(test_zone_made_again_with_other_ports),
+        cmocka_unit_test(test_answers),
         cmocka_unit_test(test_new_app_and_its_removal),
         cmocka_unit_test(test_app_without_zones),
         cmocka_unit_test(test_port_that_goes_to_another_app),

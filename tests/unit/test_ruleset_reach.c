@@ -72,13 +72,16 @@ static void test_fence_of_a_staged_zone(void **state)
         "add rule inet bluegreen fence.web.green ip6 daddr 2001:db8::/32 meta l4proto udp th dport 8000-8010 accept\n"
         "add rule inet bluegreen fence.web.green ip daddr 198.51.100.9/32 accept\n"
         "add rule inet bluegreen fence.web.green ip daddr 198.51.100.0/24 meta l4proto udp accept\n"
+        "add rule inet bluegreen fence.web.green meta l4proto tcp tcp flags & (fin|syn|rst|ack) != syn th sport 8080 "
+        "accept\n"
         "add rule inet bluegreen fence.web.green meta l4proto tcp tcp flags & (fin|syn|rst|ack) == syn "
         "counter name \"fenced.web.green\" reject with tcp reset\n"
         "add rule inet bluegreen fence.web.green meta l4proto udp counter name \"fenced.web.green\" "
         "reject with icmpx type admin-prohibited\n"
         "add rule inet bluegreen fence.web.green meta l4proto tcp drop\n"
         "add rule inet bluegreen fence.web.green reject with icmpx type admin-prohibited\n"));
-    assert_non_null(strstr(text, "add element inet bluegreen fences { \"bg2\" : goto fence.web.green }\n"));
+    assert_non_null(strstr(text, "add element inet bluegreen fenced { \"bg2\" }\n"
+                                 "add element inet bluegreen fences { \"bg2\" : goto fence.web.green }\n"));
     free(text);
 }
 
@@ -96,10 +99,10 @@ static void test_switch_opens_the_new_fence_with_it(void **state)
     after.scene.apps[0].live = GREEN;
     assert_diff(&before.scene.state, &after.scene.state,
                 "add element inet bluegreen green.web { tcp, udp }\n"
-                "delete element inet bluegreen fences { \"bg2\" }\n");
+                "delete element inet bluegreen fenced { \"bg2\" }\n");
     assert_diff(&after.scene.state, &before.scene.state,
                 "delete element inet bluegreen green.web { tcp, udp }\n"
-                "add element inet bluegreen fences { \"bg2\" : goto fence.web.green }\n");
+                "add element inet bluegreen fenced { \"bg2\" }\n");
 }
 
 /* So that closing is only closing. */
@@ -173,7 +176,9 @@ static void test_fence_goes_with_its_zone(void **state)
     fence(web_zone(&before, GREEN), true);
     after.scene.apps[0].zones[GREEN].present = false;
     char *text = rendered(&before.scene.state, &after.scene.state);
-    assert_non_null(strstr(text, "delete element inet bluegreen fences { \"bg2\" }\n"
+    assert_non_null(strstr(text, "delete element inet bluegreen fenced { \"bg2\" }\n"
+                                 "delete element inet bluegreen fences { \"bg2\" }\n"
+                                 "delete element inet bluegreen answers { \"bg2\" . 8080 }\n"
                                  "flush chain inet bluegreen fence.web.green\n"
                                  "delete chain inet bluegreen fence.web.green\n"
                                  "delete counter inet bluegreen fenced.web.green\n"));
@@ -235,12 +240,12 @@ static void test_who_has_none_is_not_asked(void **state)
     struct scene scene;
     two_apps(&scene);
     char *text = rendered(NULL, &scene.state);
-    assert_non_null(strstr(text, "add rule inet bluegreen leaving iifname vmap @fences\n"
+    assert_non_null(strstr(text, "add rule inet bluegreen leaving iifname @fenced iifname vmap @fences\n"
                                  "add rule inet bluegreen leaving accept\n"));
     assert_null(strstr(text, "fence."));
     assert_null(strstr(text, "fenced."));
     assert_null(strstr(text, "share."));
-    assert_null(strstr(text, "element inet bluegreen fences"));
+    assert_null(strstr(text, "element inet bluegreen fence"));
     free(text);
 }
 

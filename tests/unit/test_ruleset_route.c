@@ -7,6 +7,12 @@
 #define FLUSH_WEB "flush chain inet bluegreen app.web\n"
 #define BLUE_RULE "add rule inet bluegreen app.web goto zone.web.blue\n"
 #define BY_SET    "add rule inet bluegreen app.web meta l4proto @green.web goto zone.web.green\n" BLUE_RULE
+#define PREVIEW                                                                        \
+    "add rule inet bluegreen preview.web meta l4proto @green.web goto zone.web.blue\n" \
+    "add rule inet bluegreen preview.web goto zone.web.green\n"
+#define CLIENT(ip, from)                                                                                  \
+    "add rule inet bluegreen app.web " #ip " saddr " from " meta l4proto @green.web goto zone.web.blue\n" \
+    "add rule inet bluegreen app.web " #ip " saddr " from " goto zone.web.green\n"
 #define NOW_GREEN "add element inet bluegreen green.web { tcp, udp }\n"
 #define RANDOM(n) "add rule inet bluegreen app.web numgen random mod 100 < " #n " goto zone.web.green\n"
 #define HASH(ip, n) \
@@ -77,13 +83,10 @@ static void test_preview_port(void **unused)
     previewed(&with, BLUE, GREEN);
     previewed(&switched, GREEN, BLUE);
     assert_diff(&without.state, &with.state,
-                "add chain inet bluegreen preview.web\n"
-                "add rule inet bluegreen preview.web goto zone.web.green\n"
+                "add chain inet bluegreen preview.web\n" PREVIEW
                 "add element inet bluegreen published { tcp . 8081 : goto preview.web }\n");
     /* One transaction: whoever looks at the preview sees the one or the other. */
-    assert_diff(&with.state, &switched.state,
-                NOW_GREEN "flush chain inet bluegreen preview.web\n"
-                          "add rule inet bluegreen preview.web goto zone.web.blue\n");
+    assert_diff(&with.state, &switched.state, NOW_GREEN);
     assert_diff(&with.state, &without.state,
                 "delete element inet bluegreen published { tcp . 8081 }\n"
                 "flush chain inet bluegreen preview.web\n"
@@ -110,9 +113,7 @@ static void test_published_port_wins_over_preview(void **unused)
     from.apps[0].zones[GREEN].preview = false;
     previewed(&to, BLUE, GREEN);
     from.apps[0].zones[BLUE].preview_count = to.apps[0].zones[BLUE].preview_count = 0;
-    assert_diff(&from.state, &to.state,
-                "add chain inet bluegreen preview.web\n"
-                "add rule inet bluegreen preview.web goto zone.web.green\n");
+    assert_diff(&from.state, &to.state, "add chain inet bluegreen preview.web\n" PREVIEW);
 }
 
 static void add_client(struct ruleset_zone *zone, struct prefix clients[2], const char *text)
@@ -124,18 +125,24 @@ static void add_client(struct ruleset_zone *zone, struct prefix clients[2], cons
 static void test_preview_clients_come_first(void **unused)
 {
     struct prefix clients[2];
-    struct scene from, to, shared;
+    struct scene from, to, shared, switched;
     two_apps(&from);
     two_apps(&to);
     struct ruleset_zone *green = &to.apps[0].zones[GREEN];
     green->preview = true;
     add_client(green, clients, "198.51.100.0/24");
     add_client(green, clients, "2001:db8::/32");
-    static const char rules[] =
-        FLUSH_WEB "add rule inet bluegreen app.web ip saddr 198.51.100.0/24 goto zone.web.green\n"
-                  "add rule inet bluegreen app.web ip6 saddr 2001:db8::/32 goto zone.web.green\n" BLUE_RULE;
+    static const char rules[] = FLUSH_WEB CLIENT(ip, "198.51.100.0/24") CLIENT(ip6, "2001:db8::/32") BY_SET;
     assert_diff(&from.state, &to.state, rules);
     assert_diff(&to.state, &from.state, FLUSH_WEB BY_SET);
+    /* They come to the zone that is not live, whichever that is. */
+    two_apps(&switched);
+    switched.apps[0].live = GREEN;
+    struct ruleset_zone *blue = &switched.apps[0].zones[BLUE];
+    blue->preview = true;
+    blue->preview_from = clients;
+    blue->preview_from_count = 2;
+    assert_diff(&to.state, &switched.state, NOW_GREEN);
     shared = to;
     shared.state.apps = shared.apps;
     shared.apps[0].canary_percent = 5;
@@ -177,11 +184,12 @@ static void test_app_with_all_of_it_goes(void **unused)
     without.apps[0] = without.apps[1];
     without.state.count = 1;
     char *gone = rendered(&with.state, &without.state);
-    assert_non_null(strstr(gone, FLUSH_WEB "delete chain inet bluegreen app.web\n"
-                                           "delete set inet bluegreen green.web\n"
-                                           "flush chain inet bluegreen preview.web\n"
-                                           "delete chain inet bluegreen preview.web\n"
-                                           "flush chain inet bluegreen zone.web.blue\n"));
+    /* A set can go when no rule asks it. */
+    assert_non_null(strstr(gone,
+                           "flush chain inet bluegreen preview.web\n"
+                           "delete chain inet bluegreen preview.web\n" FLUSH_WEB "delete chain inet bluegreen app.web\n"
+                           "delete set inet bluegreen green.web\n"
+                           "flush chain inet bluegreen zone.web.blue\n"));
     free(gone);
 }
 

@@ -206,8 +206,7 @@ test_nftables_service() {
     wait_for 10 firewall_silent
 }
 
-# Connections that wait for their next request go on after any number of flushes, and new ones come in at once. (What
-# is being answered at that moment is lost: its next packet comes from the zone, and looks like a new connection of it.)
+# Connections that wait for their next request go on after any number of flushes, and new ones come in at once.
 test_conntrack_flushed() {
     integrate no
     ready_web
@@ -222,6 +221,27 @@ test_conntrack_flushed() {
             kill -USR1 "$(cat "$WORLD/pid.$name")"
             wait_for 5 answered "$name" "$i"
         done
+    done
+}
+
+# So do those that are being answered, quickly, slowly, or at length: the packet that is next comes from the zone, and the
+# client may have nothing to say that would make its connection known again. A fence does not take it for something new.
+test_conntrack_flushed_in_flight() {
+    integrate no
+    ready_web '[egress]' 'policy = closed'
+    expect_status 0 bg deploy web v1
+    load_start quick --keepalive 3 --url "$URL4" --url "$URL6"
+    load_start slow --keepalive 4 --slow 150 --url "$URL4" --url "$URL6"
+    load_start long --keepalive 2 --body 300000 --url "$URL4" --url "$URL6"
+    local name i report
+    for ((i = 0; i < 10; i++)); do
+        conntrack -F >/dev/null 2>&1
+        sleep 0.2
+    done
+    for name in quick slow long; do
+        report=$(load_end "$name") || fail "requests failed: $report"
+        expect_eq 0 "$(jq .failed <<<"$report")" "failed requests"
+        [ "$(jq .requests <<<"$report")" -gt 20 ] || fail "hardly anything was asked: $report"
     done
 }
 
