@@ -276,9 +276,11 @@ struct bluegreen_step {
 struct bluegreen_switched {
     uint64_t transaction_us; /* how long the kernel took */
     uint64_t generation_before, generation_after;
-    bool drain_known; /* it has ended, and how many there were is known */
+    bool drain_known; /* the drain has ended, and drained and nudged are known, too */
     uint64_t drained, cut, left, drain_ms;
-    uint64_t nudged; /* since API version 5 */
+    /* since API version 5 */
+    uint64_t nudged;
+    bool drain_ended; /* cut, left and drain_ms are known. Another agent had begun it if drain_known is false */
 };
 
 struct bluegreen_hook {

@@ -48,8 +48,7 @@ enum wire_result admit_staging(struct app *app, const struct wire_request *reque
     if (bake_is_about_to_leave(app))
         return admit_refuse(err, RESULT_BUSY, "%s is bad, and %s is about to be live again; try again in a moment",
                             app->zones[app->live].release, zone->release);
-    bool drains = zone->drain.timer && !zone->drain.passive;
-    if (drains && !(request->flags & WIRE_FORCE))
+    if (drain_runs(zone) && !(request->flags & WIRE_FORCE))
         return admit_refuse(
             err, RESULT_BUSY,
             "zone %s of %s is still draining %u connections of the last switch; \"bluegreen drain %s\" waits for "

@@ -43,7 +43,8 @@ struct drain {
     bool passive;                       /* only watched for a waiting client: ends nothing, cuts nothing */
     struct wire_receipt receipt;        /* of the switch that began it; header unused */
     bool has_receipt;
-    uint64_t operation; /* its number in the journal */
+    bool resumed;       /* a former agent began it: how many there were at the most, nobody knows */
+    uint64_t operation; /* its number in the journal; 0 = none */
     uint64_t begun_ms;
     uint64_t nudge_ms;              /* when to look again for connections that rest; 0 = at once */
     uint64_t listen_ms;             /* when to look for those that were nudged and go on */

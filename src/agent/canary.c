@@ -30,7 +30,7 @@ static bool is_canary(const struct app_zone *zone)
 
 /* --- the share ----------------------------------------------------------------------------------------- */
 
-static void record_share(struct app *app, enum colour zone, const char *reason)
+static void record_share(struct app *app, enum colour zone, uint8_t percent, const char *reason)
 {
     const struct canary_run *canary = &app->canary;
     struct record record;
@@ -38,16 +38,16 @@ static void record_share(struct app *app, enum colour zone, const char *reason)
         return;
     record_init(&record, RECORD_CANARY, app->name);
     record.zone = (int8_t)zone;
-    record.share = canary->percent;
-    if (canary->percent > 0) {
+    record.share = percent;
+    if (percent > 0) {
         record.sticky = canary->sticky;
         record.begun_unix_ms = canary->since_unix_ms;
         record.operation = canary->operation;
         record.restarts = canary->base.restarts;
         record.oom_kills = canary->base.oom_kills;
         record.overflows = canary->base.overflows;
-    } else if (operation_running(app)) {
-        record.operation = app->operation.number;
+    } else if (drain_runs(zone_of(app, zone))) {
+        drain_tell(zone_of(app, zone), &record);
     }
     text_copy(record.reason, sizeof record.reason, reason);
     agent_record(app->agent, &record, NULL);
@@ -55,8 +55,8 @@ static void record_share(struct app *app, enum colour zone, const char *reason)
 
 void canary_record(struct app *app)
 {
-    if (canary_runs(app))
-        record_share(app, canary_zone(app)->colour, "");
+    if (app->live >= 0)
+        record_share(app, colour_other((enum colour)app->live), app->canary.percent, "");
 }
 
 static void on_timer(void *context);
@@ -90,45 +90,72 @@ static void rest(struct app *app)
     keeping_schedule(app);
 }
 
+static void prepare(struct app *app, struct app_zone *zone)
+{
+    struct canary_run *canary = &app->canary;
+    canary->since_unix_ms = clock_unix_ms();
+    canary->base = (struct bake_figures){0};
+    zone->usage_ms = 0; /* as of now */
+    bake_read_figures(zone, &canary->base, NULL);
+}
+
+/* Of a share that it had before. Whoever watches it goes on. */
+static void end_drain(struct app_zone *zone)
+{
+    const struct app *app = zone->app;
+    char why[WIRE_TEXT_MAX];
+    snprintf(why, sizeof why, "%s has a share of the connections again, as %.60s asked for: its drain is over",
+             zone->release, app->operation.who);
+    if (drain_runs(zone))
+        drain_stop(zone, why);
+}
+
+/* The record comes first, here and where the share ends. What comes to the zone in between and finds no agent is not
+ * forgotten by the next one, which would fence it at once: it gives the share, or drains. */
 static int begin(struct app *app, struct transaction *transaction, struct error *err)
 {
     const struct operation *operation = &app->operation;
     struct canary_run *canary = &app->canary;
     struct app_zone *zone = zone_of(app, operation->target);
-    bool first = !canary_runs(app);
-    if (zone->drain.timer) /* of a share that it had before */
-        drain_stop(zone, "it has a share of the connections again");
-    int result =
-        routing_share(app, operation->share, operation->sticky || (!first && canary->sticky), transaction, err);
-    if (result < 0)
-        return result;
+    bool first = !canary_runs(app), was_sticky = canary->sticky;
+    uint64_t former = canary->operation;
     canary->operation = operation->number;
-    if (first) {
-        canary->since_unix_ms = clock_unix_ms();
-        canary->base = (struct bake_figures){0};
-        zone->usage_ms = 0; /* as of now */
-        bake_read_figures(zone, &canary->base, NULL);
+    canary->sticky = operation->sticky || (!first && was_sticky);
+    if (first)
+        prepare(app, zone);
+    record_share(app, zone->colour, operation->share, "");
+    int result = routing_share(app, operation->share, canary->sticky, transaction, err);
+    if (result < 0) {
+        canary->operation = former;
+        canary->sticky = was_sticky;
+        record_share(app, zone->colour, canary->percent, "it could not be given");
+        return result;
     }
-    record_share(app, zone->colour, "");
+    end_drain(zone);
     if (first && !watch(app))
         log_error("%s: no memory to watch the canary %s", app->name, zone->release);
     return 0;
 }
 
-/* The record comes first: a share that a crash brings back is one that somebody wanted to be gone. */
+/* The operation that its drain belongs to: the one that takes the share away, or, where nobody asked, the one that had
+ * given it. */
+static uint64_t ends_by(const struct app *app)
+{
+    const struct operation *operation = &app->operation;
+    bool asked = operation_running(app) && operation->canary && operation->share == 0;
+    return asked ? operation->number : app->canary.operation;
+}
+
+/* The drain first: what its connections need is open as long as that lasts. */
 static int leave(struct app *app, const char *reason, struct transaction *transaction, struct error *err)
 {
-    struct canary_run *canary = &app->canary;
     struct app_zone *zone = canary_zone(app);
-    uint8_t percent = canary->percent;
-    canary->percent = 0;
-    record_share(app, zone->colour, reason);
-    canary->percent = percent;
-    drain_start(zone); /* first: what its connections need is open as long as that lasts */
+    drain_start(zone, ends_by(app));
+    record_share(app, zone->colour, 0, reason);
     int result = routing_share(app, 0, false, transaction, err);
     if (result < 0) {
-        drain_stop(zone, NULL);
-        record_share(app, zone->colour, "");
+        drain_stop(zone, "its share could not be taken away");
+        record_share(app, zone->colour, app->canary.percent, "");
         return result;
     }
     rest(app);
@@ -238,6 +265,7 @@ static void give_up(struct app *app)
     struct error err = {0};
     char text[2 * WIRE_TEXT_MAX];
     uint8_t percent = canary->percent;
+    zone_set_mark(zone, MARK_BAD, canary->breach); /* first: what has no share any more may be given one again */
     if (leave(app, canary->breach, &transaction, &err) < 0) {
         log_error("%s/%s: the canary %s is bad and KEEPS ITS SHARE: %s; it is tried again", app->name,
                   colour_name(zone->colour), zone->release, err.text);
@@ -247,7 +275,6 @@ static void give_up(struct app *app)
     snprintf(text, sizeof text, "the canary %s is taken back from %u%%: %.300s", zone->release, percent,
              canary->breach);
     log_error("%s/%s: %s", app->name, colour_name(zone->colour), text);
-    zone_set_mark(zone, MARK_BAD, canary->breach);
     incident_record(zone, INCIDENT_BREACH, "%.*s", WIRE_TEXT_MAX, text);
     progress(app, zone->colour, "share", "%s", text);
     if (hook_configured(live, HOOK_ON_ROLLBACK))
@@ -349,7 +376,7 @@ void canary_zone_changes(struct app_zone *zone, enum zone_change change, enum zo
     uint8_t percent = app->canary.percent;
     const char *why = change == CHANGE_LOST ? "its shim died, and everything in it" : "its zone is removed";
     app->canary.percent = 0;
-    record_share(app, zone->colour, why);
+    record_share(app, zone->colour, 0, why);
     rest(app);
     if (routing_apply(app->agent, NULL, &err) < 0)
         log_error("%s: take the canary %s out of the rule set: %s", app->name, zone->release, err.text);
@@ -360,6 +387,21 @@ void canary_zone_changes(struct app_zone *zone, enum zone_change change, enum zo
                         why);
 }
 
+static bool is_staged(const struct app_zone *zone)
+{
+    return zone->state == ZONE_HEALTHY || zone->state == ZONE_UNHEALTHY || zone->state == ZONE_STANDBY;
+}
+
+/* By the new agent: what the former one had sent there is drained, if it is there still. */
+static void give_back(struct app *app, const struct folded_canary *from, const char *why, bool there)
+{
+    if (there)
+        drain_start(zone_of(app, from->zone), from->operation);
+    record_share(app, from->zone, 0, why);
+    log_warning("%s: the canary in %s had %u%% of new connections and has none: %s", app->name, colour_name(from->zone),
+                from->share, why);
+}
+
 void canary_recover(struct app *app, const struct folded_app *folded)
 {
     const struct folded_canary *from = &folded->canary;
@@ -367,15 +409,12 @@ void canary_recover(struct app *app, const struct folded_app *folded)
     if (from->share == 0)
         return;
     struct app_zone *zone = zone_of(app, from->zone);
-    bool staged = zone->state == ZONE_HEALTHY || zone->state == ZONE_UNHEALTHY || zone->state == ZONE_STANDBY;
     /* Somebody was taking it back: that is finished, not undone. */
     bool unwanted = folded->interrupted && operation->verb == VERB_ROLLBACK && operation->to == app->live;
-    if (app->state != APP_RUNNING || app->live < 0 || app->live == (int)from->zone || !staged || !zone->kernel ||
-        !zone->service || unwanted) {
-        app->canary.percent = 0;
-        record_share(app, from->zone, unwanted ? "it was being taken back" : "its zone was gone");
-        log_warning("%s: the canary in %s had %u%% of new connections and has none: %s", app->name,
-                    colour_name(from->zone), from->share, unwanted ? "it was being taken back" : "its zone is gone");
+    bool there = app->state == APP_RUNNING && app->live >= 0 && app->live != (int)from->zone && is_staged(zone) &&
+                 zone->kernel && zone->service;
+    if (!there || unwanted) {
+        give_back(app, from, unwanted ? "it was being taken back" : "its zone was gone", there);
         return;
     }
     app->canary = (struct canary_run){.percent = from->share,

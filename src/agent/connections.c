@@ -52,7 +52,7 @@ static void tell_age(const struct collection *collection, const struct connectio
     const struct drain *drain = &collection->zone->drain;
     bool silent =
         connection->protocol == PROTOCOL_TCP && look->known && look->segments_in == 0 && look->segments_out == 0;
-    uint64_t drained = drain->timer && !drain->passive ? collection->now_ms - drain->begun_ms : 0;
+    uint64_t drained = drain_runs(collection->zone) ? collection->now_ms - drain->begun_ms : 0;
     if (connection->began_unix_ms && connection->began_unix_ms <= collection->now_unix_ms) {
         row->age_known = 1;
         row->age_ms = collection->now_unix_ms - connection->began_unix_ms;

@@ -20,7 +20,25 @@ uint32_t zone_count_tcp(struct app_zone *zone)
     return count;
 }
 
-static void finish(struct app_zone *zone, uint32_t cut, uint32_t left)
+/* What is in the journal of a drain that goes on has an end there, whatever it belongs to. */
+static void record(struct app_zone *zone, uint32_t cut, uint32_t left)
+{
+    if (!zone->drain.passive && zone->app->indexed && (zone->drain.operation || zone->state != ZONE_DRAINING))
+        record_drained(zone, zone->drain.operation, cut, left);
+}
+
+/* What follows in its zone, before anybody hears of it. */
+static void settle(struct app_zone *zone)
+{
+    if (zone->state == ZONE_DRAINING)
+        zone_change(zone, CHANGE_DRAINED);
+    else /* of a canary, whose zone stays what it is */
+        egress_drained(zone);
+    changed(zone->app->agent);
+    keeping_schedule(zone->app);
+}
+
+static void end(struct app_zone *zone, uint32_t cut, uint32_t left, bool settles)
 {
     struct drain *drain = &zone->drain;
     struct app *app = zone->app;
@@ -30,23 +48,27 @@ static void finish(struct app_zone *zone, uint32_t cut, uint32_t left)
     drain->receipt.cut = cut;
     drain->receipt.nudged = drain->nudged < gone ? drain->nudged : gone;
     drain->receipt.duration_ms = clock_monotonic_ms() - drain->operation_ms;
-    log_info("%s/%s: drained: %u ended by themselves, %u of them nudged, %u cut, %u left", app->name,
-             colour_name(zone->colour), gone, drain->receipt.nudged, cut, left);
+    log_info("%s/%s: drained: %u ended by themselves%s, %u of them nudged, %u cut, %u left", app->name,
+             colour_name(zone->colour), gone, drain->resumed ? " since this agent was started" : "",
+             drain->receipt.nudged, cut, left);
     char text[WIRE_TEXT_MAX] = "";
     if (left > 0)
         snprintf(text, sizeof text, "%u connections are still open in %s and were left as configured", left,
                  colour_name(zone->colour));
-    if (!drain->passive && drain->operation && app->indexed)
-        record_drained(zone, drain->operation, cut, left);
-    bool passive = drain->passive, has_receipt = drain->has_receipt;
+    record(zone, cut, left);
+    bool has_receipt = drain->has_receipt;
     struct wire_receipt receipt = drain->receipt;
+    settles = settles && !drain->passive;
     loop_timer_free(drain->timer);
     *drain = (struct drain){0};
-    if (!passive && zone->state == ZONE_DRAINING)
-        zone_change(zone, CHANGE_DRAINED);
-    else if (!passive) /* of a canary, whose zone stays what it is */
-        egress_drained(zone);
+    if (settles)
+        settle(zone);
     requests_end(app, WAIT_DRAIN, RESULT_DONE, has_receipt ? &receipt : NULL, text);
+}
+
+static void finish(struct app_zone *zone, uint32_t cut, uint32_t left)
+{
+    end(zone, cut, left, true);
 }
 
 static uint32_t cut_all(struct app_zone *zone)
@@ -111,31 +133,33 @@ static void on_drain_timer(void *context)
         loop_timer_arm(drain->timer, connections ? LOOK_MS : LOOK_AGAIN_MS);
 }
 
-static int begin(struct app_zone *zone, bool passive)
+/* Instead of one that there is: who waits for that waits for this. */
+static int begin(struct app_zone *zone, struct drain fresh)
 {
     struct loop *loop = zone->app->agent->loop;
-    struct loop_timer *timer = loop_timer_new(loop, on_drain_timer, zone);
-    if (!timer)
+    fresh.timer = loop_timer_new(loop, on_drain_timer, zone);
+    if (!fresh.timer)
         return -ENOMEM;
-    uint64_t now = clock_monotonic_ms(); /* not the loop's: the switch was a while after that */
-    zone->drain = (struct drain){.timer = timer,
-                                 .passive = passive,
-                                 .operation = zone->app->operation.number,
-                                 .begun_ms = now,
-                                 .operation_ms = now,
-                                 .deadline_ms = now + zone->service->drain_timeout_ms,
-                                 .timeout_ms = zone->service->drain_timeout_ms,
-                                 .nudged_before = zone->kernel ? zone_nudged(zone->kernel) : 0};
-    loop_timer_arm(timer, 0);
+    loop_timer_free(zone->drain.timer);
+    fresh.operation_ms = fresh.begun_ms;
+    fresh.timeout_ms = zone->service->drain_timeout_ms;
+    fresh.nudged_before = zone->kernel ? zone_nudged(zone->kernel) : 0;
+    zone->drain = fresh;
+    loop_timer_arm(zone->drain.timer, 0);
     return 0;
 }
 
-void drain_start(struct app_zone *zone)
+void drain_start(struct app_zone *zone, uint64_t operation)
 {
-    drain_stop(zone, NULL);
-    if (begin(zone, false) < 0)
-        log_error("%s/%s: no memory to watch its connections; the zone stays as it is", zone->app->name,
-                  colour_name(zone->colour));
+    uint64_t now = clock_monotonic_ms(); /* not the loop's: the switch was a while after that */
+    struct drain fresh = {
+        .begun_ms = now, .deadline_ms = now + zone->service->drain_timeout_ms, .operation = operation};
+    nudging_end(zone);
+    if (begin(zone, fresh) == 0)
+        return;
+    log_error("%s/%s: no memory to watch its connections; the zone stays as it is", zone->app->name,
+              colour_name(zone->colour));
+    drain_stop(zone, "out of memory");
 }
 
 void drain_set_receipt(struct app_zone *zone, const struct wire_receipt *receipt, uint64_t operation_ms)
@@ -157,10 +181,8 @@ void drain_stop(struct app_zone *zone, const char *why)
 
 void drain_lost(struct app_zone *zone)
 {
-    if (!zone->drain.timer)
-        return;
-    zone->drain.passive = true; /* the zone's change is why we are here */
-    finish(zone, zone->drain.last, 0);
+    if (zone->drain.timer)
+        end(zone, zone->drain.last, 0, false);
 }
 
 void drain_finish(struct app_zone *zone, char *text, size_t size)
@@ -178,7 +200,7 @@ void drain_finish(struct app_zone *zone, char *text, size_t size)
 bool drain_times(const struct app_zone *zone, uint64_t *begun_ms, uint64_t *deadline_ms)
 {
     const struct drain *drain = &zone->drain;
-    if (!drain->timer || drain->passive || !zone->service)
+    if (!drain_runs(zone) || !zone->service)
         return false;
     *deadline_ms = drain->deadline_ms;
     *begun_ms = drain->deadline_ms - drain->timeout_ms;
@@ -206,5 +228,59 @@ int drain_watch(struct app_zone *zone, struct error *err)
 {
     if (zone->drain.timer)
         return 0;
-    return begin(zone, true) < 0 ? error_errno(err, ENOMEM, "watch the connections of %s", zone->app->name) : 0;
+    struct drain fresh = {.begun_ms = clock_monotonic_ms(), .passive = true};
+    return begin(zone, fresh) < 0 ? error_errno(err, ENOMEM, "watch the connections of %s", zone->app->name) : 0;
+}
+
+/* --- over a restart of the agent ------------------------------------------------------------------------ */
+
+void drain_tell(const struct app_zone *zone, struct record *record)
+{
+    const struct drain *drain = &zone->drain;
+    uint64_t mono = clock_monotonic_ms(), now = clock_unix_ms();
+    record->begun_unix_ms = now - (mono - drain->begun_ms);
+    record->until_unix_ms = drain->deadline_ms > mono ? now + (drain->deadline_ms - mono) : now;
+    record->operation = drain->operation;
+}
+
+/* No longer than it was to take, whatever somebody does to the clock meanwhile; one whose time is over ends with its
+ * first look, as it would have. */
+static void resume(struct app_zone *zone, const struct folded_drain *from)
+{
+    uint64_t mono = clock_monotonic_ms(), now = clock_unix_ms(), since = from->since_unix_ms;
+    uint64_t until = from->until_unix_ms ? from->until_unix_ms : since + zone->service->drain_timeout_ms;
+    uint64_t whole = until > since ? until - since : 0, left = until > now ? until - now : 0;
+    struct drain fresh = {.begun_ms = mono - (now > since ? now - since : 0), /* modulo: before the host was booted */
+                          .deadline_ms = mono + (left < whole ? left : whole),
+                          .operation = from->operation,
+                          .resumed = true};
+    if (begin(zone, fresh) < 0) {
+        log_error("%s/%s: no memory to watch its connections", zone->app->name, colour_name(zone->colour));
+        return;
+    }
+    zone->drain.timeout_ms = (uint32_t)whole;
+    log_notice("%s/%s: the drain goes on, for %llu ms at most", zone->app->name, colour_name(zone->colour),
+               (unsigned long long)(zone->drain.deadline_ms - mono));
+}
+
+/* The agent ended before it could say that it drains. */
+static void start_late(struct app_zone *zone)
+{
+    drain_start(zone, zone->app->operation.number);
+    record_zone(zone);
+}
+
+void drains_recover(struct app *app, const struct folded_app *folded)
+{
+    for (int colour = 0; colour < COLOURS; colour++) {
+        struct app_zone *zone = &app->zones[colour];
+        const struct folded_zone *from = &folded->zones[colour];
+        bool draining = zone->state == ZONE_DRAINING, known = from->drain.since_unix_ms > 0;
+        if (!zone->kernel || !zone->service || zone->drain.timer)
+            continue;
+        if (known && zone->state == from->state)
+            resume(zone, &from->drain);
+        else if (draining)
+            start_late(zone);
+    }
 }

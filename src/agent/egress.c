@@ -23,7 +23,7 @@ static bool serves(const struct app_zone *zone)
     if (zone->closing)                                                                /* the last of what it served */
         return app->live == (int)zone->colour;
     return (app->state == APP_RUNNING && (its_turn || canary_runs(app))) || zone->state == ZONE_LIVE ||
-           zone->state == ZONE_DRAINING || (zone->drain.timer && !zone->drain.passive);
+           zone->state == ZONE_DRAINING || drain_runs(zone);
 }
 
 static bool is_closed(const struct app_zone *zone)

@@ -16,7 +16,7 @@ static struct app_zone *draining_zone(struct app *app)
 {
     for (int colour = 0; colour < COLOURS; colour++) {
         struct app_zone *zone = &app->zones[colour];
-        if (zone->drain.timer && !zone->drain.passive)
+        if (drain_runs(zone))
             return zone;
     }
     return NULL;

@@ -105,6 +105,7 @@ static void begin_entry(struct telling *telling, const struct record *record)
 static void add_drain(struct wire_history *entry, const struct record *record)
 {
     entry->has_drain = 1;
+    entry->drained_unknown = record->drained_unknown;
     entry->drained = record->drained;
     entry->cut = record->cut;
     entry->left = record->left;

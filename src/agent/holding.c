@@ -225,6 +225,7 @@ int hold_let_in(struct app *app, struct transaction *transaction, struct error *
     }
     hold_over(app);
     *transaction = hold->transaction;
+    egress_drained(other_of(app)); /* nothing runs there; nobody waits for this transaction */
     unsigned long long waited_ms = clock_monotonic_ms() - hold->began_ms;
     progress(app, target->colour, "hold", "new connections waited for %llu ms", waited_ms);
     if (!app->operation.reason[0])

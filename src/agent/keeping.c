@@ -41,7 +41,8 @@ uint64_t keeping_until(const struct app_zone *zone)
 static bool may_go(const struct app *app)
 {
     const struct app_zone *live = &app->zones[app->live];
-    return !baking(app) && live->mark != MARK_BAD && !live->lost && !operation_running(app);
+    bool drains = drain_runs(&app->zones[colour_other((enum colour)app->live)]); /* a canary that was taken back */
+    return !baking(app) && live->mark != MARK_BAD && !live->lost && !operation_running(app) && !drains;
 }
 
 /* What hangs is still healthy while its probe waits for an answer: only one that passed since it was asked for says

@@ -71,7 +71,7 @@ static int look(struct app_zone *zone, const struct port *ports, size_t count, b
 void nudging_count(struct app_zone *zone)
 {
     struct drain *drain = &zone->drain;
-    if (zone->kernel && drain->timer && !drain->passive)
+    if (zone->kernel && drain_runs(zone))
         drain->nudged = zone_nudged(zone->kernel) - drain->nudged_before;
 }
 

@@ -190,7 +190,7 @@ static void end_done(struct app *app)
         requests_move_to_drain(app);
         return;
     }
-    if (canary && old && old->drain.timer && !old->drain.passive) {
+    if (canary && old && drain_runs(old)) {
         requests_move_to_drain(app);
         return;
     }

@@ -85,6 +85,8 @@ void record_zone(struct app_zone *zone)
     record.state = zone->state;
     text_copy(record.release, sizeof record.release, zone->release);
     text_copy(record.reason, sizeof record.reason, zone->reason);
+    if (zone->state == ZONE_DRAINING && drain_runs(zone))
+        drain_tell(zone, &record);
     agent_record(zone->app->agent, &record, NULL);
 }
 
@@ -228,10 +230,11 @@ void record_drained(struct app_zone *zone, uint64_t operation, uint32_t cut, uin
     record_init(&record, RECORD_DRAINED, zone->app->name);
     record.zone = (int8_t)zone->colour;
     record.operation = operation;
-    record.drained = drain->receipt.drained;
+    record.drained_unknown = drain->resumed;
+    record.drained = drain->resumed ? 0 : drain->receipt.drained;
     record.cut = cut;
     record.left = left;
-    record.nudged = drain->receipt.nudged;
+    record.nudged = drain->resumed ? 0 : drain->receipt.nudged;
     record.ms = clock_monotonic_ms() - drain->begun_ms;
     agent_record(zone->app->agent, &record, NULL);
 }

@@ -112,6 +112,7 @@ static void correct(struct app_zone *zone, enum zone_state state)
     if (zone->state == state)
         return;
     zone->state = state;
+    zone->since_unix_ms = clock_unix_ms();
     record_zone(zone);
 }
 
@@ -259,7 +260,7 @@ static void resolve_operation(struct app *app, const struct folded_app *folded, 
         hook_tell(app); /* it runs when the zone is there again */
     log_notice("%s: \"%s %s\" was interrupted and is now %s", app->name, verb_name(operation->verb), operation->release,
                finished ? "finished" : "undone");
-    app->operation = (struct operation){0};
+    app->operation = (struct operation){.number = switched ? app->operation.number : 0}; /* its drain has it */
 }
 
 static int read_kernel_live(struct app *app)
@@ -364,8 +365,6 @@ static void bring_back(struct app_zone *zone)
         probing_start(zone);
         zone->tracker.gate_reached = zone->state == ZONE_LIVE; /* before there was this agent */
     }
-    if (zone->state == ZONE_DRAINING && zone->kernel)
-        drain_start(zone);
 }
 
 /* RUN/zones/APP.COLOUR of apps that the journal does not know (it was lost, or another instance's remove was cut
@@ -407,6 +406,7 @@ int recover(struct agent *agent, const struct fold *fold, struct error *err)
             hold_recover(app);
         serving_recover(app, folded);
         bake_recover(app, folded);
+        drains_recover(app, folded);
         canary_recover(app, folded);
         releases_recover(app, folded);
     }

@@ -123,6 +123,15 @@ static void report(struct app *app)
     progress(app, usual(app)->colour, "rehearse", "%s", operation->reason);
 }
 
+/* Like after any switch, from here on. */
+static void drain_anew(struct app_zone *zone)
+{
+    if (zone->state != ZONE_DRAINING) /* it was lost, and is another one's place to start */
+        return;
+    drain_start(zone, zone->app->operation.number);
+    record_zone(zone);
+}
+
 void rehearse_switch_back(struct app *app)
 {
     struct operation *operation = &app->operation;
@@ -136,7 +145,7 @@ void rehearse_switch_back(struct app *app)
     else if (routing_switch(app, usual(app)->colour, &transaction, &err) < 0)
         error_suffix(&err, "; %s is still live: \"bluegreen rollback %s\"", standby(app)->release, app->name);
     if (err.code) {
-        drain_start(usual(app)); /* like after any switch, from here on */
+        drain_anew(usual(app));
         operation_event(app, EVENT_FAILED, err.text);
         return;
     }

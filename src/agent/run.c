@@ -261,7 +261,7 @@ int agent_check(const struct agent_options *options, char *const files[], int co
         struct agent_conf conf;
         struct app_set set = {0};
         char missing[PATH_MAX + 80];
-        snprintf(missing, sizeof missing, "%s does not exist; make it, or name another directory with --config",
+        snprintf(missing, sizeof missing, "%s does not exist; make it, or name the files that are to be checked",
                  options->config_dir);
         if (access(options->config_dir, F_OK) < 0)
             words_add(&problems, missing);

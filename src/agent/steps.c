@@ -232,6 +232,18 @@ static int make_live(struct app *app, struct transaction *transaction, struct er
     return 0;
 }
 
+/* Somebody waited for its connections: those of a canary that was taken back, or whatever it had. */
+static void end_watch(struct app_zone *target)
+{
+    const struct operation *operation = &target->app->operation;
+    char why[WIRE_TEXT_MAX];
+    if (!target->drain.timer || target->state == ZONE_DRAINING)
+        return;
+    snprintf(why, sizeof why, "%s became live in %s (%s, asked for by %.60s): its connections are not waited for",
+             target->release, colour_name(target->colour), verb_name(operation->verb), operation->who);
+    drain_stop(target, why);
+}
+
 static void enter_switch(struct app *app)
 {
     struct operation *operation = &app->operation;
@@ -244,8 +256,7 @@ static void enter_switch(struct app *app)
     fill_receipt(app, &transaction);
     if (operation->held)
         hold_fill_receipt(app);
-    if (target_of(app)->drain.timer && target_of(app)->state != ZONE_DRAINING)
-        drain_stop(target_of(app), "the zone that was watched became live");
+    end_watch(target_of(app));
     zone_change(target_of(app), CHANGE_GAIN);
     if (operation->from >= 0 && operation->from != (int)operation->target && !operation->held)
         zone_change(zone_of(app, (enum colour)operation->from), CHANGE_LOSE);

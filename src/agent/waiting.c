@@ -56,7 +56,7 @@ static void look(struct app *app, struct situation *now)
     for (int colour = 0; colour < COLOURS; colour++) {
         const struct app_zone *zone = &app->zones[colour];
         bool staged = zone->state == ZONE_HEALTHY || zone->state == ZONE_UNHEALTHY;
-        now->drains = now->drains || zone->state == ZONE_DRAINING;
+        now->drains = now->drains || zone->state == ZONE_DRAINING || drain_runs(zone);
         now->zones_left = now->zones_left || zone->state != ZONE_ABSENT || zone_busy(zone);
         if (staged) {
             now->staged = zone->release;

@@ -256,14 +256,22 @@ static void end_drain(struct app_zone *zone, enum zone_change change)
     drain_stop(zone, change == CHANGE_DRAINED ? NULL : text);
 }
 
+/* That of a canary that was taken back is in no table: it ends when what runs there does, so that its fence is closed
+ * before anything new starts. */
+static bool ends_drain(const struct app_zone *zone, unsigned actions)
+{
+    unsigned ends = ACTION_REBUILD | ACTION_TEAR_DOWN | ACTION_REST;
+    return actions & ACTION_DRAIN_OFF || (drain_runs(zone) && actions & ends);
+}
+
 static void perform(struct app_zone *zone, enum zone_change change, unsigned actions)
 {
     enum zone_state state = zone->state;
     if (actions & ACTION_PROBE_OFF)
         probing_stop(zone);
-    if (actions & ACTION_DRAIN_OFF && change == CHANGE_LOST)
+    if (ends_drain(zone, actions) && change == CHANGE_LOST)
         drain_lost(zone);
-    else if (actions & ACTION_DRAIN_OFF)
+    else if (ends_drain(zone, actions))
         end_drain(zone, change);
     if (actions & ACTION_ALARM)
         alarm_about(zone, change);
@@ -273,6 +281,8 @@ static void perform(struct app_zone *zone, enum zone_change change, unsigned act
         return;
     if (actions & ACTION_THAW)
         freezing_thaw(zone);
+    if (actions & ACTION_DRAIN_ON) /* first: the record says how long it may take */
+        drain_start(zone, zone->app->operation.number);
     if (actions & ACTION_RECORD)
         record_zone(zone);
     if (actions & ACTION_REBUILD)
@@ -283,8 +293,6 @@ static void perform(struct app_zone *zone, enum zone_change change, unsigned act
         probing_resume(zone);
     else if (actions & ACTION_PROBE_ON)
         probing_start(zone);
-    if (actions & ACTION_DRAIN_ON)
-        drain_start(zone);
     if (actions & ACTION_TEAR_DOWN)
         tear_down(zone);
     if (actions & ACTION_REST)

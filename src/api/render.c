@@ -387,9 +387,9 @@ static struct json_object *render_steps(const struct wire_history *entry)
     return list;
 }
 
-static void put_drained(struct json_object *object, const char *name, const struct wire_history *entry, uint64_t number)
+static void put_if(struct json_object *object, const char *name, bool known, uint64_t number)
 {
-    put(object, name, entry->has_drain ? json_object_new_uint64(number) : NULL);
+    put(object, name, known ? json_object_new_uint64(number) : NULL);
 }
 
 static struct json_object *render_entry_receipt(const struct wire_history *entry)
@@ -400,11 +400,12 @@ static struct json_object *render_entry_receipt(const struct wire_history *entry
     put_number(object, "transaction_us", entry->transaction_us);
     put_number(object, "generation_before", entry->generation_before);
     put_number(object, "generation_after", entry->generation_after);
-    put_drained(object, "drained", entry, entry->drained);
-    put_drained(object, "cut", entry, entry->cut);
-    put_drained(object, "left", entry, entry->left);
-    put_drained(object, "drain_ms", entry, entry->drain_ms);
-    put_drained(object, "nudged", entry, entry->nudged);
+    bool ended = entry->has_drain, counted = ended && !entry->drained_unknown;
+    put_if(object, "drained", counted, entry->drained);
+    put_if(object, "cut", ended, entry->cut);
+    put_if(object, "left", ended, entry->left);
+    put_if(object, "drain_ms", ended, entry->drain_ms);
+    put_if(object, "nudged", counted, entry->nudged);
     return object;
 }
 

@@ -128,13 +128,14 @@ static void print_switched(const struct terminal *terminal, const struct bluegre
              switched->transaction_us, terminal_micro(terminal), switched->generation_before, terminal_arrow(terminal),
              switched->generation_after);
     print_field(terminal, "switched", STYLE_PLAIN, text);
-    if (!switched->drain_known)
+    if (!switched->drain_ended)
         return;
-    char nudged[40] = "";
+    char nudged[40] = "", ended[100] = "some may have ended by themselves (the agent was started again)";
     if (switched->nudged)
         snprintf(nudged, sizeof nudged, " (%" PRIu64 " nudged)", switched->nudged);
-    snprintf(text, sizeof text, "%" PRIu64 " ended by themselves%s, %" PRIu64 " cut, %" PRIu64 " left, in %s",
-             switched->drained, nudged, switched->cut, switched->left,
+    if (switched->drain_known)
+        snprintf(ended, sizeof ended, "%" PRIu64 " ended by themselves%s", switched->drained, nudged);
+    snprintf(text, sizeof text, "%s, %" PRIu64 " cut, %" PRIu64 " left, in %s", ended, switched->cut, switched->left,
              format_duration(switched->drain_ms, took, sizeof took));
     print_field(terminal, "connections", STYLE_PLAIN, text);
 }

@@ -67,6 +67,7 @@ static void fill_switched(struct json_object *object, struct bluegreen_switched 
         .left = decode_count(object, "left"),
         .drain_ms = decode_count(object, "drain_ms"),
         .nudged = decode_count(object, "nudged"),
+        .drain_ended = decode_field(object, "cut", json_type_int) != NULL,
     };
 }
 

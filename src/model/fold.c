@@ -48,9 +48,29 @@ static bool rests(enum zone_state state)
     return state == ZONE_STANDBY || state == ZONE_FROZEN || state == ZONE_RESTING;
 }
 
+/* The canary's way back leaves its zone as it is; whatever becomes of that ends the drain, but for its verdict. */
+static bool may_drain_on(enum zone_state from, enum zone_state to)
+{
+    bool staged = from == ZONE_HEALTHY || from == ZONE_UNHEALTHY;
+    return staged ? to == ZONE_HEALTHY || to == ZONE_UNHEALTHY : from == ZONE_STANDBY && to == ZONE_STANDBY;
+}
+
+/* Before the state is set: since when it drains is not what a record says that was written again. */
+static void set_drain(struct folded_zone *zone, const struct record *record)
+{
+    bool goes_on = zone->drain.since_unix_ms && zone->state == ZONE_DRAINING;
+    if (record->state == ZONE_DRAINING)
+        zone->drain = (struct folded_drain){.since_unix_ms = goes_on ? zone->drain.since_unix_ms : record->unix_ms,
+                                            .until_unix_ms = record->until_unix_ms,
+                                            .operation = record->operation};
+    else if (!may_drain_on(zone->state, record->state))
+        zone->drain = (struct folded_drain){0};
+}
+
 static void set_zone(struct fold *fold, struct folded_app *app, const struct record *record)
 {
     struct folded_zone *zone = &app->zones[record->zone];
+    set_drain(zone, record);
     bool same = zone->state == record->state || (rests(zone->state) && rests(record->state));
     if (!same || zone->since_unix_ms == 0)
         zone->since_unix_ms = record->unix_ms;
@@ -127,9 +147,15 @@ static void set_serving(struct folded_app *app, const struct record *record)
 
 static void set_canary(struct folded_app *app, const struct record *record)
 {
+    struct folded_drain *drain = &app->zones[record->zone].drain;
     memset(&app->canary, 0, sizeof app->canary);
-    if (record->share == 0)
+    *drain = (struct folded_drain){0};
+    if (record->share == 0) {
+        *drain = (struct folded_drain){.since_unix_ms = record->begun_unix_ms,
+                                       .until_unix_ms = record->until_unix_ms,
+                                       .operation = record->operation};
         return;
+    }
     app->canary.share = record->share;
     app->canary.sticky = record->sticky;
     app->canary.zone = (enum colour)record->zone;
@@ -145,9 +171,21 @@ static void set_live(struct folded_app *app, int8_t zone)
 {
     if (zone != app->live)
         memset(&app->canary, 0, sizeof app->canary);
+    if (zone >= 0)
+        app->zones[zone].drain = (struct folded_drain){0};
     app->live = zone;
     if (zone >= 0 && app->state == APP_EMPTY)
         app->state = APP_RUNNING;
+}
+
+/* A zone that is draining still is so for a moment: what it has open then was left. */
+static void end_drain(struct folded_app *app, const struct record *record)
+{
+    struct folded_zone *zone = &app->zones[record->zone];
+    if (zone->state == ZONE_DRAINING)
+        zone->drain.operation = 0;
+    else
+        zone->drain = (struct folded_drain){0};
 }
 
 /* An END whose BEGIN is not the open one belongs to an operation that the open one interrupted. */
@@ -225,10 +263,10 @@ static void apply(struct fold *fold, struct folded_app *app, const struct record
     case RECORD_SERVING:
     case RECORD_SERVED: set_serving(app, record); break;
     case RECORD_CANARY: set_canary(app, record); break;
+    case RECORD_DRAINED: end_drain(app, record); break;
     case RECORD_APP:
     case RECORD_GROUP:
     case RECORD_INCIDENT:
-    case RECORD_DRAINED:
     case RECORD_HOOK:
     case RECORD_KINDS: break;
     }
@@ -294,6 +332,10 @@ static int emit_zone(const struct folded_app *app, enum colour colour, emit_call
     record.zone = (int8_t)colour;
     record.unix_ms = zone->since_unix_ms;
     record.state = zone->state;
+    if (zone->state == ZONE_DRAINING) {
+        record.until_unix_ms = zone->drain.until_unix_ms;
+        record.operation = zone->drain.operation;
+    }
     memcpy(record.release, zone->release, sizeof record.release);
     memcpy(record.reason, zone->reason, sizeof record.reason);
     int result = emit(context, &record);
@@ -369,12 +411,30 @@ static int emit_serving(const struct folded_app *app, emit_callback *emit, void 
     return emit(context, &record);
 }
 
+/* Of what has no share any more. */
+static int emit_drain(const struct folded_app *app, enum colour colour, emit_callback *emit, void *context)
+{
+    const struct folded_zone *zone = &app->zones[colour];
+    struct record record;
+    if (zone->drain.since_unix_ms == 0 || zone->state == ZONE_DRAINING)
+        return 0;
+    record_init(&record, RECORD_CANARY, app->name);
+    record.zone = (int8_t)colour;
+    record.begun_unix_ms = zone->drain.since_unix_ms;
+    record.until_unix_ms = zone->drain.until_unix_ms;
+    record.operation = zone->drain.operation;
+    return emit(context, &record);
+}
+
 static int emit_canary(const struct folded_app *app, emit_callback *emit, void *context)
 {
     const struct folded_canary *canary = &app->canary;
     struct record record;
-    if (canary->share == 0)
-        return 0;
+    int result = 0;
+    for (int colour = BLUE; result == 0 && colour < COLOURS; colour++)
+        result = emit_drain(app, (enum colour)colour, emit, context);
+    if (result < 0 || canary->share == 0)
+        return result;
     record_init(&record, RECORD_CANARY, app->name);
     record.zone = (int8_t)canary->zone;
     record.share = canary->share;

@@ -16,8 +16,10 @@
 #include "model/wire.h"
 
 enum record_kind {
-    RECORD_APP,   /* app, index: first seen */
-    RECORD_ZONE,  /* app, zone, state, release, reason: what the zone is from now on */
+    RECORD_APP, /* app, index: first seen */
+    /* app, zone, state, release, until, reason, operation: what the zone is from now on. Of one that drains: until
+     * when, and the operation that began it; 0 elsewhere. */
+    RECORD_ZONE,
     RECORD_LIVE,  /* app, zone or none: what new connections reach from now on */
     RECORD_BEGIN, /* app, verb, from, to, release, who: an operation starts */
     /* app, verb, from, to, release, who, begun, done, reason, ms: it ended. It belongs to the newest BEGIN if verb and
@@ -38,7 +40,8 @@ enum record_kind {
     /* app, release, who, begun: releases on the disk are changed from now on, `release` is fetched or, "", some are
      * removed. Over with the next END of VERB_RELEASE. */
     RECORD_RELEASES,
-    /* app, zone, operation, drained, cut, left, ms, nudged: the drain is over that an operation began */
+    /* app, zone, operation, drained, cut, left, ms, nudged: the drain is over that an operation began. Another agent
+     * may have begun it: then nobody knows how many ended by themselves. */
     RECORD_DRAINED,
     /* app, zone, release, operation, hook, done, ms, reason, output: a hook has run, for that operation or because of
      * it */
@@ -49,8 +52,9 @@ enum record_kind {
     /* app, zone, release, begun, operation, connections, datagrams, requests: it was live from then until this record,
      * and served that; the operation ended it */
     RECORD_SERVED,
-    /* app, zone, share, sticky, begun, operation, restarts, kills, overflows, reason: the zone, which is not live, has
-     * this share of the new connections, since `begun`; the operation set it. share = 0: it has none any more */
+    /* app, zone, share, sticky, begun, until, operation, restarts, kills, overflows, reason: the zone, not live, has
+     * this share of the new connections, since `begun`; the operation set it. share = 0: it has none any more, and if
+     * `begun` is not 0, is drained since then, `until` then, for that operation */
     RECORD_CANARY,
     RECORD_KINDS
 };
@@ -85,7 +89,8 @@ struct record {
     uint32_t transaction_us, generation_before, generation_after; /* of the switch; 0 = there was none */
     enum hook hook;
     uint32_t drained, cut, left, nudged;
-    uint64_t ms; /* how long it took, by a clock that nobody sets. Of END: 0 = the times of day must do */
+    bool drained_unknown; /* and so is how many were nudged; both 0 */
+    uint64_t ms;          /* how long it took, by a clock that nobody sets. Of END: 0 = the times of day must do */
     int64_t connections, datagrams;
     uint64_t requests;
     bool requests_known;
@@ -109,6 +114,13 @@ int record_parse(const char *line, size_t length, struct record *record, struct 
 void record_encode_output(const char *output, struct text *encoded);
 void record_decode_output(const struct record *record, char output[RECORD_OUTPUT_MAX + 1]);
 
+/* Its connections are waited for, after a switch, or because it has no share of them any more. */
+struct folded_drain {
+    uint64_t since_unix_ms; /* 0 = nobody waits, and the rest means nothing */
+    uint64_t until_unix_ms; /* 0 = not known */
+    uint64_t operation;     /* that it belongs to; 0 = none, or its end is told already */
+};
+
 struct folded_zone {
     enum zone_state state;
     uint64_t since_unix_ms; /* when it became that; frozen is standby. 0 = never anything else than absent */
@@ -116,6 +128,7 @@ struct folded_zone {
     char reason[WIRE_TEXT_MAX + 1];
     enum zone_mark mark;
     char mark_reason[WIRE_TEXT_MAX + 1];
+    struct folded_drain drain;
 };
 
 struct folded_bake {

@@ -144,7 +144,7 @@ static const char *const field_names[FIELDS] = {
 
 static const uint64_t kind_fields[RECORD_KINDS] = {
     [RECORD_APP] = BIT(APP) | BIT(INDEX),
-    [RECORD_ZONE] = BIT(APP) | BIT(ZONE) | BIT(STATE) | BIT(RELEASE) | BIT(REASON),
+    [RECORD_ZONE] = BIT(APP) | BIT(ZONE) | BIT(STATE) | BIT(RELEASE) | BIT(UNTIL) | BIT(REASON) | BIT(OPERATION),
     [RECORD_LIVE] = BIT(APP) | BIT(ZONE),
     [RECORD_BEGIN] = BIT(APP) | BIT(VERB) | BIT(FROM) | BIT(TO) | BIT(RELEASE) | BIT(WHO) | BIT(OPERATION),
     [RECORD_END] = BIT(APP) | BIT(VERB) | BIT(FROM) | BIT(TO) | BIT(RELEASE) | BIT(WHO) | BIT(BEGUN) | BIT(DONE) |
@@ -166,7 +166,7 @@ static const uint64_t kind_fields[RECORD_KINDS] = {
     [RECORD_SERVED] = BIT(APP) | BIT(ZONE) | BIT(RELEASE) | BIT(BEGUN) | BIT(OPERATION) | BIT(CONNECTIONS) |
                       BIT(DATAGRAMS) | BIT(REQUESTS),
     [RECORD_CANARY] = BIT(APP) | BIT(ZONE) | BIT(SHARE) | BIT(STICKY) | BIT(BEGUN) | BIT(OPERATION) | BIT(RESTARTS) |
-                      BIT(KILLS) | BIT(OVERFLOWS) | BIT(REASON),
+                      BIT(KILLS) | BIT(OVERFLOWS) | BIT(REASON) | BIT(UNTIL),
 };
 
 static void format_requests(const struct record *record, struct text *line)
@@ -175,6 +175,14 @@ static void format_requests(const struct record *record, struct text *line)
         text_addf(line, "%" PRIu64, record->requests);
     else
         text_add(line, "unknown");
+}
+
+static void format_drained(const struct record *record, uint32_t count, struct text *line)
+{
+    if (record->drained_unknown)
+        text_add(line, "unknown");
+    else
+        text_addf(line, "%" PRIu32, count);
 }
 
 bool record_has_field(enum record_kind kind, enum field field)
@@ -189,8 +197,11 @@ const char *record_field_name(enum field field)
 
 bool record_field_optional(enum record_kind kind, enum field field)
 {
-    return field == FIELD_NUDGED ||
-           ((kind == RECORD_BEGIN || kind == RECORD_END) && ((RECEIPT | BIT(MS)) & UINT64_C(1) << field));
+    static const uint64_t optional[RECORD_KINDS] = {
+        [RECORD_ZONE] = BIT(UNTIL) | BIT(OPERATION), [RECORD_CANARY] = BIT(UNTIL),     [RECORD_DRAINED] = BIT(NUDGED),
+        [RECORD_BEGIN] = RECEIPT | BIT(MS),          [RECORD_END] = RECEIPT | BIT(MS),
+    };
+    return optional[kind] & UINT64_C(1) << field;
 }
 
 void record_format_field(const struct record *record, enum field field, struct text *line)
@@ -226,10 +237,10 @@ void record_format_field(const struct record *record, enum field field, struct t
     case FIELD_BEFORE: text_addf(line, "%" PRIu32, record->generation_before); break;
     case FIELD_AFTER: text_addf(line, "%" PRIu32, record->generation_after); break;
     case FIELD_HOOK: text_add(line, hook_name(record->hook)); break;
-    case FIELD_DRAINED: text_addf(line, "%" PRIu32, record->drained); break;
+    case FIELD_DRAINED: format_drained(record, record->drained, line); break;
     case FIELD_CUT: text_addf(line, "%" PRIu32, record->cut); break;
     case FIELD_LEFT: text_addf(line, "%" PRIu32, record->left); break;
-    case FIELD_NUDGED: text_addf(line, "%" PRIu32, record->nudged); break;
+    case FIELD_NUDGED: format_drained(record, record->nudged, line); break;
     case FIELD_MS: text_addf(line, "%" PRIu64, record->ms); break;
     case FIELD_CONNECTIONS: text_addf(line, "%" PRId64, record->connections); break;
     case FIELD_DATAGRAMS: text_addf(line, "%" PRId64, record->datagrams); break;
@@ -272,6 +283,18 @@ static bool parse_count(const char *value, uint32_t *count)
         return false;
     *count = (uint32_t)number;
     return true;
+}
+
+static bool parse_drained(const char *value, struct record *record)
+{
+    record->drained_unknown = strcmp(value, "unknown") == 0;
+    return record->drained_unknown || parse_count(value, &record->drained);
+}
+
+/* Nobody knows one of the two without the other. */
+static bool parse_nudged(const char *value, struct record *record)
+{
+    return record->drained_unknown ? strcmp(value, "unknown") == 0 : parse_count(value, &record->nudged);
 }
 
 static bool parse_release(const char *value, char release[RELEASE_NAME_MAX + 1])
@@ -372,10 +395,10 @@ bool record_parse_field(const char *value, enum field field, struct record *reco
     case FIELD_BEFORE: return parse_count(value, &record->generation_before);
     case FIELD_AFTER: return parse_count(value, &record->generation_after);
     case FIELD_HOOK: return parse_hook(value, &record->hook);
-    case FIELD_DRAINED: return parse_count(value, &record->drained);
+    case FIELD_DRAINED: return parse_drained(value, record);
     case FIELD_CUT: return parse_count(value, &record->cut);
     case FIELD_LEFT: return parse_count(value, &record->left);
-    case FIELD_NUDGED: return parse_count(value, &record->nudged);
+    case FIELD_NUDGED: return parse_nudged(value, record);
     case FIELD_MS: return text_to_u64(value, UINT64_MAX, &record->ms);
     case FIELD_CONNECTIONS: return parse_served(value, record->kind, &record->connections);
     case FIELD_DATAGRAMS: return parse_served(value, record->kind, &record->datagrams);

@@ -370,7 +370,8 @@ struct wire_history {
     uint8_t has_drain; /* 1: the drain's do */
     uint32_t transaction_us, generation_before, generation_after;
     uint32_t drained, cut, left, nudged;
-    uint32_t reserved;
+    uint8_t drained_unknown; /* 1: nobody knows how many, nor how many were nudged; the rest of the drain's is known */
+    uint8_t reserved[3];
     uint64_t drain_ms;
     struct wire_served served[WIRE_SERVED_MAX];
     char steps[WIRE_STEPS_MAX + 1]; /* "build:12,start:3": milliseconds */

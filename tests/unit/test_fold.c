@@ -36,6 +36,13 @@ static int add(struct record *record)
     return result;
 }
 
+static int refold(void *context, struct record *record)
+{
+    struct fold *copy = context;
+    record->sequence = copy->last_sequence + 1;
+    return fold_add(copy, record, NULL);
+}
+
 static int add_app(const char *name, uint16_t index)
 {
     struct record record;
@@ -286,6 +293,110 @@ static void test_canary(void **state)
     assert_int_equal(add_canary("other", GREEN, 10), -EPROTO);
 }
 
+static void add_draining(uint64_t unix_ms, uint64_t until, uint64_t operation)
+{
+    struct record record;
+    record_init(&record, RECORD_ZONE, "web");
+    record.zone = BLUE;
+    record.unix_ms = unix_ms;
+    record.state = ZONE_DRAINING;
+    record.until_unix_ms = until;
+    record.operation = operation;
+    strcpy(record.release, "v1");
+    assert_int_equal(add(&record), 0);
+}
+
+static void add_drained(enum colour zone)
+{
+    struct record record;
+    record_init(&record, RECORD_DRAINED, "web");
+    record.zone = (int8_t)zone;
+    record.operation = 3;
+    assert_int_equal(add(&record), 0);
+}
+
+static void check_drain(enum colour zone, uint64_t since, uint64_t until, uint64_t operation)
+{
+    struct fold again = {0};
+    assert_int_equal(fold_snapshot(&fold, refold, &again), 0);
+    for (int i = 0; i < 2; i++) { /* as it is, and from a journal that was compacted */
+        const struct folded_drain *drain = &fold_find(i ? &again : &fold, "web")->zones[zone].drain;
+        assert_int_equal(drain->since_unix_ms, since);
+        if (since == 0)
+            continue;
+        assert_int_equal(drain->until_unix_ms, until);
+        assert_int_equal(drain->operation, operation);
+    }
+    fold_clear(&again);
+}
+
+/* Another agent goes on with it as if it had begun it. */
+static void test_a_drain_begins_and_ends(void **state)
+{
+    add_app("web", 0);
+    add_zone("web", BLUE, ZONE_LIVE, "v1", "");
+    check_drain(BLUE, 0, 0, 0);
+    add_draining(100, 30100, 3);
+    check_drain(BLUE, 100, 30100, 3);
+    add_draining(400, 30100, 3); /* the journal can be written again */
+    check_drain(BLUE, 100, 30100, 3);
+    add_drained(BLUE); /* it is told, and what is left open is not waited for again */
+    check_drain(BLUE, 100, 30100, 0);
+    add_zone("web", BLUE, ZONE_STANDBY, "v1", "");
+    check_drain(BLUE, 0, 0, 0);
+    add_draining(200, 0, 0); /* by an older version */
+    check_drain(BLUE, 200, 0, 0);
+    add_live("web", BLUE);
+    check_drain(BLUE, 0, 0, 0);
+}
+
+static void add_end_of_share(uint64_t begun)
+{
+    struct record record;
+    record_init(&record, RECORD_CANARY, "web");
+    record.zone = GREEN;
+    record.begun_unix_ms = begun;
+    record.until_unix_ms = begun ? begun + 2000 : 0;
+    record.operation = 9;
+    assert_int_equal(add(&record), 0);
+}
+
+/* The zone of a canary that was taken back stays what it is, and is drained nevertheless. */
+static void test_a_canary_is_drained(void **state)
+{
+    static const enum zone_state ends[] = {ZONE_LIVE, ZONE_ABSENT, ZONE_FAILED, ZONE_STOPPED, ZONE_STAGING};
+    add_app("web", 0);
+    add_live("web", BLUE);
+    add_zone("web", GREEN, ZONE_HEALTHY, "v2", "");
+    add_canary("web", GREEN, 10);
+    check_drain(GREEN, 0, 0, 0);
+    add_end_of_share(5000);
+    assert_int_equal(fold_find(&fold, "web")->canary.share, 0);
+    add_zone("web", GREEN, ZONE_UNHEALTHY, "v2", "");
+    add_zone("web", GREEN, ZONE_HEALTHY, "v2", "");
+    check_drain(GREEN, 5000, 7000, 9);
+    add_drained(GREEN);
+    check_drain(GREEN, 0, 0, 0);
+    add_end_of_share(5000);
+    add_canary("web", GREEN, 20); /* it has a share again */
+    check_drain(GREEN, 0, 0, 0);
+    add_end_of_share(0); /* its zone is gone */
+    check_drain(GREEN, 0, 0, 0);
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        add_zone("web", GREEN, ZONE_HEALTHY, "v2", "");
+        add_end_of_share(5000);
+        check_drain(GREEN, 5000, 7000, 9);
+        add_zone("web", GREEN, ends[i], "v2", "");
+        check_drain(GREEN, 0, 0, 0);
+    }
+    add_zone("web", GREEN, ZONE_STANDBY, "v2", "");
+    add_end_of_share(6000);
+    add_zone("web", GREEN, ZONE_STANDBY, "v2", "");
+    check_drain(GREEN, 6000, 8000, 9);
+    add_live("web", GREEN);
+    check_drain(GREEN, 0, 0, 0);
+}
+
 /* What belongs to an operation names it by its number, also when its BEGIN was written anew. */
 static void test_operation_keeps_its_number(void **state)
 {
@@ -521,13 +632,6 @@ static void build_state(void)
     add_app_state("api", APP_STOPPED);
 }
 
-static int refold(void *context, struct record *record)
-{
-    struct fold *copy = context;
-    record->sequence = copy->last_sequence + 1;
-    return fold_add(copy, record, NULL);
-}
-
 static void check_same(const struct fold *a, const struct fold *b)
 {
     assert_int_equal(a->count, b->count);
@@ -563,13 +667,6 @@ static void test_snapshot_stops_at_an_error(void **state)
     assert_int_equal(count, 3);
 }
 
-static int emit_again(void *context, struct record *record)
-{
-    struct fold *again = context;
-    record->sequence = again->last_sequence + 1;
-    return fold_add(again, record, NULL);
-}
-
 /* Beside an operation: neither ends the other. */
 static void test_releases_are_changed(void **state)
 {
@@ -582,7 +679,7 @@ static void test_releases_are_changed(void **state)
     assert_int_equal(app->releases.since_unix_ms, 5000);
     assert_string_equal(app->releases.release, "v3");
     assert_string_equal(app->releases.who, "root");
-    assert_int_equal(fold_snapshot(&fold, emit_again, &again), 0);
+    assert_int_equal(fold_snapshot(&fold, refold, &again), 0);
     assert_int_equal(again.apps[0].releases.since_unix_ms, 5000);
     assert_string_equal(again.apps[0].releases.release, "v3");
     assert_string_equal(again.apps[0].releases.who, "root");
@@ -619,6 +716,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_removal_frees_the_index, setup, teardown),
         cmocka_unit_test_setup_teardown(test_serving, setup, teardown),
         cmocka_unit_test_setup_teardown(test_canary, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_drain_begins_and_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_canary_is_drained, setup, teardown),
         cmocka_unit_test_setup_teardown(test_operation_keeps_its_number, setup, teardown),
         cmocka_unit_test_setup_teardown(test_contradictions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_incidents_change_nothing, setup, teardown),

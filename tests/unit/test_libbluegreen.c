@@ -202,19 +202,20 @@ static void test_history_whole(void **state)
         "\"generation_before\":8,\"generation_after\":9,\"drained\":5,\"cut\":1,\"left\":0,\"drain_ms\":30},"
         "\"served\":[{\"zone\":\"blue\",\"release\":\"v1\",\"since\":\"S\",\"until\":\"U\",\"duration_ms\":9,"
         "\"connections\":1204,\"datagrams\":2,\"requests\":null}],\"hooks\":[{\"hook\":\"test\",\"done\":false,"
-        "\"reason\":\"R\",\"output\":\"O\"}]},{\"sequence\":8,\"steps\":5,\"receipt\":null}]}}";
+        "\"reason\":\"R\",\"output\":\"O\"}]},{\"sequence\":8,\"steps\":5,\"receipt\":null},"
+        "{\"sequence\":9,\"receipt\":{\"drained\":null,\"cut\":2,\"left\":0,\"drain_ms\":40,\"nudged\":null}}]}}";
     struct agent agent;
     struct bluegreen *connection = OPEN(&agent, reply);
     struct bluegreen_history_filter filter = {.app = "web", .verb = "deploy", .hooks = 1, .incidents = -1};
     struct bluegreen_history *history;
     assert_int_equal(bluegreen_history_of(connection, &filter, &history, NULL), 0);
-    assert_int_equal(history->count, 2);
+    assert_int_equal(history->count, 3);
     const struct bluegreen_entry *entry = history->entries[0];
     assert_int_equal(entry->step_count, 2);
     assert_string_equal(entry->steps[1].name, "start");
     assert_int_equal(entry->steps[1].duration_ms, 3);
     assert_int_equal(entry->switched->transaction_us, 340);
-    assert_true(entry->switched->drain_known);
+    assert_true(entry->switched->drain_known && entry->switched->drain_ended);
     assert_int_equal(entry->switched->cut, 1);
     assert_int_equal(entry->served_count, 1);
     assert_int_equal(entry->served[0].connections, 1204);
@@ -224,6 +225,9 @@ static void test_history_whole(void **state)
     entry = history->entries[1]; /* an older agent, or a strange one */
     assert_int_equal(entry->step_count + entry->served_count + entry->hook_count, 0);
     assert_null(entry->switched);
+    entry = history->entries[2]; /* another agent had begun the drain */
+    assert_true(entry->switched->drain_ended && !entry->switched->drain_known);
+    assert_int_equal(entry->switched->drain_ms, 40);
     bluegreen_history_free(history);
     close_agent(&agent, connection);
 }

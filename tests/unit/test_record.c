@@ -43,7 +43,13 @@ static void test_every_kind(void **state)
     record.state = ZONE_FAILED;
     strcpy(record.release, "v1.4");
     strcpy(record.reason, "exit 1");
-    check_line(&record, "7 1700000000123 zone app=web zone=green state=failed release=v1.4 reason=exit%201");
+    check_line(&record, "7 1700000000123 zone app=web zone=green state=failed release=v1.4 until=0 reason=exit%201 "
+                        "operation=0");
+    record.state = ZONE_DRAINING;
+    record.until_unix_ms = 1700000030123;
+    record.operation = 5;
+    check_line(&record, "7 1700000000123 zone app=web zone=green state=draining release=v1.4 until=1700000030123 "
+                        "reason=exit%201 operation=5");
     record = make(RECORD_LIVE);
     record.zone = BLUE;
     check_line(&record, "7 1700000000123 live app=web zone=blue");
@@ -165,6 +171,10 @@ static void test_what_belongs_to_an_operation(void **state)
     record.nudged = 7;
     check_line(&record,
                "7 1700000000123 drained app=web zone=blue operation=5 drained=12 cut=3 left=1 ms=30000 nudged=7");
+    record.drained = record.nudged = 0; /* another agent had begun it */
+    record.drained_unknown = true;
+    check_line(&record, "7 1700000000123 drained app=web zone=blue operation=5 drained=unknown cut=3 left=1 ms=30000 "
+                        "nudged=unknown");
     record = make(RECORD_SERVING);
     record.zone = GREEN;
     record.begun_unix_ms = 1700000000000;
@@ -194,13 +204,18 @@ static void test_canary(void **state)
     record.begun_unix_ms = 1700000000000;
     record.operation = 9;
     record.restarts = 1;
-    check_line(&record, "7 1700000000123 canary app=web zone=green begun=1700000000000 restarts=1 kills=0 overflows=0 "
-                        "reason= operation=9 share=10 sticky=1");
+    check_line(&record, "7 1700000000123 canary app=web zone=green begun=1700000000000 until=0 restarts=1 kills=0 "
+                        "overflows=0 reason= operation=9 share=10 sticky=1");
     record = make(RECORD_CANARY);
     record.zone = GREEN;
     strcpy(record.reason, "it failed");
-    check_line(&record, "7 1700000000123 canary app=web zone=green begun=0 restarts=0 kills=0 overflows=0 "
+    check_line(&record, "7 1700000000123 canary app=web zone=green begun=0 until=0 restarts=0 kills=0 overflows=0 "
                         "reason=it%20failed operation=0 share=0 sticky=0");
+    record.begun_unix_ms = 1700000000000; /* it is drained */
+    record.until_unix_ms = 1700000030000;
+    record.operation = 9;
+    check_line(&record, "7 1700000000123 canary app=web zone=green begun=1700000000000 until=1700000030000 restarts=0 "
+                        "kills=0 overflows=0 reason=it%20failed operation=9 share=0 sticky=0");
 }
 
 /* The output is wherever the line is, and comes out as it went in. */
@@ -244,6 +259,9 @@ static void test_older_records(void **state)
     static const char *const bodies[] = {
         "7 1 begin app=web verb=deploy from=none to=blue release=v1 who=root",
         "7 1 end app=web verb=deploy from=none to=blue release=v1 who=root begun=1 done=1 reason=",
+        "7 1 zone app=web zone=blue state=draining release=v1 reason=",
+        "7 1 canary app=web zone=blue begun=0 restarts=0 kills=0 overflows=0 reason= operation=0 share=0 sticky=0",
+        "7 1 drained app=web zone=blue operation=0 drained=4 cut=0 left=0 ms=0",
     };
     for (size_t i = 0; i < COUNT(bodies); i++) {
         CLEANUP_TEXT struct text line = {0};
@@ -254,6 +272,7 @@ static void test_older_records(void **state)
         assert_string_equal(record.steps, "");
         assert_int_equal(record.transaction_us, 0);
         assert_int_equal(record.ms, 0);
+        assert_int_equal(record.until_unix_ms, 0);
     }
 }
 
@@ -262,8 +281,8 @@ static void test_values_are_encoded(void **state)
     struct record record = make(RECORD_ZONE);
     record.zone = BLUE;
     strcpy(record.reason, "a=b %41\n\t\x7f gr\xc3\xbc\xc3\x9f");
-    check_line(&record, "7 1700000000123 zone app=web zone=blue state=absent release= "
-                        "reason=a%3Db%20%2541%0A%09%7F%20gr\xc3\xbc\xc3\x9f");
+    check_line(&record, "7 1700000000123 zone app=web zone=blue state=absent release= until=0 "
+                        "reason=a%3Db%20%2541%0A%09%7F%20gr\xc3\xbc\xc3\x9f operation=0");
 }
 
 static void test_longest_record_fits(void **state)
@@ -365,6 +384,8 @@ static void test_whole_but_wrong(void **state)
         "7 1 end app=web verb=deploy from=none to=blue release= who= begun=1 done=1 reason= after=4294967296",
         "7 1 drained app=web zone=none operation=1 drained=0 cut=0 left=0 ms=0",
         "7 1 drained app=web zone=blue drained=0 cut=0 left=0 ms=0",
+        "7 1 drained app=web zone=blue operation=1 drained=unknown cut=0 left=0 ms=0 nudged=1",
+        "7 1 drained app=web zone=blue operation=1 drained=1 cut=0 left=0 ms=0 nudged=unknown",
         "7 1 hook app=web zone=blue release=v1 done=1 reason= operation=1 hook=nap ms=0 output=",
         "7 1 hook app=web zone=blue release=v1 done=1 reason= operation=1 hook=test ms=0 output=%",
         "7 1 hook app=web zone=blue release=v1 done=1 reason= operation=1 hook=test ms=0",

@@ -309,6 +309,10 @@ static void test_what_belongs_to_an_entry(void **state)
     expect_in(object, "\"drained\":0,\"cut\":3,\"left\":0,\"drain_ms\":0,\"nudged\":0");
     expect_in(object, "\"requests\":7");
     json_object_put(object);
+    entry.drained_unknown = 1;
+    object = render_history(&entry, NULL);
+    expect_in(object, "\"drained\":null,\"cut\":3,\"left\":0,\"drain_ms\":0,\"nudged\":null");
+    json_object_put(object);
 }
 
 /* Text that was cut within a character, is not terminated, or would steer a terminal still makes valid JSON. */
