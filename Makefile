@@ -228,7 +228,7 @@ demo: ## a real app released blue-green under load, in a private world
 	$(Q)$(PARALLEL_MAKE) all tools
 	$(Q)BUILD=$(BUILD) tests/world/enter demo/demo.sh
 
-bench: all tools $(BENCH_BIN) ## measure against a floor taken in the same run
+bench: all tools $(BENCH_BIN) ## measure against proxies, sandboxes and a floor, in one run
 	$(Q)BUILD=$(BUILD) tests/world/enter tests/bench/run
 
 deps: ## install the Debian packages that are missing

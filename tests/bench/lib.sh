@@ -1,0 +1,89 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What the benchmarks that compare with other programs share: the programs that must be there, the configuration of the
+# proxies, and medians and ratios of what was measured in turn. Sourced after tests/world/lib.sh.
+#
+#   has PROGRAM...                 says what is missing and returns 1
+#   cable NETNS DEVICE ADDRESS OTHER-NETNS OTHER-ADDRESS
+#                                  a veth between two networks, with addresses of a /24
+#   nginx_in, haproxy_in NETNS NAME
+#                                  starts it there with the configuration on stdin, which is kept as $WORLD/NAME.conf
+#   nginx_head                     the part of an nginx.conf that all of ours have, for a user without rights
+#   haproxy_head SOCKET            the same of an haproxy.cfg
+#   note ROUND WHO METRIC VALUE    keeps a figure
+#   median WHO METRIC              of all rounds
+#   ratio WHO OTHER METRIC         the median of the ratios of both in the same round
+
+NOTES=$WORLD/notes
+
+has() {
+    local program missing=
+    for program; do
+        command -v "$program" >/dev/null || missing="$missing $program"
+    done
+    [ -z "$missing" ] && return
+    echo "  left out:$missing not installed; run tools/deps bench"
+    return 1
+}
+
+# Debian has the module apart, others have it built in or do not have it.
+nginx_stream_module() {
+    find /usr/lib/nginx/modules /usr/lib64/nginx/modules -name ngx_stream_module.so -print -quit 2>/dev/null
+}
+
+has_nginx_stream() {
+    [ -n "$(nginx_stream_module)" ] || nginx -V 2>&1 | grep -q -- '--with-stream\( \|$\)' ||
+        { echo "  left out: nginx has no stream module; run tools/deps bench"; return 1; }
+}
+
+cable() {
+    ip -n "$1" link add "$2" type veth peer name "$2" netns "$4"
+    ip -n "$1" addr add "$3/24" dev "$2"
+    ip -n "$4" addr add "$5/24" dev "$2"
+    ip -n "$1" link set "$2" up
+    ip -n "$4" link set "$2" up
+}
+
+nginx_in() {
+    { echo "pid $WORLD/$2.pid;"; cat; } >"$WORLD/$2.conf"
+    background ip netns exec "$1" nginx -e stderr -c "$WORLD/$2.conf" -g 'daemon off;' 2>"$WORLD/$2.log"
+}
+
+haproxy_in() {
+    cat >"$WORLD/$2.conf"
+    background ip netns exec "$1" haproxy -db -f "$WORLD/$2.conf" >"$WORLD/$2.log" 2>&1
+}
+
+nginx_head() {
+    local path
+    printf 'error_log stderr crit;\nworker_processes auto;\nworker_rlimit_nofile 4096;\n'
+    printf 'events { worker_connections 2048; }\nhttp {\naccess_log off;\nkeepalive_requests 1000000000;\n'
+    for path in client_body proxy fastcgi uwsgi scgi; do
+        printf '%s_temp_path /tmp/nginx-%s;\n' "$path" "$path"
+    done
+}
+
+haproxy_head() {
+    printf 'global\n  stats socket %s level admin\n  maxconn 4096\n' "$1"
+    printf 'defaults\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n'
+}
+
+note() {
+    echo "$*" >>"$NOTES"
+}
+
+# The numbers on stdin.
+middle() {
+    sort -g | awk '{ v[NR] = $1 } END { if (NR) print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+}
+
+median() {
+    awk -v who="$1" -v metric="$2" '$2 == who && $3 == metric && NF == 4 { print $4 }' "$NOTES" | middle
+}
+
+ratio() {
+    awk -v who="$1" -v other="$2" -v metric="$3" '
+        $3 == metric && $2 == who && NF == 4 { ours[$1] = $4 }
+        $3 == metric && $2 == other { theirs[$1] = $4 }
+        END { for (round in ours) if (theirs[round] > 0) print ours[round] / theirs[round] }' "$NOTES" | middle
+}
