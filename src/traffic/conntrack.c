@@ -72,7 +72,7 @@ static int conntrack_error(struct error *err, int status, const char *doing)
     return status ? error_errno(err, -status, "%s", doing) : 0;
 }
 
-/* All at once, both families: the kernel walks its whole table for each request, which takes 5 ms and more of a switch. */
+/* All at once, both families: the kernel walks its whole table for each request, 5 ms and more of a switch. */
 static int forget(struct traffic *traffic, const struct filter *filter)
 {
     int status = nft_request(traffic->nft, filtered_message(IPCTNL_MSG_CT_DELETE, 0, AF_UNSPEC, filter), NULL, NULL);
