@@ -64,7 +64,7 @@ expect_switched_back() {
     wait_for 5 baking false
     wait_for 10 nothing_runs
     expect_eq blue "$(status_of .live)"
-    expect_eq 'bluegreen (bake)' "$(last_of rollback .who)"
+    wait_for 10 ended_by rollback 'bluegreen (bake)'
     expect_match "$1" "$(last_of rollback .reason)" "history"
     expect_match "$1" "$(grep 'v2 is bad' "$WORLD/agent.log")" "log"
     expect_match "bad: .*$1" "$(status_of .zones.green.detail)" "status"
@@ -441,7 +441,7 @@ test_a_breach_while_another_operation_runs() {
     wait_for 3 answers v1
     wait "$rollback" && fail "the rollback passed its hook"
     expect_match 'gives way, because v2 is bad: 1 exit' "$(cat "$WORLD/rollback")"
-    expect_eq 'bluegreen (bake)' "$(last_of rollback .who)"
+    wait_for 10 ended_by rollback 'bluegreen (bake)'
 }
 
 # It is watched from the switch on, and nobody waits for the rest of a hook to leave it.
@@ -492,7 +492,7 @@ test_a_breach_comes_before_who_waits() {
     expect_match 'v2 is bad, and v1 is about to be live again' "$OUTPUT"
     expect_match 'its turn has come' "$OUTPUT"
     expect_eq v1 "$(release_seen)"
-    expect_eq 'bluegreen (bake)' "$(last_of rollback .who)"
+    wait_for 10 ended_by rollback 'bluegreen (bake)'
 }
 
 test_a_frozen_standby_is_thawed() {
@@ -503,7 +503,7 @@ test_a_frozen_standby_is_thawed() {
     wait_for 10 is_state "$(status_of 'if .live == "blue" then "green" else "blue" end')" frozen
     kill -9 "$(status_of ".zones.$(status_of .live).pid")"
     wait_for 10 answers v1
-    expect_eq 'bluegreen (bake)' "$(last_of rollback .who)"
+    wait_for 10 ended_by rollback 'bluegreen (bake)'
 }
 
 run_tests "$@"

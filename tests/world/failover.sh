@@ -233,7 +233,7 @@ test_in_a_bake_it_is_the_bake_that_switches_back() {
     crash v2 green
     wait_for 10 answers v1
     sleep 0.5
-    expect_eq 'bluegreen (bake)' "$(last_of rollback .who)"
+    wait_for 10 ended_by rollback 'bluegreen (bake)'
     expect_eq 0 "$(failovers)"
 }
 
@@ -279,7 +279,7 @@ test_live_fails_while_post_switch_runs() {
     crash v2 green
     wait_for 10 answers v1
     wait "$deploy" && fail "the deployment says that it is done"
-    expect_eq 'bluegreen (bake)' "$(last_of rollback .who)"
+    wait_for 10 ended_by rollback 'bluegreen (bake)'
     expect_eq false "$(last_of deploy .done)"
 }
 

@@ -43,6 +43,7 @@
 # Tools
 #   wait_for SECONDS CMD...    polls until CMD succeeds; says so and fails when it does not
 #   json FILTER                jq -er FILTER on stdin
+#   ended_by VERB WHO          the newest VERB of web in the history is WHO's
 #   load_start NAME ARG...     starts the load client on the client host; report in $WORLD/load.NAME
 #   load_end NAME              ends it, prints its JSON report; fails if a request failed
 #   background CMD...          starts CMD; $! is its pid; ended after the test
@@ -234,6 +235,12 @@ wait_for() {
 
 json() {
     jq -er "$1"
+}
+
+# Clients are served before the entry is written.
+ended_by() {
+    bg history web --json | jq -e --arg verb "$1" --arg who "$2" \
+        '[.entries[] | select(.verb == $verb)] | last | .who == $who' >/dev/null
 }
 
 background() {

@@ -42,7 +42,7 @@ test_a_test_gives_way_to_it() {
     wait "$test" && fail "the test passed"
     expect_match 'it gives way, because v2 is bad: 1 exit or restart' "$(cat "$WORLD/test")"
     expect_eq false "$(bg history web --json | jq '[.entries[] | select(.verb == "test")] | last | .done')"
-    expect_eq 'bluegreen (bake)' "$(last_of rollback .who)"
+    wait_for 10 ended_by rollback 'bluegreen (bake)'
 }
 
 test_a_test_gives_way_to_a_failover() {
@@ -57,7 +57,7 @@ test_a_test_gives_way_to_a_failover() {
     wait_for 4 answers v1
     wait "$test" && fail "the test passed"
     expect_match 'it gives way, because v2 is bad: ' "$(cat "$WORLD/test")"
-    expect_eq 'bluegreen (failover)' "$(last_of failover .who)"
+    wait_for 10 ended_by failover 'bluegreen (failover)'
     expect_eq 1 "$(bg history web --json | jq '[.entries[] | select(.verb == "failover")] | length')"
 }
 
