@@ -15,11 +15,13 @@ static void answer(const struct asked *asked, enum wire_result result, const cha
 static struct schema_zone look_at(struct app_zone *zone)
 {
     bool rests = zone->state == ZONE_STANDBY || zone->state == ZONE_FROZEN || zone->state == ZONE_RESTING;
+    bool gone = zone->state == ZONE_ABSENT || zone->state == ZONE_FAILED;
     struct schema_zone seen = {
         .release = zone->release,
         .colour = colour_name(zone->colour),
         .needs = zone_schema_needs(zone),
-        .there = zone_busy(zone) || (zone->state != ZONE_ABSENT && zone->state != ZONE_FAILED),
+        .there = zone_busy(zone) || !gone,
+        .leaving = zone_busy(zone) && gone,
         .draining = zone->state == ZONE_DRAINING,
         .was_live = rests || zone->state == ZONE_DRAINING,
     };

@@ -373,7 +373,8 @@ int schema_may_revert(const struct schema *schema, const struct schema_around *a
                          app, schema->contracted > 0 ? schema->contracted : schema->expanded);
     const struct schema_zone *zones[] = {&around->live, &around->other};
     for (size_t i = 0; i < 2; i++) {
-        if (zones[i]->there && zones[i]->needs > schema->base)
+        bool stays = zones[i]->there && !zones[i]->leaving; /* the plan waits for the end of what does not */
+        if (stays && zones[i]->needs > schema->base)
             return error_set(err, EPERM,
                              "%s in zone %s needs version %" PRIu32 " of the schema, which revert takes away; %s",
                              zones[i]->release, zones[i]->colour, zones[i]->needs,

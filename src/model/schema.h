@@ -66,6 +66,7 @@ struct schema_zone {
     const char *release, *colour;
     uint32_t needs;
     bool there;    /* it has processes, or is kept to be switched to */
+    bool leaving;  /* it failed, and its processes are being ended: nobody can bring them back */
     bool draining; /* clients of the last switch are still there */
     bool was_live; /* it stands by */
     uint32_t connections;

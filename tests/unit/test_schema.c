@@ -276,6 +276,9 @@ static void test_revert_spares_what_needs_it(void **state)
     around.other = (struct schema_zone){.release = "v2", .colour = "blue", .needs = 2, .there = true};
     assert_int_equal(schema_may_revert(&schema, &around, &err), -EPERM);
     assert_non_null(strstr(err.text, "abort it first"));
+    around.other.leaving = true; /* it failed a moment ago */
+    assert_int_equal(schema_may_revert(&schema, &around, &err), 0);
+    around.other.leaving = false;
     around.other.was_live = true;
     schema_may_revert(&schema, &around, &err);
     assert_non_null(strstr(err.text, "in its place"));
