@@ -61,6 +61,14 @@ static int find_host_end(const struct plug *plug, struct nl_sock *sock, char nam
     return rtnl_find(sock, name, &end->index, err);
 }
 
+/* Where clients wait already, nothing is removed: the kernel would tell each of them that the host cannot be reached. */
+static int remove_neighbour(const struct end *end, const struct address *service, struct error *err)
+{
+    bool fixed = false;
+    int result = rtnl_inspect_neighbour(end, service, &fixed, err);
+    return result == 0 && fixed ? rtnl_delete_neighbour(end, service, err) : result;
+}
+
 static int set_neighbours(const struct plug *plug, bool plugged, struct error *err)
 {
     struct family families[2];
@@ -74,7 +82,7 @@ static int set_neighbours(const struct plug *plug, bool plugged, struct error *e
     link_zone_mac(plug->number, mac);
     int result = find_host_end(plug, sock, name, &end, err);
     for (size_t i = 0; i < count && result == 0; i++)
-        result = plugged ? rtnl_delete_neighbour(&end, families[i].service, err)
+        result = plugged ? remove_neighbour(&end, families[i].service, err)
                          : rtnl_add_neighbour(&end, families[i].service, mac, err);
     return result;
 }

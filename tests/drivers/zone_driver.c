@@ -14,6 +14,7 @@
  *   status [PROCESS]                          ok pid P shim S restarts R exit none|code N|signal N ready 0 over 0
  *   processes                                 ok NAME:PID...
  *   freeze | thaw | live yes|no
+ *   plug | unplug                             its clients wait in the kernel
  *   limit KEY=NUMBER...                       of [limits]
  *   usage                                     ok known MEMORY CPU TASKS memory M peak P cpu C throttled T tasks N
  *                                             ooms O hits H H
@@ -400,6 +401,10 @@ static int obey_with_zone(struct driver *driver, char *words[], size_t count)
         return do_processes(driver);
     if (strcmp(verb, "freeze") == 0 || strcmp(verb, "thaw") == 0)
         return zone_freeze(driver->zone, verb[0] == 'f', &driver->err);
+    if (strcmp(verb, "plug") == 0)
+        return zone_plug(driver->zone, &driver->err);
+    if (strcmp(verb, "unplug") == 0)
+        return zone_unplug(driver->zone, &driver->err);
     if (strcmp(verb, "live") == 0 && count == 2)
         return zone_set_live(driver->zone, strcmp(words[1], "yes") == 0, &driver->err);
     if (strcmp(verb, "limit") == 0)

@@ -188,6 +188,28 @@ test_ports_and_egress() {
     ip netns exec bg-web-blue curl -sf -m 5 -o /dev/null 'http://[2001:db8:1::2]:7000/healthz' || fail "no IPv6 egress"
 }
 
+# An agent that takes over in the middle of a hold cannot know who waits already.
+test_a_plug_is_put_in_again() {
+    local url clients=()
+    driver
+    ok create web blue 1
+    cp "$BUILD/demo/web" "$WORLD/app/web"
+    start "$WORLD/app/web" --port 80
+    wait_for 5 curl -sf -o /dev/null http://10.201.0.2/healthz
+    ok plug
+    for url in http://10.201.0.2/healthz 'http://[fd00:b9::2]/healthz'; do
+        background curl -sf -m 20 -o /dev/null "$url"
+        clients+=($!)
+    done
+    sleep 0.3
+    ok plug
+    sleep 0.3
+    kill -0 "${clients[@]}" || fail "somebody waits no more"
+    ok unplug
+    wait "${clients[0]}" || fail "the client of IPv4 was not answered"
+    wait "${clients[1]}" || fail "the client of IPv6 was not answered"
+}
+
 test_restart_with_growing_pauses() {
     script crash <<'EOS'
 date +%s%N
