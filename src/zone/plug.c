@@ -61,7 +61,7 @@ static int find_host_end(const struct plug *plug, struct nl_sock *sock, char nam
     return rtnl_find(sock, name, &end->index, err);
 }
 
-/* Where clients wait already, nothing is removed: the kernel would tell each of them that the host cannot be reached. */
+/* Where clients wait already, nothing is removed: the kernel would tell each of them that the host is unreachable. */
 static int remove_neighbour(const struct end *end, const struct address *service, struct error *err)
 {
     bool fixed = false;
