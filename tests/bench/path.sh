@@ -13,12 +13,17 @@
 # where something else runs; `own` is what the cgroup of the private world was charged, without what ksoftirqd does for
 # it. Ratios are the median of those within a round.
 #
-# Seen on 6.18, 2 CPUs with other work (load 5 to 8), keep-alive requests to direct's: 0.89 of direct where routed has
-# 0.92 (load 4, ten rounds), 0.75 and 0.88 (load 5, ten), 0.72 and 0.64 (load 8, five): who shares the CPUs decides.
-# CPU of this world per request hardly moves: 1.25 of direct where routed has 1.13 to 1.19, HAProxy 1.95 (TCP) and 2.1,
-# nginx 2.1 (stream) and 2.4, so the best proxy takes 1.6 times ours. New connections 0.80, routed 0.80, proxies 0.6 to
-# 0.8 (nginx for HTTP 1.2: it makes none to the server). Bulk 0.95, routed 0.88, proxies 0.43 and 0.34: 2.1 times the
-# best. Half of what we cost is the second veth, which only a client on the same machine meets.
+# Seen on 6.18, 2 CPUs with nothing else to do, four rounds, to direct:
+#
+#               keep-alive  new  p50   p99   bulk  CPU per request of this world
+#   routed      0.95        0.87 1.17  1.53  0.91  1.13
+#   bluegreen   0.88        0.83 1.26  0.92  0.76  1.23
+#   HAProxy     0.50 0.47   0.58 0.77  ...   0.40  2.01 2.35     TCP, HTTP
+#   nginx       0.56 0.42   0.59 0.86  ...   0.39  1.90 2.50     stream, HTTP
+#
+# so keep-alive is 1.55 of the best proxy's and bulk 1.92. With other work requests a second are those of whoever gets
+# the CPUs (0.89, 0.75 and 0.72 of direct at loads 4, 5 and 8), while CPU per request hardly moves: 1.25, the best proxy
+# 1.6 times ours. Half of what we cost is the second veth, which only a client on the same machine meets.
 #
 # What of it is ours, by leaving out one thing after the other (CPU of this world per request, ten rounds; +- 3 %):
 #
