@@ -253,14 +253,42 @@ bool text_is_utf8(const char *bytes, size_t length)
     return true;
 }
 
+/* Four bits at a time: entry i is what i becomes by four steps of the division. */
+static uint32_t crc32c_table(uint32_t crc, const unsigned char *s, size_t length)
+{
+    static const uint32_t table[16] = {0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3,
+                                       0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
+                                       0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75};
+    for (size_t i = 0; i < length; i++) {
+        crc = (crc >> 4) ^ table[(crc ^ s[i]) & 15];
+        crc = (crc >> 4) ^ table[(crc ^ (uint32_t)(s[i] >> 4)) & 15];
+    }
+    return crc;
+}
+
+#ifdef __x86_64__
+/* By the instruction that was made for it, tens of times faster: bodies of requests are many bytes. */
+__attribute__((target("sse4.2"))) static uint32_t crc32c_fast(uint32_t crc, const unsigned char *s, size_t length)
+{
+    uint64_t wide = crc, word;
+    for (; length >= sizeof word; s += sizeof word, length -= sizeof word) {
+        memcpy(&word, s, sizeof word);
+        wide = __builtin_ia32_crc32di(wide, word);
+    }
+    return crc32c_table((uint32_t)wide, s, length);
+}
+#endif
+
+uint32_t crc32c_add(uint32_t crc, const void *bytes, size_t length)
+{
+#ifdef __x86_64__
+    if (__builtin_cpu_supports("sse4.2"))
+        return ~crc32c_fast(~crc, bytes, length);
+#endif
+    return ~crc32c_table(~crc, bytes, length);
+}
+
 uint32_t crc32c(const void *bytes, size_t length)
 {
-    const unsigned char *s = bytes;
-    uint32_t crc = 0xffffffffu;
-    for (size_t i = 0; i < length; i++) {
-        crc ^= s[i];
-        for (int bit = 0; bit < 8; bit++)
-            crc = (crc >> 1) ^ (0x82f63b78u & (0u - (crc & 1u)));
-    }
-    return ~crc;
+    return crc32c_add(0, bytes, length);
 }

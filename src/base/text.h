@@ -55,3 +55,5 @@ bool text_is_utf8(const char *bytes, size_t length);
 
 /* CRC-32C (Castagnoli), as in iSCSI (RFC 3720 B.4), for journal records. */
 uint32_t crc32c(const void *bytes, size_t length);
+/* The same in pieces: of what had this check sum (0: nothing), and these bytes after it. */
+uint32_t crc32c_add(uint32_t crc, const void *bytes, size_t length);

@@ -1,31 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* SHA-256. The one place that knows nettle. */
+/* Sums of files and of texts. */
 #include "digest/digest.h"
+
+#include "os/sha256.h"
 
 #include <errno.h>
 #include <unistd.h>
 
-#include <nettle/sha2.h>
-#include <nettle/version.h>
-
-_Static_assert(DIGEST_SUM_SIZE == SHA256_DIGEST_SIZE, "the sum on the wire is one of SHA-256");
-
-static void take_sum(struct sha256_ctx *context, struct digest_message *message)
-{
-    uint8_t sum[SHA256_DIGEST_SIZE] = {0};
-#if NETTLE_VERSION_MAJOR >= 4
-    sha256_digest(context, sum);
-#else
-    sha256_digest(context, sizeof sum, sum);
-#endif
-    for (size_t i = 0; i < sizeof sum; i++)
-        message->sum[i] = sum[i];
-}
+_Static_assert(DIGEST_SUM_SIZE == SHA256_SIZE, "the sum on the wire is one of SHA-256");
 
 void digest_sum_file(struct digest *digest, int fd, struct digest_message *message)
 {
-    struct sha256_ctx context;
-    sha256_init(&context);
+    struct sha256 sum;
+    sha256_begin(&sum);
     message->size = 0;
     for (;;) {
         ssize_t got = read(fd, digest->buffer, sizeof digest->buffer);
@@ -37,20 +24,20 @@ void digest_sum_file(struct digest *digest, int fd, struct digest_message *messa
         }
         if (got == 0)
             break;
-        sha256_update(&context, (size_t)got, (const uint8_t *)digest->buffer);
+        sha256_add(&sum, digest->buffer, (size_t)got);
         message->size += (uint64_t)got;
         digest->bytes += (uint64_t)got;
         if (!digest_go_on(digest))
             return;
     }
-    take_sum(&context, message);
+    sha256_end(&sum, message->sum);
 }
 
 void digest_sum_text(const char *text, size_t length, struct digest_message *message)
 {
-    struct sha256_ctx context;
-    sha256_init(&context);
-    sha256_update(&context, length, (const uint8_t *)text);
+    struct sha256 sum;
+    sha256_begin(&sum);
+    sha256_add(&sum, text, length);
     message->size = length;
-    take_sum(&context, message);
+    sha256_end(&sum, message->sum);
 }

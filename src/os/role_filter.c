@@ -63,14 +63,27 @@ static const struct filter_rule common[] = {
 
 enum { COMMON = sizeof common / sizeof *common };
 
+static bool has_call(const struct filter_rule rules[], size_t count, const char *call)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(rules[i].call, call) == 0)
+            return true;
+    }
+    return false;
+}
+
 int role_filter_load(const struct filter_rule own[], size_t count, struct error *err)
 {
     CLEANUP_FREE struct filter_rule *rules = calloc(COMMON + count, sizeof *rules);
     if (!rules)
         return error_errno(err, ENOMEM, "make a system call filter");
-    memcpy(rules, common, sizeof common);
-    memcpy(rules + COMMON, own, count * sizeof *own);
+    size_t kept = 0;
+    for (size_t i = 0; i < COMMON; i++) {
+        if (!has_call(own, count, common[i].call))
+            rules[kept++] = common[i];
+    }
+    memcpy(rules + kept, own, count * sizeof *own);
     const struct filter_spec spec = {
-        .otherwise = FILTER_UNKNOWN, .foreign = FILTER_KILL, .rules = rules, .count = COMMON + count};
+        .otherwise = FILTER_UNKNOWN, .foreign = FILTER_KILL, .rules = rules, .count = kept + count};
     return filter_load(&spec, err);
 }

@@ -6,5 +6,6 @@
 #include "model/syscall_filter.h"
 
 /* For this process, for good: a loop, descriptors that it has, memory that is not code, time and its end; and what is
- * its own. It opens nothing and executes nothing: that is refused; anything else is unknown. */
+ * its own, which comes in place of what all roles have for the same call. It opens nothing and executes nothing, but
+ * where that is its own: that is refused; anything else is unknown. */
 int role_filter_load(const struct filter_rule own[], size_t count, struct error *err);

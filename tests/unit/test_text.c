@@ -205,6 +205,26 @@ static void test_crc32c(void **state)
     assert_int_equal(crc32c("", 0), 0);
 }
 
+/* In pieces of any length, at any address, as bit by bit. */
+static void test_crc32c_in_pieces(void **state)
+{
+    unsigned char bytes[100];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)(i * 37 + 11);
+    for (size_t from = 0; from < 9; from++) {
+        uint32_t slow = 0xffffffffu;
+        for (size_t i = from; i < sizeof bytes; i++) {
+            slow ^= bytes[i];
+            for (int bit = 0; bit < 8; bit++)
+                slow = (slow >> 1) ^ (0x82f63b78u & (0u - (slow & 1u)));
+        }
+        assert_int_equal(crc32c(bytes + from, sizeof bytes - from), ~slow);
+        for (size_t cut = from; cut <= sizeof bytes; cut++)
+            assert_int_equal(crc32c_add(crc32c(bytes + from, cut - from), bytes + cut, sizeof bytes - cut), ~slow);
+    }
+    assert_int_equal(crc32c_add(0, NULL, 0), 0);
+}
+
 static void test_error_texts(void **state)
 {
     struct error err = {0};
@@ -243,12 +263,19 @@ static void test_error_texts_are_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text_grows),  cmocka_unit_test(test_words),
-        cmocka_unit_test(test_comparing),   cmocka_unit_test(test_copy_and_trim),
-        cmocka_unit_test(test_shorten),     cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_suggestions), cmocka_unit_test(test_is_utf8),
-        cmocka_unit_test(test_sanitise),    cmocka_unit_test(test_crc32c),
-        cmocka_unit_test(test_error_texts), cmocka_unit_test(test_error_texts_are_cut),
+        cmocka_unit_test(test_text_grows),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_comparing),
+        cmocka_unit_test(test_copy_and_trim),
+        cmocka_unit_test(test_shorten),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_suggestions),
+        cmocka_unit_test(test_is_utf8),
+        cmocka_unit_test(test_sanitise),
+        cmocka_unit_test(test_crc32c),
+        cmocka_unit_test(test_crc32c_in_pieces),
+        cmocka_unit_test(test_error_texts),
+        cmocka_unit_test(test_error_texts_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
