@@ -61,6 +61,7 @@ AGENT_SRC  := $(call sources,base model os conf zone traffic health journal agen
 DAEMON_SRC := $(call sources,daemon)
 PROBE_SRC  := $(call sources,probe)
 SHIM_SRC   := $(call sources,shim)
+FEED_SRC   := $(filter-out src/feed/main.c,$(call sources,feed))
 CLIENT_SRC := $(call sources,client)
 CLI_SRC    := $(call sources,cli)
 SHARED_SRC := $(call sources,base model)
@@ -138,6 +139,11 @@ $(BUILD)/bluegreen-digest: $(call objects,$(call sources,digest)) $(BUILD)/libag
 	$(call say,LD,$@)
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(shell $(PKG_CONFIG) --libs nettle libcap libseccomp)
 
+# The feed role, for the program and its tests.
+$(BUILD)/libfeed.a: $(call objects,$(FEED_SRC))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
 $(BUILD)/bluegreen-scope: $(call objects,$(call sources,scope)) $(BUILD)/libagent.a
 	$(call say,LD,$@)
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(shell $(PKG_CONFIG) --libs libsystemd)
@@ -163,11 +169,11 @@ $(BUILD)/bluegreen: $(call objects,$(CLI_SRC)) $(BUILD)/libbluegreen.a
 
 # --- tests ------------------------------------------------------------------------------------
 
-$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libagent.a
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/libfeed.a $(BUILD)/libagent.a
 	$(call say,LD,$@)
-	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(AGENT_LIBS) -lcmocka
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(AGENT_LIBS) $(shell $(PKG_CONFIG) --libs nettle) -lpthread -lcmocka
 
-$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libagent.a
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libfeed.a $(BUILD)/libagent.a
 	$(call say,LD,$@)
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(AGENT_LIBS) -lpthread
 
@@ -209,7 +215,7 @@ $(BUILD)/fuzz/%.o: %.c
 	$(call say,CC,$<)
 	$(Q)$(FUZZ_CC) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
 
-FUZZ_PARTS := $(call sources,base model os conf journal api)
+FUZZ_PARTS := $(call sources,base model os conf journal api) $(FEED_SRC)
 $(BUILD)/libfuzz.a: $(patsubst %.c,$(BUILD)/fuzz/%.o,$(FUZZ_PARTS))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
@@ -218,7 +224,7 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/libfuzz.a
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)
 	$(Q)$(FUZZ_CC) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined $< $(BUILD)/libfuzz.a -o $@ \
-		-liniparser $(JSON_LIBS) -lcap -lseccomp
+		-liniparser $(JSON_LIBS) -lcap -lseccomp $(shell $(PKG_CONFIG) --libs nettle)
 
 check-vm: all tools ## the tiers that boot systemd in a container and in a VM
 	$(Q)BUILD=$(BUILD) tests/run systemd vm
