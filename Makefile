@@ -66,7 +66,8 @@ CLIENT_SRC := $(call sources,client)
 CLI_SRC    := $(call sources,cli)
 SHARED_SRC := $(call sources,base model)
 
-PROGRAMS := $(BUILD)/bluegreend $(BUILD)/bluegreen-probe $(BUILD)/bluegreen-zone $(BUILD)/bluegreen-digest $(BUILD)/bluegreen
+PROGRAMS := $(BUILD)/bluegreend $(BUILD)/bluegreen-probe $(BUILD)/bluegreen-zone $(BUILD)/bluegreen-digest \
+	$(BUILD)/bluegreen-feed $(BUILD)/bluegreen
 # Optional at build time: without libsystemd zones are put into directories of our own below /sys/fs/cgroup.
 PROGRAMS += $(if $(filter 1,$(SYSTEMD)),$(BUILD)/bluegreen-scope)
 LIBRARY  := $(BUILD)/libbluegreen.so.0 $(BUILD)/libbluegreen.a
@@ -139,10 +140,14 @@ $(BUILD)/bluegreen-digest: $(call objects,$(call sources,digest)) $(BUILD)/libag
 	$(call say,LD,$@)
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(shell $(PKG_CONFIG) --libs nettle libcap libseccomp)
 
-# The feed role, for the program and its tests.
+# The feed role without its main, for the program and its tests.
 $(BUILD)/libfeed.a: $(call objects,$(FEED_SRC))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/bluegreen-feed: $(BUILD)/src/feed/main.o $(BUILD)/libfeed.a $(BUILD)/libagent.a
+	$(call say,LD,$@)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(shell $(PKG_CONFIG) --libs nettle libcap libseccomp) -lpthread
 
 $(BUILD)/bluegreen-scope: $(call objects,$(call sources,scope)) $(BUILD)/libagent.a
 	$(call say,LD,$@)
@@ -195,7 +200,7 @@ $(BUILD)/demo/%: $(BUILD)/demo/%.o
 	$(call say,LD,$@)
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ -lpthread
 
-unit: $(UNIT_BIN) ## unit tests: no root, seconds
+unit: $(UNIT_BIN) $(BUILD)/bluegreen-feed ## unit tests: no root, seconds
 	$(Q)BUILD=$(BUILD) tests/run unit
 
 check: ## every test tier that this machine can run
@@ -259,7 +264,7 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	install -d $(D)$(SBINDIR) $(D)$(BINDIR) $(D)$(LIBEXECDIR) $(D)$(LIBDIR)/pkgconfig $(D)$(PREFIX)/include/bluegreen
 	install -m 755 $(BUILD)/bluegreend $(D)$(SBINDIR)/
 	install -m 755 $(BUILD)/bluegreen $(D)$(BINDIR)/
-	install -m 755 $(filter %-zone %-probe %-digest %-scope,$(PROGRAMS)) $(D)$(LIBEXECDIR)/
+	install -m 755 $(filter %-zone %-probe %-digest %-feed %-scope,$(PROGRAMS)) $(D)$(LIBEXECDIR)/
 	install -m 644 $(BUILD)/libbluegreen.a $(BUILD)/libbluegreen.so.0 $(D)$(LIBDIR)/
 	ln -sf libbluegreen.so.0 $(D)$(LIBDIR)/libbluegreen.so
 	$(SUBST) units/libbluegreen.pc.in | install -m 644 /dev/stdin $(D)$(LIBDIR)/pkgconfig/libbluegreen.pc
@@ -279,7 +284,7 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 
 uninstall: ## remove what install put there; configuration and state stay
 	rm -f $(D)$(SBINDIR)/bluegreend $(D)$(BINDIR)/bluegreen
-	rm -f $(addprefix $(D)$(LIBEXECDIR)/,bluegreen-zone bluegreen-probe bluegreen-digest bluegreen-scope)
+	rm -f $(addprefix $(D)$(LIBEXECDIR)/,bluegreen-zone bluegreen-probe bluegreen-digest bluegreen-feed bluegreen-scope)
 	rm -f $(D)$(PREFIX)/include/bluegreen/bluegreen.h
 	-rmdir --ignore-fail-on-non-empty $(D)$(LIBEXECDIR) $(D)$(PREFIX)/include/bluegreen
 	rm -f $(D)$(LIBDIR)/libbluegreen.* $(D)$(LIBDIR)/pkgconfig/libbluegreen.pc

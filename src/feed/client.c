@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One client's connection: from request to request. */
+#include "feed/client.h"
+
+#include "base/cleanup.h"
+#include "feed/answers.h"
+#include "feed/exchange.h"
+#include "feed/pass.h"
+#include "feed/role.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+static void set_state(struct client *client, enum client_state state, uint64_t within_ms)
+{
+    client->state = state;
+    client->deadline_ms = within_ms ? clock_monotonic_ms() + within_ms : 0;
+}
+
+/* --- the end ------------------------------------------------------------------------------------------------------ */
+
+void client_close(struct client *client)
+{
+    struct role *role = client->role;
+    if (client->state == CLIENT_DEAD)
+        return;
+    client->state = CLIENT_DEAD;
+    if (client->exchange)
+        exchange_leave(client->exchange);
+    if (client->pass)
+        pass_free(client->pass);
+    client->exchange = NULL;
+    client->pass = NULL;
+    loop_remove_fd(client->source);
+    close_fd(&client->fd);
+    buffer_clear(&client->in);
+    buffer_clear(&client->out);
+    spool_clear(&client->rest);
+    client->door->connections--;
+    role->client_count--;
+    list_remove(&client->link);
+    list_append(&role->buried, &client->link);
+    loop_timer_arm(role->burial, 0); /* whoever called may still look at it */
+    if (role->client_count < role->clients_max)
+        doors_pause(role, false);
+}
+
+void clients_bury(struct role *role)
+{
+    struct client *client;
+    list_for_each(client, &role->buried, link)
+    {
+        list_remove(&client->link);
+        free(client);
+    }
+}
+
+void clients_clear(struct role *role)
+{
+    struct client *client;
+    list_for_each(client, &role->clients, link) client_close(client);
+    clients_bury(role);
+}
+
+static void linger(struct client *client)
+{
+    set_state(client, CLIENT_LINGER, LINGER_MS);
+    buffer_clear(&client->in);
+    if (client->ended || shutdown(client->fd, SHUT_WR) < 0)
+        client_close(client);
+    else
+        client_watch(client);
+}
+
+/* --- reading requests --------------------------------------------------------------------------------------------- */
+
+static bool wants_to_read(const struct client *client)
+{
+    if (client->ended)
+        return false;
+    switch (client->state) {
+    case CLIENT_HEAD:
+    case CLIENT_BODY: return true;
+    case CLIENT_PASS: return pass_takes(client->pass);
+    case CLIENT_LINGER: return true;
+    default: return false;
+    }
+}
+
+void client_watch(struct client *client)
+{
+    if (client->state == CLIENT_DEAD)
+        return;
+    uint32_t events = (wants_to_read(client) ? EPOLLIN : 0u) | (buffer_length(&client->out) ? EPOLLOUT : 0u);
+    if (events != client->watched && loop_set_events(client->source, events) == 0)
+        client->watched = events;
+}
+
+/* RFC 9112 2.2: an empty line before a request line is to be ignored. */
+static void skip_empty_line(struct buffer *in)
+{
+    if (buffer_length(in) >= 2 && memcmp(buffer_at(in), "\r\n", 2) == 0)
+        buffer_drop(in, 2);
+}
+
+static void read_body(struct client *client)
+{
+    struct error err = {0};
+    int result = exchange_body(client->exchange, &client->in, &err);
+    if (!client->exchange)
+        return; /* it passes from here on */
+    if (result < 0) {
+        bool malformed = result == -EBADMSG;
+        exchange_leave(client->exchange);
+        client->exchange = NULL;
+        client->close = true;
+        client_refuse(client, malformed ? 400 : 503, err.text);
+    } else if (result == 1) {
+        struct exchange *exchange = client->exchange;
+        set_state(client, CLIENT_WAIT, 0);
+        exchange_queue(exchange);
+    } else if (client->ended) {
+        client_close(client);
+    } else {
+        client->deadline_ms = clock_monotonic_ms() + HEADER_MS;
+    }
+}
+
+/* A whole head is there: who takes the request. */
+static void take_request(struct client *client, const struct http_head *head)
+{
+    struct role *role = client->role;
+    enum exchange_fit fit = exchange_fits(role, head);
+    client->close = head->close || head->minor == 0;
+    client->head_only = http_span_is(head->method, "HEAD");
+    if (fit == EXCHANGE_FED && !role->wal) {
+        client->close = true; /* its body is still to come */
+        client_refuse(client, 503, role->broken[0] ? role->broken : "the feed is starting");
+        return;
+    }
+    size_t size = head->size;
+    bool begun = fit == EXCHANGE_FED ? exchange_new(client, head) : pass_new(client, head, NULL);
+    if (!begun) {
+        client->close = true;
+        client_refuse(client, 503, "out of memory");
+        return;
+    }
+    if (head->expects && head->minor == 1 && head->body != HTTP_BODY_NONE)
+        buffer_add(&client->out, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+    buffer_drop(&client->in, size);
+    if (fit != EXCHANGE_FED) {
+        role->figures.now.passed++;
+        role->figures.now.not_fed += fit == EXCHANGE_NOT_FED;
+        set_state(client, CLIENT_PASS, 0);
+        pass_begin(client->pass);
+        return;
+    }
+    set_state(client, CLIENT_BODY, HEADER_MS);
+    if (buffer_length(&client->out))
+        client_flush(client);
+    if (client->state == CLIENT_BODY)
+        read_body(client);
+}
+
+/* No head ends without a line feed: one that drips in byte by byte is not read from its beginning for each of them. */
+static bool may_be_whole(const struct client *client)
+{
+    size_t length = buffer_length(&client->in), parsed = client->parsed;
+    const char *bytes = buffer_at(&client->in);
+    if (length == 0 || (length == 1 && bytes[0] == '\r')) /* half of an empty line */
+        return false;
+    return parsed == 0 || parsed >= length || length >= HTTP_HEAD_MAX || memchr(bytes + parsed, '\n', length - parsed);
+}
+
+static void read_head(struct client *client)
+{
+    struct http_head head;
+    struct error err = {0};
+    skip_empty_line(&client->in);
+    int result =
+        may_be_whole(client) ? http_parse_request(buffer_at(&client->in), buffer_length(&client->in), &head, &err) : 0;
+    client->parsed = result == 0 ? buffer_length(&client->in) : 0;
+    if (result < 0) {
+        client->close = true;
+        client_refuse(client, http_refusal_status(result), err.text);
+    } else if (result == 1) {
+        take_request(client, &head);
+    } else if (client->ended) {
+        client_close(client);
+    }
+}
+
+/* As far as what is there goes. What it calls may come back here: then the loop below goes on. */
+static void proceed(struct client *client)
+{
+    if (client->proceeding)
+        return;
+    client->proceeding = true;
+    for (;;) {
+        enum client_state before = client->state;
+        size_t had = buffer_length(&client->in);
+        if (before == CLIENT_HEAD)
+            read_head(client);
+        else if (before == CLIENT_BODY)
+            read_body(client);
+        else if (before == CLIENT_PASS)
+            pass_take(client->pass);
+        if (client->state == CLIENT_DEAD ||
+            (client->state == before && (before != CLIENT_HEAD || buffer_length(&client->in) == had)) ||
+            (client->state != CLIENT_HEAD && client->state != CLIENT_BODY))
+            break;
+    }
+    client->proceeding = false;
+    client_watch(client);
+}
+
+static void on_readable(struct client *client)
+{
+    if (!wants_to_read(client)) {
+        client_watch(client);
+        return;
+    }
+    bool resting = client->state == CLIENT_HEAD && buffer_length(&client->in) == 0;
+    ssize_t got = buffer_receive(&client->in, client->fd);
+    if (got == -EAGAIN)
+        return;
+    if (got < 0) {
+        client_close(client);
+        return;
+    }
+    client->ended = got == 0;
+    if (client->state == CLIENT_LINGER) {
+        buffer_clear(&client->in);
+        if (client->ended)
+            client_close(client);
+        return;
+    }
+    if (resting && got > 0)
+        client->deadline_ms = clock_monotonic_ms() + HEADER_MS;
+    proceed(client);
+}
+
+static void on_event(void *context, int fd, uint32_t events)
+{
+    struct client *client = context;
+    (void)fd;
+    if (events & (EPOLLERR | EPOLLHUP)) {
+        client_close(client);
+        return;
+    }
+    if (events & EPOLLOUT)
+        client_flush(client);
+    if (client->state != CLIENT_DEAD && events & EPOLLIN)
+        on_readable(client);
+}
+
+/* --- answers ------------------------------------------------------------------------------------------------------ */
+
+static void answered(struct client *client)
+{
+    spool_clear(&client->rest);
+    client->rest_at = 0;
+    if (client->close) {
+        linger(client);
+        return;
+    }
+    set_state(client, CLIENT_HEAD, buffer_length(&client->in) ? HEADER_MS : IDLE_MS);
+    proceed(client);
+}
+
+/* The next piece of an answer that is kept in a spool. */
+static bool fill_from_rest(struct client *client)
+{
+    char piece[BUFFER_PIECE];
+    ssize_t got = spool_read(&client->rest, client->rest_at, piece, sizeof piece);
+    if (got <= 0 || buffer_add(&client->out, piece, (size_t)got) < 0)
+        return false;
+    client->rest_at += (uint64_t)got;
+    return true;
+}
+
+void client_flush(struct client *client)
+{
+    ssize_t sent = 0;
+    for (;;) {
+        if (client->state == CLIENT_DEAD)
+            return;
+        if (buffer_length(&client->out) == 0 && client->rest_at < client->rest.length && !fill_from_rest(client)) {
+            client_close(client); /* in the middle of an answer: that it ends here is all that can be said */
+            return;
+        }
+        sent = buffer_send(&client->out, client->fd);
+        if (sent <= 0)
+            break;
+        if (client->deadline_ms && client->state == CLIENT_ANSWER)
+            client->deadline_ms = clock_monotonic_ms() + HEADER_MS;
+    }
+    if (sent < 0) {
+        client_close(client);
+    } else if (buffer_length(&client->out) == 0 && client->state == CLIENT_ANSWER) {
+        answered(client);
+    } else {
+        if (client->state == CLIENT_PASS)
+            pass_room(client->pass);
+        client_watch(client);
+    }
+}
+
+static void send_answer(struct client *client)
+{
+    set_state(client, CLIENT_ANSWER, HEADER_MS);
+    client_flush(client);
+}
+
+void client_answer(struct client *client, const struct text *head, struct spool *body)
+{
+    client->exchange = NULL;
+    if (client->state == CLIENT_DEAD)
+        return;
+    if (head->failed || buffer_add(&client->out, head->data, head->length) < 0) {
+        client_close(client);
+        return;
+    }
+    if (body) {
+        bool small = body->fd < 0 && buffer_add(&client->out, body->data, (size_t)body->length) == 0;
+        if (!small) {
+            client->rest = *body;
+            spool_init(body);
+        }
+    }
+    client->rest_at = 0;
+    send_answer(client);
+}
+
+void client_refuse(struct client *client, uint16_t status, const char *why)
+{
+    CLEANUP_TEXT struct text text = {0};
+    client->close |= client->door->shut;
+    answer_own(status, why, client->close, client->head_only, &text);
+    client_answer(client, &text, NULL);
+}
+
+void client_pass_done(struct client *client, bool close)
+{
+    client->pass = NULL;
+    if (client->state == CLIENT_DEAD)
+        return;
+    client->close |= close;
+    send_answer(client);
+}
+
+/* --- time and the beginning --------------------------------------------------------------------------------------- */
+
+void client_expire(struct client *client, uint64_t now_ms)
+{
+    if (client->deadline_ms == 0 || now_ms < client->deadline_ms || client->state == CLIENT_DEAD)
+        return;
+    bool halfway = client->state == CLIENT_BODY || (client->state == CLIENT_HEAD && buffer_length(&client->in) > 0);
+    if (!halfway) {
+        client_close(client);
+        return;
+    }
+    if (client->exchange)
+        exchange_leave(client->exchange);
+    client->exchange = NULL;
+    client->close = true;
+    client_refuse(client, 408, "the request did not come whole within 60 s");
+}
+
+void client_take(struct door *door, int fd, const struct sockaddr_storage *peer)
+{
+    struct client *client = calloc(1, sizeof *client);
+    if (client)
+        client->source = loop_add_fd(door->role->loop, fd, EPOLLIN, on_event, client);
+    if (!client || !client->source) {
+        free(client);
+        close(fd);
+        return;
+    }
+    client->door = door;
+    client->role = door->role;
+    client->fd = fd;
+    client->watched = EPOLLIN;
+    client->peer = *peer;
+    spool_init(&client->rest);
+    list_append(&door->role->clients, &client->link);
+    door->role->client_count++;
+    door->connections++;
+    set_state(client, CLIENT_HEAD, HEADER_MS);
+    role_wake(door->role);
+}

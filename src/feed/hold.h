@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A hold: before a switch no new fed request goes to live, and the monitor hears when the other zone has it all. */
+#pragma once
+
+#include "model/feed_wire.h"
+#include "os/loop.h"
+
+struct role;
+
+struct hold {
+    bool on, answered;
+    uint64_t token;
+    enum colour target;
+    struct loop_timer *late;
+};
+
+int hold_init(struct role *role, struct error *err);
+void hold_clear(struct role *role);
+void hold_begin(struct role *role, const struct feed_hold *message);
+void hold_end(struct role *role); /* who waits goes on, to whoever is live */
+void hold_look(struct role *role);
+/* What this zone would lack if it became live now. */
+uint64_t hold_missing(const struct role *role, enum colour zone);
