@@ -18,8 +18,8 @@ _bluegreen_apps() {
 }
 
 _bluegreen() {
-    local verbs='check reload deploy stage test switch rollback abort drain finish attach rehearse release lock unlock wait status history diff doctor schema stop start remove exec logs connections top version help'
-    local options='--json --socket --force --yes --force-past-contract --wait --canary --sticky --group --message --timeout --limit --names --follow --since --until --verb --release --failed --incidents --no-incidents --verbose --no-test --stop-after --root --no-color --help --version'
+    local verbs='check reload deploy stage test switch rollback abort drain finish attach rehearse release lock unlock wait status history diff doctor schema feed stop start remove exec logs connections top version help'
+    local options='--json --socket --force --yes --force-past-contract --wait --canary --sticky --lose --group --message --timeout --limit --names --follow --since --until --verb --release --failed --incidents --no-incidents --verbose --no-test --stop-after --root --no-color --help --version'
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} verb='' app='' arguments=0 i
     COMPREPLY=()
 
@@ -28,7 +28,7 @@ _bluegreen() {
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
-    -n | --limit | --since | --until | --release | --canary | --group | -m | --message | --timeout)
+    -n | --limit | --since | --until | --release | --canary | --lose | --group | -m | --message | --timeout)
         return
         ;;
     --verb)
@@ -56,7 +56,7 @@ _bluegreen() {
     # The verb is the first word that is no option nor an option's value; arguments are the ones after it.
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        --socket | --limit | --since | --until | --verb | --release | --canary | --stop-after | -n | --group | -m | --message | --timeout) ((i++)) ;;
+        --socket | --limit | --since | --until | --verb | --release | --canary | --lose | --stop-after | -n | --group | -m | --message | --timeout) ((i++)) ;;
         -*) ;;
         *)
             if [[ -z $verb ]]; then
@@ -96,6 +96,12 @@ _bluegreen() {
         case $arguments in
         0) mapfile -t COMPREPLY < <(compgen -W "$(_bluegreen_apps)" -- "$word") ;;
         1) mapfile -t COMPREPLY < <(compgen -W 'status expand check contract revert' -- "$word") ;;
+        esac
+        ;;
+    feed)
+        case $arguments in
+        0) mapfile -t COMPREPLY < <(compgen -W "$(_bluegreen_apps)" -- "$word") ;;
+        1) mapfile -t COMPREPLY < <(compgen -W 'status pause resume seed diff skip apply verify' -- "$word") ;;
         esac
         ;;
     wait)

@@ -35,7 +35,7 @@ extern "C" {
 #endif
 
 /* Grows with every addition to this header; the soname's number changes when something is taken away. */
-#define BLUEGREEN_API_VERSION 5
+#define BLUEGREEN_API_VERSION 6
 
 #if defined(__GNUC__)
 #define BLUEGREEN_EXPORT __attribute__((visibility("default")))
@@ -214,6 +214,31 @@ struct bluegreen_drain {
     const char *then;           /* what becomes of those that are there then: "cut", "leave" */
 };
 
+/* Since API version 6: what live has done is done by the other zone, too. Transactions have numbers, from 1. */
+struct bluegreen_feed {
+    /* starting, "in step", behind, seeding, paused, "in doubt", diverged, broken */
+    const char *state;
+    bool backup;        /* a switch to the other zone would miss nothing */
+    const char *text;   /* the state in words */
+    const char *mode;   /* "http", "stream", "datagram" */
+    const char *reason; /* why it is not as it should be, or NULL */
+    enum bluegreen_colour live;
+    uint64_t committed;         /* the newest number */
+    int64_t applied[2];         /* by colour: the zone has all up to this one; -1 = nobody knows */
+    uint64_t behind, behind_ms; /* the zone that is not live: so many, the oldest of them so long ago */
+    uint64_t in_doubt;          /* nobody knows whether live has done them */
+    uint64_t diverged;          /* the zones have answered differently */
+    uint64_t lost;              /* a zone that should have them does not */
+    uint64_t twice;             /* a zone has perhaps done them twice */
+    uint64_t fed, passed;       /* requests that were fed, and that are not to be */
+    uint64_t not_fed;           /* that were not to pass and could not be fed */
+    uint64_t journal_bytes, journal_max;
+    uint64_t applied_per_minute;
+    uint64_t waiting;        /* clients, for a switch */
+    uint64_t connections[2]; /* of clients, by the zone that they came to */
+    const char *json;
+};
+
 /* What a release has served while it was live. */
 struct bluegreen_served {
     enum bluegreen_colour zone;
@@ -252,6 +277,8 @@ struct bluegreen_app {
     const struct bluegreen_preview *preview;     /* or NULL */
     const struct bluegreen_drain *drain;         /* or NULL */
     const struct bluegreen_published *published; /* one for each of `ports`, in their order */
+    /* since API version 6 */
+    const struct bluegreen_feed *feed; /* or NULL */
 };
 
 struct bluegreen_status {
@@ -474,6 +501,10 @@ BLUEGREEN_EXPORT void bluegreen_result_free(struct bluegreen_result *result);
  * of the agent for so long: for what is shown of the time that passes. 0, as at first: never. */
 BLUEGREEN_EXPORT void bluegreen_set_tick(struct bluegreen *agent, int milliseconds);
 
+/* Since API version 6. Of deploys, switches and rollbacks that are asked for afterwards: where the other zone's feed
+ * cannot be brought in step, go on if it would miss so many transactions at most. 0, as at first: none. */
+BLUEGREEN_EXPORT void bluegreen_set_lose(struct bluegreen *agent, uint64_t transactions);
+
 /* --- commands (since API version 2) -------------------------------------------------------------------- */
 
 /* A command to run in a zone as the app's user, in the app's sandbox and within its limits. The caller's; its size
@@ -568,6 +599,36 @@ BLUEGREEN_EXPORT int bluegreen_connections(struct bluegreen *agent, const char *
                                            unsigned limit, struct bluegreen_connections **connections,
                                            struct bluegreen_error *error);
 BLUEGREEN_EXPORT void bluegreen_connections_free(struct bluegreen_connections *connections);
+
+/* --- feeds (since API version 6) --------------------------------------------------------------------------- */
+
+/* A transaction that there is something to say of. */
+struct bluegreen_transaction {
+    uint64_t sequence;
+    const char *kind; /* "in doubt", "diverged", "lost", "twice" */
+    enum bluegreen_colour zone;
+    const char *time;                   /* when live had it */
+    const char *request;                /* "POST /orders/17" */
+    unsigned status_live, status_other; /* of the two answers; 0 = there was none */
+    const char *live, *other;           /* the beginnings of the answers, or NULL */
+    const char *json;
+};
+
+struct bluegreen_feed_answer {
+    const struct bluegreen_feed *feed; /* of status and verify; else NULL */
+    const struct bluegreen_transaction *const *transactions;
+    size_t count;
+    const char *text; /* what else is to be said, or NULL */
+    const char *json;
+};
+
+/* action: "status", "pause", "resume", "seed", "diff", "verify"; "skip" or "apply" of the transaction `sequence`, which
+ * is 0 for the others. Waits for the end as bluegreen_ask does, with on_progress (or NULL) meanwhile; answer may be
+ * NULL. */
+BLUEGREEN_EXPORT int bluegreen_feed(struct bluegreen *agent, const char *app, const char *action, uint64_t sequence,
+                                    bluegreen_progress_callback *on_progress, void *context,
+                                    struct bluegreen_feed_answer **answer, struct bluegreen_error *error);
+BLUEGREEN_EXPORT void bluegreen_feed_free(struct bluegreen_feed_answer *answer);
 
 #ifdef __cplusplus
 }

@@ -284,6 +284,32 @@ int routing_share(struct app *app, uint8_t percent, bool sticky, struct transact
  * goes with them. */
 int routing_hold(struct app *app, int zone, struct transaction *transaction, struct error *err);
 
+/* --- feeding*.c: the feed of what live does to the other zone ---------------------------------------- */
+/* True: clients of its fed ports come to its doors. */
+bool zone_is_fed(const struct app_zone *zone);
+/* The port in the zone where clients of this port of its service come in; 0: the app's own, it is not fed. */
+uint16_t zone_door_port(const struct app_zone *zone, const struct port *port);
+/* The ports of a zone that has a service, as the kernel sees them; how many. */
+size_t zone_ports_seen(const struct app_zone *zone, struct port ports[SERVICE_PORTS_MAX]);
+/* Makes and closes what its configuration says, in the kernel only: routing and feeding_follow are the caller's. */
+int feeding_make_doors(struct app_zone *zone, struct error *err);
+void feeding_close_doors(struct app_zone *zone);
+/* A zone, or what is live, is not as it was: the role is started, told or ended. */
+void feeding_follow(struct app *app);
+void feeding_file_changed(struct app *app); /* its zones' configurations did */
+void feeding_moved(struct app *app);        /* a transaction has made another zone live */
+void feeding_tail(struct app *app);         /* the steps of that name */
+void feeding_hold_over(struct app *app);    /* the operation has failed */
+void feeding_recover(struct app *app);      /* a role that a former agent left */
+/* Of an app that has no feeding, or whose role nobody has to be told of: what a former agent left. */
+void feeding_end_stray(struct agent *agent, const char *app);
+void feeding_forget(struct app *app); /* with its journal */
+void feeding_dispose(struct app *app);
+void feeding_fill(struct app *app, struct wire_feed *out);
+struct asked;
+void handle_feed(const struct asked *asked, struct app *app);
+void feeding_client_gone(struct agent *agent, uint64_t client);
+
 /* --- egress.c ----------------------------------------------------------------------------------- */
 /* Fills what the zone may reach now; host is the host's end of its cable. */
 int egress_fill(const struct app_zone *zone, const struct address *host, struct ruleset_zone *out, struct error *err);

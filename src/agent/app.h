@@ -19,6 +19,8 @@
 struct agent;
 struct app;
 struct group_run;
+struct feeding;
+struct zone_doors;
 
 /* A process of a zone's app, as the shim tells. */
 struct worker {
@@ -93,7 +95,9 @@ struct app_zone {
     uint32_t cpu_permille;   /* between the last two readings */
     struct zone_usage ooms;  /* what was there when out of memory was last told; only its counters mean something */
     struct incident_log incidents[INCIDENTS];
-    uint64_t refused_told; /* of its fence's count: what the history has */
+    uint64_t refused_told;    /* of its fence's count: what the history has */
+    struct zone_doors *doors; /* where clients of its fed ports come in; NULL: it has none */
+    bool unfed;               /* its configuration has [feed], and there could be no doors */
 };
 
 struct operation {
@@ -129,6 +133,7 @@ struct operation {
     bool canary;             /* it changes a share only: its plan is plan_of_canary's */
     uint8_t share;           /* that the target is to have; 0: the one that it goes back from has none any more */
     bool sticky;
+    uint64_t lose;           /* so many transactions of its feed may be missed */
     struct group_run *group; /* it moves together with others (groups.c); NULL: by itself */
     size_t test_page;        /* STEP_TEST: the page that is asked for */
     uint64_t test_probe;     /* of the prober; 0 = none is under way */
@@ -231,6 +236,7 @@ struct app {
     struct schema_run schema_run;
     struct loop_timer *schema_timer; /* NULL until the first look */
     struct rehearsal rehearsal;
+    struct feeding *feeding; /* NULL until it was fed once */
     struct hold_run hold;
     int held; /* the zone that new connections are sent to, and wait for, while another one is live still; or -1 */
     uint64_t failover_after_ms;            /* one has failed: not before then */

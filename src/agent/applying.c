@@ -115,6 +115,7 @@ void app_take_file(struct app *app, struct service *fresh, struct text *notes)
         egress_changed(app);
     if (told.preview)
         preview_follow(app);
+    feeding_file_changed(app);
 }
 
 void zone_take_file(struct app_zone *zone)

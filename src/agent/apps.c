@@ -104,6 +104,7 @@ void app_free(struct app *app)
     rehearse_dispose(app);
     hold_dispose(app);
     schema_dispose(app);
+    feeding_dispose(app);
     for (int colour = 0; colour < COLOURS; colour++)
         zone_dispose(&app->zones[colour]);
     loop_timer_free(app->step_timer);
@@ -134,6 +135,7 @@ int app_forget(struct app *app, struct error *err)
         if (directory_remove(path, &unseen) < 0)
             log_warning("%s: %s", app->name, unseen.text);
     }
+    feeding_forget(app);
     record_init(&record, RECORD_REMOVED, app->name);
     app->indexed = false; /* nothing more may be said of it */
     int result = agent_record(app->agent, &record, err);

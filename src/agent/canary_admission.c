@@ -41,6 +41,11 @@ enum wire_result admit_canary(struct app *app, enum colour target, struct error 
                             "%s has [switch] mode = hold, so that no two releases of it run at once; without --canary "
                             "the switch is for all",
                             app->name);
+    if (zone_is_fed(zone_of(app, (enum colour)app->live)) || zone_is_fed(zone))
+        return admit_refuse(err, RESULT_REFUSED,
+                            "%s has [feed], and what clients want is done by the live release first, whichever they "
+                            "come to; without --canary the switch is for all",
+                            app->name);
     if (zone->state == ZONE_DRAINING || baking(app))
         return admit_refuse(err, RESULT_BUSY,
                             "the last switch of %s is not over: %s; \"bluegreen finish %s\" ends that", app->name,

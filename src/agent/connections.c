@@ -31,10 +31,12 @@ static int by_interest(const void *first, const void *second)
     return a->peer_port < b->peer_port ? -1 : a->peer_port > b->peer_port;
 }
 
-static void name_port(const struct service *service, const struct connection *connection, char name[PORT_NAME_MAX + 1])
+static void name_port(const struct app_zone *zone, const struct connection *connection, char name[PORT_NAME_MAX + 1])
 {
-    for (size_t i = 0; i < service->port_count; i++) {
-        const struct port *port = &service->ports[i];
+    struct port ports[SERVICE_PORTS_MAX];
+    size_t count = zone_ports_seen(zone, ports);
+    for (size_t i = 0; i < count; i++) {
+        const struct port *port = &ports[i];
         if (port->protocol == connection->protocol && connection->port >= port->target &&
             connection->port < port->target + port_span(port)) {
             text_copy(name, PORT_NAME_MAX + 1, port->name);
@@ -93,7 +95,7 @@ static int add(void *context, const struct connection *connection)
         .bytes_out = look->bytes_out,
     };
     tell_age(collection, connection, row);
-    name_port(service, connection, row->port);
+    name_port(collection->zone, connection, row->port);
     return 0;
 }
 
@@ -113,8 +115,9 @@ static int collect_zone(struct app_zone *zone, struct collection *collection, st
     if (!zone->kernel || !service)
         return 0;
     collection->zone = zone;
+    struct port ports[SERVICE_PORTS_MAX];
     int result =
-        connections_each(zone_diag_fd(zone->kernel), service->ports, service->port_count, add, collection, err);
+        connections_each(zone_diag_fd(zone->kernel), ports, zone_ports_seen(zone, ports), add, collection, err);
     if (result == 0 && has_udp(service))
         result = traffic_each_udp(app->agent->traffic, zone_number(app->index, zone->colour), add, collection, err);
     return result < 0 ? error_prefix(err, "zone %s", colour_name(zone->colour)) : 0;

@@ -14,9 +14,10 @@ enum {
 
 uint32_t zone_count_tcp(struct app_zone *zone)
 {
+    struct port ports[SERVICE_PORTS_MAX];
     uint32_t count = 0;
     if (zone->kernel && zone->service)
-        sockets_count(zone_diag_fd(zone->kernel), zone->service->ports, zone->service->port_count, &count, NULL);
+        sockets_count(zone_diag_fd(zone->kernel), ports, zone_ports_seen(zone, ports), &count, NULL);
     return count;
 }
 
@@ -75,8 +76,8 @@ static uint32_t cut_all(struct app_zone *zone)
 {
     struct error err = {0};
     uint32_t destroyed = 0;
-    if (sockets_destroy(zone_diag_fd(zone->kernel), zone->service->ports, zone->service->port_count, &destroyed, &err) <
-        0)
+    struct port ports[SERVICE_PORTS_MAX];
+    if (sockets_destroy(zone_diag_fd(zone->kernel), ports, zone_ports_seen(zone, ports), &destroyed, &err) < 0)
         log_error("%s/%s: cut the connections that are left: %s", zone->app->name, colour_name(zone->colour), err.text);
     else
         log_notice("%s/%s: %u connections cut after the drain's time", zone->app->name, colour_name(zone->colour),
@@ -114,8 +115,8 @@ static void on_drain_timer(void *context)
     }
     uint32_t connections = 0;
     struct error err = {0};
-    if (sockets_count(zone_diag_fd(zone->kernel), zone->service->ports, zone->service->port_count, &connections, &err) <
-        0) {
+    struct port ports[SERVICE_PORTS_MAX];
+    if (sockets_count(zone_diag_fd(zone->kernel), ports, zone_ports_seen(zone, ports), &connections, &err) < 0) {
         log_warning("%s/%s: count connections: %s", zone->app->name, colour_name(zone->colour), err.text);
         connections = drain->last ? drain->last : 1; /* not knowing is not zero */
     }

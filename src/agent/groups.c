@@ -262,6 +262,7 @@ static int begin_all(const struct asked *asked, const struct group_choice *choic
             operation_begin(app, run->verb, target, app->zones[target].release, force, client_name(asked->client), err);
         if (result < 0)
             return result;
+        app->operation.lose = asked->request->lose;
         join(run, app);
     }
     return 0;

@@ -345,6 +345,8 @@ static uint32_t timeout_of(const struct app_zone *zone, enum hook hook)
     bool of_schema = hook == HOOK_EXPAND || hook == HOOK_CHECK || hook == HOOK_CONTRACT || hook == HOOK_REVERT;
     if (!zone->service)
         return 0;
+    if (hook == HOOK_SEED)
+        return zone->service->feed.seed_timeout_ms;
     return of_schema ? zone->service->schema_timeout_ms : zone->service->hook_timeout_ms;
 }
 

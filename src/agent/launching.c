@@ -80,7 +80,8 @@ int zone_build(struct app_zone *zone, bool again, struct error *err)
         return result;
     zone_watch(zone);
     usage_begin(zone);
-    return set_limits(zone, again, err);
+    result = feeding_make_doors(zone, err);
+    return result < 0 ? result : set_limits(zone, again, err);
 }
 
 int zone_adopt_running(struct app_zone *zone, struct error *err)
@@ -95,6 +96,9 @@ int zone_adopt_running(struct app_zone *zone, struct error *err)
     usage_begin(zone);
     if (set_limits(zone, true, &limits) < 0)
         log_warning("%s/%s: %s", zone->app->name, colour_name(zone->colour), limits.text);
+    zone->unfed = feeding_make_doors(zone, &limits) < 0;
+    if (zone->unfed)
+        log_error("%s; it is not fed", limits.text);
     processes_found(zone);
     commands_found(zone);
     hooks_found(zone);

@@ -42,11 +42,13 @@ static int collect(void *context, const struct connection *connection)
     return 0;
 }
 
-static size_t nudged_ports(const struct service *service, struct port ports[SERVICE_PORTS_MAX])
+/* The role ends those at a door by itself. */
+static size_t nudged_ports(const struct app_zone *zone, struct port ports[SERVICE_PORTS_MAX])
 {
+    const struct service *service = zone->service;
     size_t count = 0;
     for (size_t i = 0; i < service->port_count; i++) {
-        if (service_nudges(service, &service->ports[i]))
+        if (service_nudges(service, &service->ports[i]) && !zone_door_port(zone, &service->ports[i]))
             ports[count++] = service->ports[i];
     }
     return count;
@@ -82,7 +84,7 @@ void nudging_consider(struct app_zone *zone)
     struct error err = {0};
     uint64_t now = loop_now_ms(zone->app->agent->loop);
     nudging_count(zone);
-    size_t count = now >= drain->nudge_ms ? nudged_ports(zone->service, ports) : 0;
+    size_t count = now >= drain->nudge_ms ? nudged_ports(zone, ports) : 0;
     if (count == 0)
         return;
     drain->nudge_ms = now + (drain->last > MANY ? APART_OF_MANY_MS : APART_MS);
@@ -101,7 +103,7 @@ void nudging_end(struct app_zone *zone)
     nudging_count(zone);
     if (zone->drain.nudged == 0 || !zone->kernel || !zone->service)
         return;
-    if (look(zone, ports, nudged_ports(zone->service, ports), true, &err) < 0)
+    if (look(zone, ports, nudged_ports(zone, ports), true, &err) < 0)
         log_warning("%s/%s: listen again to clients that were to leave: %s", zone->app->name, colour_name(zone->colour),
                     err.text);
 }

@@ -85,6 +85,7 @@ static void end_failed(struct app *app, const char *reason)
     bool live = ended.switched && (ended.verb == VERB_DEPLOY || ended.verb == VERB_SWITCH);
     if (live && !ended.aborted) /* before the end is recorded: what a crash leaves behind it must not look like well */
         bake_breach(app, reason);
+    feeding_hold_over(app);
     schema_operation_failed(app, reason);
     undo(app, reason); /* before the end is recorded: what a crash leaves between the two is undone by recovery */
     record_end(app, false, reason);

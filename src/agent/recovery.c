@@ -428,6 +428,7 @@ int recover(struct agent *agent, const struct fold *fold, struct error *err)
                 bring_back(&app->zones[colour]);
         }
         workers_schedule(app);
+        feeding_recover(app);
         if (operation_step(app) == STEP_REHEARSE)
             step_enter(app, STEP_REHEARSE);
         if (operation_step(app) == STEP_BACK_HOLD)

@@ -75,6 +75,14 @@ int check_host(const char *config_dir, const struct address_pools *pools, const 
     return problems->count > before ? -EINVAL : 0;
 }
 
+static void note_warnings(const struct service *service, struct text *notes)
+{
+    CLEANUP_WORDS struct words warnings = {0};
+    conf_app_warnings(service->name, service, &warnings);
+    for (size_t i = 0; i < warnings.count; i++)
+        text_addf(notes, "%swarning: %s", notes->length ? "\n" : "", warnings.items[i]);
+}
+
 int reload(struct agent *agent, bool at_start, struct words *problems, struct text *notes)
 {
     char path[PATH_MAX];
@@ -106,6 +114,7 @@ int reload(struct agent *agent, bool at_start, struct words *problems, struct te
     drop_missing(agent, &set, notes);
     for (size_t i = 0; i < set.count; i++) {
         struct error err = {0};
+        note_warnings(set.services[i], notes);
         if (take_service(agent, &set.services[i], notes, &err) < 0)
             text_addf(notes, "%s%s: %s", notes->length ? "\n" : "", set.services[i]->name, err.text);
     }

@@ -120,6 +120,7 @@ void requests_of_client_gone(struct agent *agent, uint64_t client)
     diffs_client_gone(agent, client);
     status_client_gone(agent, client);
     doctor_client_gone(agent, client);
+    feeding_client_gone(agent, client);
 }
 
 void request_refuse(const struct asked *asked, enum wire_result result, const char *text)
@@ -177,6 +178,7 @@ static void begin(const struct asked *asked, struct app *app)
         app->operation.sticky = request->sticky;
         app->operation.plan = plan_of_canary(false);
     }
+    app->operation.lose = request->lose;
     app->operation.choice =
         (struct plan_choice){.no_test = request->flags & WIRE_NO_TEST, .stop_after = (enum step)request->stop_after};
     request_wait_for(asked, app,
@@ -325,6 +327,8 @@ static void handle_for_app(const struct asked *asked)
         handle_wait(asked, app);
     } else if (asked->request->verb == VERB_CONNECTIONS) {
         handle_connections(asked, app);
+    } else if (asked->request->verb == VERB_FEED) {
+        handle_feed(asked, app);
     } else if (asked->request->verb == VERB_DIFF) {
         handle_diff(asked, app);
     } else if (asked->request->verb >= VERB_SCHEMA) {

@@ -17,16 +17,22 @@ static bool zone_routable(const struct app_zone *zone)
     return zone->service && (there || zone->state == ZONE_LIVE);
 }
 
-static int fill_ports(const struct service *service, struct ruleset_zone *out, struct error *err)
+/* Those that are fed lead to the zone's doors. */
+static int fill_ports(const struct app_zone *zone, struct ruleset_zone *out, struct error *err)
 {
+    const struct service *service = zone->service;
     const struct preview *preview = &service->preview;
     const struct port *port;
     out->ports = calloc(service->port_count + preview->port_count + 1, sizeof *out->ports);
     out->preview_from = preview->from_count ? calloc(preview->from_count, sizeof *out->preview_from) : NULL;
     if (!out->ports || (preview->from_count && !out->preview_from))
         return error_errno(err, ENOMEM, "build the rule set");
-    for (; (port = service_claim(service, out->port_count)); out->port_count++)
+    for (; (port = service_claim(service, out->port_count)); out->port_count++) {
+        uint16_t door = out->port_count < service->port_count ? zone_door_port(zone, port) : 0;
         out->ports[out->port_count] = *port;
+        if (door)
+            out->ports[out->port_count].target = door;
+    }
     for (size_t i = 0; i < preview->from_count; i++)
         out->preview_from[i] = preview->from[i];
     return 0;
@@ -47,7 +53,7 @@ static int fill_zone(struct app_zone *zone, struct ruleset_zone *out, struct err
                                  .service6 = addresses.service6,
                                  .preview_count = zone->service->preview.port_count,
                                  .preview_from_count = zone->service->preview.from_count};
-    result = fill_ports(zone->service, out, err);
+    result = fill_ports(zone, out, err);
     return result < 0 ? result : egress_fill(zone, &addresses.host4, out, err);
 }
 
@@ -165,6 +171,7 @@ static void release_former(const struct route *route)
 
 static void took_route(const struct route *route)
 {
+    feeding_moved(route->app); /* first: clients wait for it */
     release_former(route);
     if (route->former_state != APP_RUNNING || route->former_live < 0)
         host_firewall_changed(route->app->agent); /* what was of no concern while nothing was published is now */

@@ -253,9 +253,27 @@ int agent_run(const struct agent_options *options, struct error *err)
     return result;
 }
 
+static void warn_of_apps(const char *directory, const struct app_set *set, struct words *warnings)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        char path[PATH_MAX + APP_NAME_MAX + 8];
+        snprintf(path, sizeof path, "%s/%s.conf", directory, set->services[i]->name);
+        conf_app_warnings(path, set->services[i], warnings);
+    }
+}
+
+static int tell_check(const struct words *problems, const struct words *warnings)
+{
+    for (size_t i = 0; i < problems->count; i++)
+        fprintf(stderr, "%s\n", problems->items[i]);
+    for (size_t i = 0; i < warnings->count; i++)
+        fprintf(stderr, "warning: %s\n", warnings->items[i]);
+    return problems->count ? -EINVAL : 0;
+}
+
 int agent_check(const struct agent_options *options, char *const files[], int count)
 {
-    CLEANUP_WORDS struct words problems = {0};
+    CLEANUP_WORDS struct words problems = {0}, warnings = {0};
     char path[PATH_MAX];
     if (count == 0) {
         struct agent_conf conf;
@@ -270,6 +288,7 @@ int agent_check(const struct agent_options *options, char *const files[], int co
         snprintf(path, sizeof path, "%s/apps", options->config_dir);
         conf_load_apps(path, &set, &problems);
         check_host(options->config_dir, usable ? &conf.pools : NULL, &set, &problems);
+        warn_of_apps(path, &set, &warnings);
         app_set_clear(&set);
     }
     for (int i = 0; i < count; i++) {
@@ -280,17 +299,18 @@ int agent_check(const struct agent_options *options, char *const files[], int co
             continue;
         }
         CLEANUP_SERVICE struct service service = {0};
-        if (conf_load_app(files[i], &service, &problems) == 0)
-            conf_check_host(files[i], &service, &problems);
+        if (conf_load_app(files[i], &service, &problems) < 0)
+            continue;
+        conf_check_host(files[i], &service, &problems);
+        conf_app_warnings(files[i], &service, &warnings);
     }
-    for (size_t i = 0; i < problems.count; i++)
-        fprintf(stderr, "%s\n", problems.items[i]);
-    return problems.count ? -EINVAL : 0;
+    return tell_check(&problems, &warnings);
 }
 
 static int remove_zones(struct agent *agent, const struct fold *fold, struct error *err)
 {
     for (size_t i = 0; i < fold->count; i++) {
+        feeding_end_stray(agent, fold->apps[i].name);
         for (int colour = 0; colour < COLOURS; colour++) {
             struct zone_id id = {.colour = (enum colour)colour,
                                  .number = zone_number(fold->apps[i].index, (enum colour)colour)};

@@ -21,6 +21,7 @@ struct agent_options {
     const char *scope_path;  /* bluegreen-scope; need not exist */
     const char *probe_path;  /* bluegreen-probe */
     const char *digest_path; /* bluegreen-digest */
+    const char *feed_path;   /* bluegreen-feed */
 };
 
 /* Runs until SIGTERM or SIGINT. The zones and the rule set stay. 0 or a negative errno with the reason. */

@@ -162,4 +162,5 @@ void status_fill(struct app *app, struct wire_status *status)
     host_firewall_text(app, status->firewall, sizeof status->firewall);
     canary_fill(app, &status->canary);
     preview_fill(app, &status->preview);
+    feeding_fill(app, &status->feed);
 }

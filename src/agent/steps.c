@@ -319,6 +319,8 @@ void step_enter(struct app *app, enum step step)
         [STEP_HEALTH] = enter_health,
         [STEP_GATE] = enter_gate,
         [STEP_FIREWALL] = enter_firewall,
+        [STEP_TAIL] = feeding_tail,
+        [STEP_BACK_TAIL] = feeding_tail,
         [STEP_SWITCH] = enter_switch,
         [STEP_UNPUBLISH] = enter_unpublish,
         [STEP_HALT] = enter_halt,

@@ -52,8 +52,10 @@ static void remove_kernel_side(struct app_zone *zone)
         return;
     serving_zone_gone(zone);
     routing_zone_gone(zone);
+    feeding_close_doors(zone);
     zone_destroy(zone->kernel);
     zone->kernel = NULL;
+    feeding_follow(zone->app);
     zone->check[0] = '\0';
     zone->usage_ms = 0;
     zone->freeze_failed = false;
@@ -214,6 +216,7 @@ static void rebuild(struct app_zone *zone)
         log_notice("%s/%s: %s was started again in a new zone", zone->app->name, colour_name(zone->colour),
                    zone->release);
         verdict_start(&zone->tracker, loop_now_ms(zone->app->agent->loop));
+        feeding_follow(zone->app);
         workers_schedule(zone->app);
         return;
     }
@@ -366,6 +369,7 @@ int zone_change(struct app_zone *zone, enum zone_change change)
         egress_drained(zone);
     if (zone->state == ZONE_ABSENT && !zone_busy(zone))
         forget_content(zone);
+    feeding_follow(zone->app);
     changed(zone->app->agent);
     keeping_schedule(zone->app);
     return 0;
@@ -378,6 +382,7 @@ void zone_dispose(struct app_zone *zone)
     loop_timer_free(zone->close_timer);
     loop_timer_free(zone->rebuild_timer);
     loop_remove_fd(zone->shim_source);
+    feeding_close_doors(zone);
     if (zone->kernel)
         zone_release(zone->kernel);
     zone_forget_resolved(zone);

@@ -338,13 +338,14 @@ static void reply_end(struct client *client, const struct wire_end *end)
     if (client->call.verb == VERB_VERSION) {
         json_object_object_add(reply, "version", text ? text : json_object_new_string(BLUEGREEN_VERSION));
     } else {
+        bool feed = client->call.verb == VERB_FEED, connections = client->call.verb == VERB_CONNECTIONS;
+        const char *rows = feed ? "transactions" : connections ? "connections" : "items";
         if (client->call.receipt)
-            json_object_object_add(reply, "receipt", json_object_get(client->call.receipt));
-        bool connections = client->call.verb == VERB_CONNECTIONS;
+            json_object_object_add(reply, feed ? "feed" : "receipt", json_object_get(client->call.receipt));
         if (connections && !client->call.rows)
             client->call.rows = json_object_new_array();
         if (client->call.rows)
-            json_object_object_add(reply, connections ? "connections" : "items", json_object_get(client->call.rows));
+            json_object_object_add(reply, rows, json_object_get(client->call.rows));
         if (text)
             json_object_object_add(reply, "text", text);
     }
@@ -394,6 +395,10 @@ static void deliver(struct client *client, const struct wire_header *message, in
     case WIRE_ITEM: add_row(client, render_item((const struct wire_item *)(const void *)message)); break;
     case WIRE_CONNECTION:
         add_row(client, render_connection((const struct wire_connection *)(const void *)message));
+        break;
+    case WIRE_FEED_ITEM: add_row(client, render_feed_item((const struct wire_feed_item *)(const void *)message)); break;
+    case WIRE_FEED:
+        keep_for_reply(client, render_feed(&((const struct wire_feed_told *)(const void *)message)->feed));
         break;
     case WIRE_PROGRESS: reply_progress(client, (const struct wire_progress *)(const void *)message); break;
     case WIRE_RECEIPT:

@@ -46,6 +46,7 @@ enum {
     MAY_INCIDENTS = 1 << 27, /* incidents: only those, or none of them; a boolean or null */
     MAY_CANARY = 1 << 28,    /* canary: an integer or null */
     MAY_STICKY = 1 << 29,    /* sticky: a boolean or null */
+    MAY_LOSE = 1 << 30,      /* lose: an integer or null */
     OPERATE = MAY_FORCE | MAY_QUEUE,
     HISTORY = MAY_APP | MAY_LIMIT | MAY_RELEASE | MAY_VERB | MAY_SINCE | MAY_UNTIL | MAY_SEQUENCE | MAY_FAILED |
               MAY_HOOKS | MAY_INCIDENTS,
@@ -83,6 +84,7 @@ static const struct parameter {
     {"incidents", 0, MAY_INCIDENTS},
     {"canary", 0, MAY_CANARY},
     {"sticky", 0, MAY_STICKY},
+    {"lose", 0, MAY_LOSE},
 };
 
 /* What a call's parameters are once checked. */
@@ -92,6 +94,7 @@ struct arguments {
     uint8_t canary;     /* percent; 0: not said */
     uint8_t stop_after; /* enum step; 0: not said */
     uint32_t limit;
+    uint64_t lose;
     struct wire_filter filter;
     uint16_t rows, columns;
     int zone; /* enum colour, or -1: not said */
@@ -112,10 +115,10 @@ static const struct method {
     {AGENT ".History", HISTORY, VERB_HISTORY, NULL},
     {AGENT ".Version", 0, VERB_VERSION, NULL},
     {AGENT ".Reload", 0, VERB_RELOAD, NULL},
-    {AGENT ".Deploy", APP | RELEASE | OPERATE | MAY_NOT_TEST | MAY_STOP | MAY_PAST, VERB_DEPLOY, NULL},
+    {AGENT ".Deploy", APP | RELEASE | OPERATE | MAY_NOT_TEST | MAY_STOP | MAY_PAST | MAY_LOSE, VERB_DEPLOY, NULL},
     {AGENT ".Stage", APP | RELEASE | OPERATE | MAY_PAST, VERB_STAGE, NULL},
-    {AGENT ".Switch", MAY_APP | MAY_GROUP | OPERATE | MAY_PAST | MAY_CANARY | MAY_STICKY, VERB_SWITCH, NULL},
-    {AGENT ".Rollback", MAY_APP | MAY_GROUP | OPERATE | MAY_PAST, VERB_ROLLBACK, NULL},
+    {AGENT ".Switch", MAY_APP | MAY_GROUP | OPERATE | MAY_PAST | MAY_CANARY | MAY_STICKY | MAY_LOSE, VERB_SWITCH, NULL},
+    {AGENT ".Rollback", MAY_APP | MAY_GROUP | OPERATE | MAY_PAST | MAY_LOSE, VERB_ROLLBACK, NULL},
     {AGENT ".Abort", APP | MAY_FORCE, VERB_ABORT, NULL},
     {AGENT ".Drain", APP | MAY_FORCE, VERB_DRAIN, NULL},
     {AGENT ".Stop", APP | OPERATE, VERB_STOP, NULL},
@@ -135,6 +138,7 @@ static const struct method {
     {AGENT ".Exec", APP | MAY_ZONE | COMMAND | MAY_TERM | MAY_ROWS | MAY_COLUMNS | MAY_MERGE, VERB_EXEC, NULL},
     {AGENT ".Logs", APP | MAY_ZONE, VERB_LOGS, NULL},
     {AGENT ".Connections", APP | MAY_ZONE | MAY_LIMIT, VERB_CONNECTIONS, NULL},
+    {AGENT ".Feed", APP | ACTION | MAY_SEQUENCE, VERB_FEED, NULL},
     {SERVICE ".GetInfo", 0, VERBS, answer_info},
     {SERVICE ".GetInterfaceDescription", INTERFACE, VERBS, answer_description},
 };
@@ -323,6 +327,7 @@ static bool take_value(int kind, struct json_object *value, struct arguments *ar
     case STATE: return take_string(value, &arguments->text);
     case MAY_QUEUE: return take_flag(value, &arguments->queue);
     case MAY_CANARY: return take_share(value, &arguments->canary);
+    case MAY_LOSE: return take_number(value, &arguments->lose);
     case MAY_STICKY: return take_flag(value, &arguments->sticky);
     case MAY_PAST: return take_flag(value, &arguments->past_contract);
     case INTERFACE: return take_string(value, &arguments->interface);
@@ -442,7 +447,12 @@ static bool fill_request(const struct method *method, const struct arguments *ar
         .sticky = arguments->sticky,
         .zone = (uint32_t)(arguments->zone + 1),
         .filter = arguments->filter,
+        .lose = arguments->lose,
     };
+    if (method->verb == VERB_FEED) { /* which transaction, where history has which entry */
+        request->sequence = arguments->filter.sequence;
+        request->filter.sequence = 0;
+    }
     if (!fill_app(arguments, request->app, err) || !fill_words(method, arguments, request, err))
         return false;
     if (arguments->release && !text_copy(request->release, sizeof request->release, arguments->release)) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Wire structures to JSON objects: one function a type, one line a field. */
-#include "api/render.h"
+#include "api/render_put.h"
 
 #include "base/cleanup.h"
 #include "base/text.h"
@@ -15,43 +15,10 @@
 
 /* --- values: a name, and what stands behind it ------------------------------------------------- */
 
-/* Objects are NULL when memory ran out: what would have gone into them is dropped. */
-static void put(struct json_object *object, const char *name, struct json_object *value)
-{
-    if (!object || json_object_object_add(object, name, value) < 0)
-        json_object_put(value);
-}
-
 static void append(struct json_object *list, struct json_object *value)
 {
     if (!list || json_object_array_add(list, value) < 0)
         json_object_put(value);
-}
-
-static void put_number(struct json_object *object, const char *name, uint64_t number)
-{
-    put(object, name, json_object_new_uint64(number));
-}
-
-static void put_bool(struct json_object *object, const char *name, bool value)
-{
-    put(object, name, json_object_new_boolean(value));
-}
-
-#define put_text(object, name, field) put(object, name, render_text(field, sizeof(field)))
-/* "" means there is none: null */
-#define put_text_or_null(object, name, field) put(object, name, (field)[0] ? render_text(field, sizeof(field)) : NULL)
-
-/* For words of ours that need no care. */
-static void put_word(struct json_object *object, const char *name, const char *word)
-{
-    put(object, name, json_object_new_string(word));
-}
-
-static void put_colour(struct json_object *object, const char *name, int colour)
-{
-    bool known = colour >= 0 && colour < COLOURS;
-    put(object, name, known ? json_object_new_string(colour_name((enum colour)colour)) : NULL);
 }
 
 static void put_pid(struct json_object *object, const char *name, int32_t pid)
@@ -59,18 +26,20 @@ static void put_pid(struct json_object *object, const char *name, int32_t pid)
     put(object, name, pid > 0 ? json_object_new_int(pid) : NULL);
 }
 
-/* RFC 3339, in UTC, with milliseconds. */
-static void put_time(struct json_object *object, const char *name, uint64_t unix_ms)
+struct json_object *render_time(uint64_t unix_ms)
 {
     time_t seconds = (time_t)(unix_ms / 1000);
     struct tm utc;
     char date[40], text[48];
-    if (!gmtime_r(&seconds, &utc) || strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc) == 0) {
-        put(object, name, NULL);
-        return;
-    }
+    if (!gmtime_r(&seconds, &utc) || strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc) == 0)
+        return NULL;
     snprintf(text, sizeof text, "%s.%03uZ", date, (unsigned)(unix_ms % 1000));
-    put_word(object, name, text);
+    return json_object_new_string(text);
+}
+
+static void put_time(struct json_object *object, const char *name, uint64_t unix_ms)
+{
+    put(object, name, render_time(unix_ms));
 }
 
 struct json_object *render_text(const char *text, size_t size)
@@ -125,11 +94,6 @@ struct json_object *render_exit(const struct wire_exit *last)
     put(object, "signal", last->signalled ? json_object_new_int(last->value) : NULL);
     put_time(object, "time", last->unix_ms);
     return object;
-}
-
-static void put_number_or_null(struct json_object *object, const char *name, uint64_t number, bool known)
-{
-    put(object, name, known ? json_object_new_uint64(number) : NULL);
 }
 
 /* Null where nothing runs. Without cgroup v2's controllers, what is 0 is not known. */
@@ -359,6 +323,7 @@ struct json_object *render_status(const struct wire_status *status)
     put_text_or_null(app, "group", status->group);
     put(app, "canary", render_canary(&status->canary));
     put(app, "preview", render_preview(&status->preview));
+    put(app, "feed", render_feed(&status->feed));
     return app;
 }
 

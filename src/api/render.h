@@ -19,9 +19,12 @@ struct json_object *render_hook(const struct wire_hook *hook);                  
 struct json_object *render_receipt(const struct wire_receipt *receipt);          /* type Receipt */
 struct json_object *render_progress(const struct wire_progress *progress);       /* type Progress */
 struct json_object *render_connection(const struct wire_connection *connection); /* type Connection */
+struct json_object *render_feed(const struct wire_feed *feed);                   /* type Feed; NULL also without one */
+struct json_object *render_feed_item(const struct wire_feed_item *item);         /* type Transaction */
 struct json_object *render_item(const struct wire_item *item);                   /* type Item */
 struct json_object *render_stdio(const struct wire_stdio *stdio);                /* what Exec returns first */
 struct json_object *render_files(const struct wire_files *files);                /* what Logs returns */
 struct json_object *render_exit(const struct wire_exit *last); /* type Exit; NULL also if there was none */
+struct json_object *render_time(uint64_t unix_ms);             /* RFC 3339, in UTC, with milliseconds */
 /* size bytes at most; they need not be terminated */
 struct json_object *render_text(const char *text, size_t size);

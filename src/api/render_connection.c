@@ -1,22 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A client's connection as JSON. Apart from render.c, which is about apps and what was done to them. */
-#include "api/render.h"
+#include "api/render_put.h"
 
 #include "model/connection.h"
 
-#include <json-c/json.h>
 #include <stdio.h>
-
-static void put(struct json_object *object, const char *name, struct json_object *value)
-{
-    if (!object || json_object_object_add(object, name, value) < 0)
-        json_object_put(value);
-}
-
-static struct json_object *number_or_null(uint64_t number, bool known)
-{
-    return known ? json_object_new_uint64(number) : NULL;
-}
 
 /* As in a URL. */
 static struct json_object *render_peer(const struct wire_connection *connection)
@@ -37,13 +25,13 @@ struct json_object *render_connection(const struct wire_connection *connection)
     put(object, "target", json_object_new_int(connection->target));
     put(object, "peer", render_peer(connection));
     put(object, "state", json_object_new_string(connection_state_name(connection->protocol, connection->state)));
-    put(object, "age_ms", number_or_null(connection->age_ms, connection->age_known || connection->age_ms > 0));
+    put_number_or_null(object, "age_ms", connection->age_ms, connection->age_known || connection->age_ms > 0);
     put(object, "age_exact", json_object_new_boolean(connection->age_known));
-    put(object, "idle_ms", number_or_null(connection->idle_ms, connection->idle_known));
+    put_number_or_null(object, "idle_ms", connection->idle_ms, connection->idle_known);
     put(object, "rests", json_object_new_boolean(connection->rests));
     put(object, "nudged", json_object_new_boolean(connection->nudged));
-    put(object, "bytes_in", number_or_null(connection->bytes_in, connection->bytes_known));
-    put(object, "bytes_out", number_or_null(connection->bytes_out, connection->bytes_known));
+    put_number_or_null(object, "bytes_in", connection->bytes_in, connection->bytes_known);
+    put_number_or_null(object, "bytes_out", connection->bytes_out, connection->bytes_known);
     put(object, "unread", json_object_new_uint64(connection->unread));
     put(object, "unconfirmed", json_object_new_uint64(connection->unconfirmed));
     return object;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * `check`: the configuration is read by who will use it, `bluegreend --check`, so that no second reader can be of
- * another opinion. It prints one problem a line, "FILE: [SECTION] KEY: REASON"; --json takes these apart.
+ * another opinion. It prints one problem a line, "FILE: [SECTION] KEY: REASON", and warnings with that word before
+ * them; --json takes these apart.
  */
 #include "cli/cli.h"
 #include "cli/json.h"
@@ -48,6 +49,8 @@ static char **check_command(const struct cli *cli)
         argv[i + 2] = cli->arguments[i];
     return argv;
 }
+
+static const char warning_prefix[] = "warning: "; /* as the agent has it */
 
 /* --- taking a problem apart ----------------------------------------------------------------------------- */
 
@@ -191,22 +194,34 @@ static int check_people(const char *path, char **argv)
     return status;
 }
 
+/* Of what was said, the lines that are warnings, or those that are none, as a JSON list; all of them on stderr, too. */
+static void print_lines(const char *said, bool warnings)
+{
+    char *copy = strdup(said ? said : ""), *rest = copy;
+    bool first = true;
+    putchar('[');
+    for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
+        bool warning = strncmp(line, warning_prefix, sizeof warning_prefix - 1) == 0;
+        if (!*line || warning != warnings)
+            continue;
+        fprintf(stderr, "%s\n", line);
+        struct problem problem = take_apart(line + (warning ? sizeof warning_prefix - 1 : 0));
+        print_problem(&problem, first);
+        first = false;
+    }
+    putchar(']');
+    free(copy);
+}
+
 static int check_json(const char *path, char **argv)
 {
     char *said = NULL;
     int status = run_and_read(path, argv, &said);
-    printf("{\"ok\":%s,\"problems\":[", status == EXIT_DONE ? "true" : "false");
-    bool first = true;
-    char *rest = said;
-    for (char *line; status != EXIT_DONE && (line = strsep(&rest, "\n")) != NULL;) {
-        if (!*line)
-            continue;
-        fprintf(stderr, "%s\n", line);
-        struct problem problem = take_apart(line);
-        print_problem(&problem, first);
-        first = false;
-    }
-    puts("]}");
+    printf("{\"ok\":%s,\"problems\":", status == EXIT_DONE ? "true" : "false");
+    print_lines(status == EXIT_DONE ? NULL : said, false);
+    printf(",\"warnings\":");
+    print_lines(said, true);
+    puts("}");
     free(said);
     return status;
 }

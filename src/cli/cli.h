@@ -36,6 +36,8 @@ struct cli {
     bool past_contract;
     const char *canary; /* switch: as it was written, or NULL */
     bool sticky;
+    const char *lose;    /* deploy, switch, rollback: as it was written, or NULL */
+    uint64_t lose_count; /* the same; 0 = none */
     bool yes;            /* ask nothing */
     const char *group;   /* switch and rollback: instead of an app, or NULL */
     const char *message; /* lock */
@@ -70,6 +72,9 @@ int lock_run(struct cli *cli);
 int diff_run(struct cli *cli);   /* diff.c */
 int doctor_run(struct cli *cli); /* doctor.c */
 int schema_run(struct cli *cli); /* schema.c */
+/* feed.c */
+int feed_run(struct cli *cli);
+void show_feed_line(const struct cli *cli, const struct bluegreen_feed *feed); /* as a row of a status */
 /* enter.c: exec --root, in the namespaces of this app's process. */
 int enter_run(struct cli *cli, enum bluegreen_colour zone);
 

@@ -145,6 +145,8 @@ static int run_operation(struct cli *cli, const struct verb *verb)
         return cli_misuse(cli, NULL,
                           "without its test a deploy cannot stop after it: leave --no-test out, or stop after "
                           "health");
+    if (cli->lose && !options_count(cli->lose, &cli->lose_count))
+        return cli_misuse(cli, NULL, "'%s' is no number of transactions to miss", cli->lose);
     return operate_run(cli, verb->operation);
 }
 
@@ -220,6 +222,12 @@ static int run_schema(struct cli *cli, const struct verb *verb)
     return schema_run(cli);
 }
 
+static int run_feed(struct cli *cli, const struct verb *verb)
+{
+    (void)verb;
+    return feed_run(cli);
+}
+
 static int run_wait(struct cli *cli, const struct verb *verb)
 {
     (void)verb;
@@ -256,15 +264,16 @@ const struct verb verbs[] = {
     {"check", "[FILE...]", "check the configuration; works without an agent", 0, -1, 0, run_check, 0},
     {"reload", "", "read the configuration again", 0, 0, 0, run_operation, BLUEGREEN_RELOAD},
     {"deploy", "APP RELEASE", "start a release, test it, switch to it, drain the old one", 2, 2,
-     TAKES_FORCE | TAKES_PAST | TAKES_STEPS | TAKES_WAIT | TAKES_YES, run_operation, BLUEGREEN_DEPLOY, confirm_deploy},
+     TAKES_FORCE | TAKES_PAST | TAKES_STEPS | TAKES_WAIT | TAKES_YES | TAKES_LOSE, run_operation, BLUEGREEN_DEPLOY,
+     confirm_deploy},
     {"stage", "APP RELEASE", "start a release in the zone that is not live, no further", 2, 2,
      TAKES_FORCE | TAKES_PAST | TAKES_WAIT | TAKES_YES, run_operation, BLUEGREEN_STAGE, confirm_deploy},
     {"test", "APP", "test the staged release, as a deploy would", 1, 1, TAKES_FORCE | TAKES_WAIT, run_operation,
      BLUEGREEN_TEST},
     {"switch", "APP | --group NAME", "make the staged zone live, drain the other", 1, 1,
-     TAKES_FORCE | TAKES_PAST | TAKES_GROUP | TAKES_WAIT | TAKES_CANARY, run_operation, BLUEGREEN_SWITCH},
+     TAKES_FORCE | TAKES_PAST | TAKES_GROUP | TAKES_WAIT | TAKES_CANARY | TAKES_LOSE, run_operation, BLUEGREEN_SWITCH},
     {"rollback", "APP | --group NAME", "make the zone live again that was live before", 1, 1,
-     TAKES_FORCE | TAKES_PAST | TAKES_GROUP | TAKES_WAIT, run_operation, BLUEGREEN_ROLLBACK},
+     TAKES_FORCE | TAKES_PAST | TAKES_GROUP | TAKES_WAIT | TAKES_LOSE, run_operation, BLUEGREEN_ROLLBACK},
     {"abort", "APP", "undo the running operation", 1, 1, TAKES_FORCE, run_operation, BLUEGREEN_ABORT},
     {"drain", "APP", "wait for the zone that is not live to be empty", 1, 1, TAKES_FORCE, run_operation,
      BLUEGREEN_DRAIN},
@@ -299,6 +308,8 @@ const struct verb verbs[] = {
     {"schema", "APP [ACTION [RELEASE]]",
      "change the database apart from a release: status expand check contract revert", 1, 3,
      TAKES_FORCE | TAKES_WAIT | TAKES_YES, run_schema, BLUEGREEN_SCHEMA, confirm_schema},
+    {"feed", "APP [ACTION [NUMBER]]", "what feeds the standby: status pause resume seed diff skip apply verify", 1, 3,
+     0, run_feed, 0},
     {"version", "", "show the versions of this program and of the agent", 0, 0, 0, run_version, 0},
     {"help", "[VERB]", "show this help, or a verb's", 0, 1, 0, run_help, 0},
     {NULL},
@@ -326,6 +337,7 @@ static const char *alien_option(const struct cli *cli, const struct verb *verb)
         {cli->past_contract, TAKES_PAST, "--force-past-contract"},
         {cli->canary != NULL, TAKES_CANARY, "--canary"},
         {cli->sticky, TAKES_CANARY, "--sticky"},
+        {cli->lose != NULL, TAKES_LOSE, "--lose"},
         {cli->yes, TAKES_YES, "--yes"},
         {cli->group != NULL, TAKES_GROUP, "--group"},
         {cli->message != NULL, TAKES_MESSAGE, "--message"},

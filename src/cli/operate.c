@@ -99,6 +99,7 @@ int operate_ask(struct cli *cli, const struct bluegreen_request *request)
     sigaction(SIGTERM, &action, NULL);
     if (cli->timeout_ms > 0)
         set_timeout(cli->timeout_ms);
+    bluegreen_set_lose(agent, cli->lose_count);
     if (progress_moves(cli))
         bluegreen_set_tick(agent, PROGRESS_TICK_MS);
     int result = bluegreen_ask(agent, request, progress_show, &view, &outcome, &error);

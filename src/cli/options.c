@@ -4,8 +4,10 @@
 
 #include "cli/usage.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -30,7 +32,8 @@ enum {
     OPTION_INCIDENTS,
     OPTION_NO_INCIDENTS,
     OPTION_CANARY,
-    OPTION_STICKY
+    OPTION_STICKY,
+    OPTION_LOSE
 };
 
 static const struct option options[] = {
@@ -56,6 +59,7 @@ static const struct option options[] = {
     {"no-incidents", no_argument, NULL, OPTION_NO_INCIDENTS},
     {"canary", required_argument, NULL, OPTION_CANARY},
     {"sticky", no_argument, NULL, OPTION_STICKY},
+    {"lose", required_argument, NULL, OPTION_LOSE},
     {"verbose", no_argument, NULL, 'v'},
     {"root", no_argument, NULL, OPTION_ROOT},
     {"names", no_argument, NULL, OPTION_NAMES},
@@ -103,6 +107,7 @@ static void take_option(struct cli *cli, struct arguments *arguments, int option
     case OPTION_TIMEOUT: cli->timeout = optarg; break;
     case OPTION_CANARY: cli->canary = optarg; break;
     case OPTION_STICKY: cli->sticky = true; break;
+    case OPTION_LOSE: cli->lose = optarg; break;
     case OPTION_ROOT: cli->root = true; break;
     case OPTION_UNTIL: cli->until = optarg; break;
     case OPTION_VERB: cli->of_verb = optarg; break;
@@ -152,4 +157,12 @@ void options_read(struct cli *cli, struct arguments *arguments, int argc, char *
     }
     cli->arguments = argv + optind + (cli->verb != NULL);
     cli->count = argc - optind - (cli->verb != NULL);
+}
+
+bool options_count(const char *text, uint64_t *count)
+{
+    char *end;
+    errno = 0;
+    *count = strtoull(text, &end, 10);
+    return *text >= '0' && *text <= '9' && *end == '\0' && errno == 0 && *count > 0 && *count <= INT64_MAX;
 }

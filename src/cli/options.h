@@ -11,5 +11,7 @@ struct arguments {
     const char *why;
 };
 
+/* A whole number from 1 on. */
+bool options_count(const char *text, uint64_t *count);
 /* Fills in all of *cli but its terminal. Whether an option means something to the verb is for others to say. */
 void options_read(struct cli *cli, struct arguments *arguments, int argc, char *argv[]);

@@ -364,6 +364,10 @@ void show_status(const struct cli *cli, const struct bluegreen_status *status)
         print_drain(terminal, app->name, app->drain);
         print_canary(terminal, app->canary);
         print_preview(terminal, app->preview);
+        if (app->feed) {
+            printf("     ");
+            show_feed_line(cli, app->feed);
+        }
         print_served(terminal, app->served);
         print_lock(terminal, app->lock);
         print_schema(terminal, app->schema);

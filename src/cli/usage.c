@@ -74,6 +74,8 @@ void usage_print(FILE *file)
           "      --wait         behind the operation that runs, instead of a refusal because of it\n"
           "      --canary N%    switch: only so many of the new connections; the other zone stays live\n"
           "      --sticky       the same by client address: who comes to the one zone comes to it again\n"
+          "      --lose N       deploy, switch, rollback: go on though the other zone misses up to N\n"
+          "                     transactions of the feed\n"
           "  -y, --yes          no question before something is lost (asked on a terminal only)\n"
           "  -m, --message TEXT lock: why\n"
           "      --timeout TIME wait: at most so long: 30s, 10m, 1h30m\n"
@@ -118,6 +120,7 @@ void usage_print_verb(FILE *file, const struct verb *verb)
         {TAKES_WAIT, " [--wait]"},
         {TAKES_YES, " [--yes]"},
         {TAKES_CANARY, " [--canary N% [--sticky]]"},
+        {TAKES_LOSE, " [--lose N]"},
         {TAKES_MESSAGE, " -m TEXT"},
         {TAKES_TIMEOUT, " [--timeout TIME]"},
     };

@@ -21,6 +21,7 @@ enum {
     TAKES_TIMEOUT = 1 << 11,
     TAKES_LIMIT = 1 << 20,  /* -n alone */
     TAKES_CANARY = 1 << 12, /* --canary and --sticky */
+    TAKES_LOSE = 1 << 13,
 };
 
 struct verb {

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "client/connection.h"
 #include "client/decode.h"
+#include "client/decode_feed.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -190,6 +191,28 @@ static struct json_object *parameters_of(const struct bluegreen_request *request
     return parameters;
 }
 
+/* A call that takes its time: shows how it goes on, and ends with the last reply, which is the caller's also then. */
+static int follow(struct bluegreen *agent, const char *method, struct json_object *parameters,
+                  bluegreen_progress_callback *on_progress, void *context, struct json_object **reply,
+                  struct bluegreen_error *error)
+{
+    bool continues = true;
+    *reply = NULL;
+    int result = connection_call(agent, method, parameters, on_progress != NULL, error);
+    while (result == 0 && continues) {
+        json_object_put(*reply);
+        *reply = NULL;
+        result = tick(agent, on_progress, context, error);
+        if (result == 0)
+            result = connection_reply(agent, 0, reply, &continues, error);
+        if (result == 0 && continues)
+            result = show_progress(agent, *reply, on_progress, context, error);
+    }
+    if (result < 0 && error && error->kind == BLUEGREEN_UNREACHABLE)
+        say_unknown(error);
+    return result;
+}
+
 int bluegreen_operate(struct bluegreen *agent, enum bluegreen_verb verb, const char *app, const char *release,
                       unsigned flags, bluegreen_progress_callback *on_progress, void *context,
                       struct bluegreen_result **out, struct bluegreen_error *error)
@@ -208,26 +231,34 @@ int bluegreen_ask(struct bluegreen *agent, const struct bluegreen_request *reque
         return client_fail(error, BLUEGREEN_INVALID, EINVAL,
                            "a canary's share is 1%% to 99%%, as in \"10%%\"; a switch without one is for all, and "
                            "abort takes a share back");
-    struct json_object *reply = NULL;
-    bool continues = true;
-    int result = connection_call(agent, methods[request->verb], parameters_of(request), on_progress != NULL, error);
-    while (result == 0 && continues) {
-        json_object_put(reply);
-        reply = NULL;
-        result = tick(agent, on_progress, context, error);
-        if (result == 0)
-            result = connection_reply(agent, 0, &reply, &continues, error);
-        if (result == 0 && continues)
-            result = show_progress(agent, reply, on_progress, context, error);
-    }
-    if (result < 0 && error && error->kind == BLUEGREEN_UNREACHABLE)
-        say_unknown(error);
+    struct json_object *reply = NULL, *parameters = parameters_of(request);
+    bool loses =
+        request->verb == BLUEGREEN_DEPLOY || request->verb == BLUEGREEN_SWITCH || request->verb == BLUEGREEN_ROLLBACK;
+    add(parameters, "lose", number_or_null(loses ? agent->lose : 0));
+    int result = follow(agent, methods[request->verb], parameters, on_progress, context, &reply, error);
     if (result < 0 || !out) {
         json_object_put(reply);
         return result;
     }
     *out = decode_result(reply);
     return *out ? 0 : client_fail_memory(error);
+}
+
+int bluegreen_feed(struct bluegreen *agent, const char *app, const char *action, uint64_t sequence,
+                   bluegreen_progress_callback *on_progress, void *context, struct bluegreen_feed_answer **answer,
+                   struct bluegreen_error *error)
+{
+    struct json_object *parameters = json_object_new_object(), *reply;
+    add(parameters, "app", string_or_null(app));
+    add(parameters, "action", string_or_null(action));
+    add(parameters, "sequence", number_or_null(sequence));
+    int result = follow(agent, "Feed", parameters, on_progress, context, &reply, error);
+    if (result < 0 || !answer) {
+        json_object_put(reply);
+        return result;
+    }
+    *answer = decode_feed_answer(reply);
+    return *answer ? 0 : client_fail_memory(error);
 }
 
 /* --- commands and logs --------------------------------------------------------------------------------- */

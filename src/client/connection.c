@@ -154,6 +154,11 @@ void bluegreen_set_tick(struct bluegreen *agent, int milliseconds)
     agent->tick_ms = milliseconds > 0 ? milliseconds : 0;
 }
 
+void bluegreen_set_lose(struct bluegreen *agent, uint64_t transactions)
+{
+    agent->lose = transactions;
+}
+
 /* The shutdown wakes the poll that the flag alone would not. */
 void bluegreen_interrupt(struct bluegreen *agent)
 {

@@ -19,6 +19,7 @@ struct bluegreen {
     int fd;
     int timeout_ms;
     int tick_ms; /* 0: none */
+    uint64_t lose;
     volatile sig_atomic_t interrupted;
     bool broken; /* nothing sensible can come any more */
     char *input; /* what arrived */

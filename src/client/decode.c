@@ -5,6 +5,7 @@
  */
 #include "client/decode.h"
 
+#include "client/decode_feed.h"
 #include "client/decode_zone.h"
 
 #include <json-c/json.h>
@@ -89,6 +90,7 @@ struct app_store {
     struct bluegreen_served served;
     struct bluegreen_canary canary;
     struct bluegreen_preview preview;
+    struct bluegreen_feed feed;
 };
 
 struct status_store {
@@ -227,6 +229,10 @@ static bool fill_app(struct json_object *object, struct app_store *store)
     }
     fill_canary(decode_object(object, "canary"), store);
     fill_preview(decode_object(object, "preview"), store);
+    if (decode_object(object, "feed")) {
+        decode_feed(decode_object(object, "feed"), &store->feed);
+        store->app.feed = &store->feed;
+    }
     fill_lock(decode_object(object, "lock"), store);
     fill_schema(decode_object(object, "schema"), store);
     store->app.queued = decode_count(object, "queued");

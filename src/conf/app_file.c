@@ -23,6 +23,13 @@ static void service_default(struct service *service)
         .releases_keep = 5,
         .releases_timeout_ms = 600000,
         .schema_timeout_ms = 600000,
+        .feed = {.methods = {"POST", "PUT", "PATCH", "DELETE"},
+                 .method_count = 4,
+                 .journal_max = 1ull << 30,
+                 .lanes = 1,
+                 .body_max = 16u << 20,
+                 .wait_ms = 5000,
+                 .seed_timeout_ms = 600000},
         .bake = {.guard_interval_ms = 10000, .resets = BAKE_UNLIMITED, .errors_percent = 10},
         .hold_max_ms = 10000,
         .drain_timeout_ms = 30000,
@@ -46,6 +53,13 @@ static void default_check(struct service *service)
             service->health.port = service->ports[i].target;
         }
     }
+}
+
+/* Only requests have header fields to tell of the client in. */
+static void default_client(struct feed *feed)
+{
+    if ((feed->mode == FEED_STREAM || feed->mode == FEED_DATAGRAM) && feed->client == FEED_CLIENT_HEADER)
+        feed->client = FEED_CLIENT_NONE;
 }
 
 /* Sections stand for processes even when they hold nothing. */
@@ -113,6 +127,7 @@ int app_from_scan(struct scan *scan, struct service *service, struct problems *p
     keys_apply(app_rules, app_rule_count, scan, service, problems);
     require_name(scan, problems);
     default_check(service);
+    default_client(&service->feed);
     service_resolve_preview(service);
     check_service(service, scan, problems);
     if (problems->count == before)
@@ -129,6 +144,7 @@ int conf_parse_app(const char *path, const char *content, size_t length, struct 
     ini_load(content, length, &scan, &problems);
     app_from_scan(&scan, &parsed, &problems);
     app_check_release(&scan, &problems);
+    app_check_feed(&scan, &parsed, &problems);
     keep_source(content, length, &parsed, &problems);
     if (problems.count > 0)
         return -EINVAL;
@@ -168,4 +184,14 @@ int conf_load_app(const char *path, struct service *service, struct words *list)
     *service = parsed;
     memset(&parsed, 0, sizeof parsed);
     return 0;
+}
+
+void conf_app_warnings(const char *path, const struct service *service, struct words *warnings)
+{
+    struct problems problems = {.file = path, .list = warnings};
+    CLEANUP_WORDS struct words found = {0};
+    if (service_warnings(service, &found) > found.count)
+        problem_in_file(&problems, "out of memory");
+    for (size_t i = 0; i < found.count; i++)
+        problem_in_file(&problems, "%s", found.items[i]);
 }

@@ -6,7 +6,8 @@
 #define HOUR   3600000u
 #define DAY    86400000u
 #define MIB    1048576u
-#define MANY   1000000u /* more than anybody counts up to */
+#define TIB_K  1073741824u /* in KiB */
+#define MANY   1000000u    /* more than anybody counts up to */
 
 #define NOW         .now = app_key_now
 #define FIELD(name) .offset = offsetof(struct service, name)
@@ -34,6 +35,10 @@
     {                                                                                               \
         .section = section_, .key = key_, .kind = KEY_MEMORY, FIELD(field), .min = MIB, __VA_ARGS__ \
     }
+#define SIZE(section_, key_, field, from_k, to_k, ...)                                                            \
+    {                                                                                                             \
+        .section = section_, .key = key_, .kind = KEY_SIZE, FIELD(field), .min = from_k, .max = to_k, __VA_ARGS__ \
+    }
 #define BOOLEAN(section_, key_, field, ...)                                              \
     {                                                                                    \
         .section = section_, .key = key_, .kind = KEY_BOOLEAN, FIELD(field), __VA_ARGS__ \
@@ -60,10 +65,20 @@ static const char *const system_words[] = {"read-only", "writable", NULL};
 static const char *const switch_words[] = {"overlap", "hold", NULL};
 static const char *const egress_words[] = {[EGRESS_OPEN] = "open", [EGRESS_CLOSED] = "closed", NULL};
 static const char *const fence_words[] = {[EGRESS_SAME] = "same", [EGRESS_FENCED] = "closed", NULL};
+static const char *const feed_words[] = {
+    [FEED_OFF] = "off", [FEED_HTTP] = "http", [FEED_STREAM] = "stream", [FEED_DATAGRAM] = "datagram", NULL};
+static const char *const compare_words[] = {
+    [FEED_COMPARE_STATUS] = "status", [FEED_COMPARE_BODY] = "body", [FEED_COMPARE_NONE] = "none", NULL};
+static const char *const client_words[] = {
+    [FEED_CLIENT_HEADER] = "header", [FEED_CLIENT_PROXY] = "proxy", [FEED_CLIENT_NONE] = "none", NULL};
+static const char *const doubt_words[] = {
+    [FEED_DOUBT_ASK] = "ask", [FEED_DOUBT_APPLY] = "apply", [FEED_DOUBT_SKIP] = "skip", NULL};
 static const char *const sight_words[] = {"hidden", "visible", NULL};
 
 _Static_assert(sizeof(enum drain_then) == sizeof(unsigned) && sizeof(enum syscall_profile) == sizeof(unsigned) &&
-                   sizeof(enum restart_policy) == sizeof(unsigned),
+                   sizeof(enum restart_policy) == sizeof(unsigned) && sizeof(enum feed_mode) == sizeof(unsigned) &&
+                   sizeof(enum feed_compare) == sizeof(unsigned) && sizeof(enum feed_client) == sizeof(unsigned) &&
+                   sizeof(enum feed_doubt) == sizeof(unsigned),
                "KEY_WORD stores unsigned");
 
 bool app_key_now(const void *kept, const void *fresh)
@@ -125,6 +140,21 @@ const struct key_rule app_rules[] = {
     CALL("egress", "allow", app_key_allow, NOW),
     WORD("egress", "standby", egress.standby, fence_words, NOW),
     CALL("egress", "standby_allow", app_key_standby_allow, NOW),
+    WORD("feed", "mode", feed.mode, feed_words, NOW),
+    CALL("feed", "ports", app_key_feed_ports, NOW),
+    CALL("feed", "methods", app_key_feed_methods, NOW),
+    CALL("feed", "sync", app_key_feed_sync, NOW),
+    SIZE("feed", "journal_max", feed.journal_max, 16384, TIB_K, NOW),
+    NUMBER("feed", "lanes", feed.lanes, 1, FEED_LANES_MAX, NOW),
+    CALL("feed", "key", app_key_feed_key, NOW),
+    WORD("feed", "compare", feed.compare, compare_words, NOW),
+    CALL("feed", "ignore", app_key_feed_ignore, NOW),
+    WORD("feed", "client_address", feed.client, client_words, NOW),
+    WORD("feed", "in_doubt", feed.in_doubt, doubt_words, NOW),
+    SIZE("feed", "body_max", feed.body_max, 1, TIB_K, NOW),
+    DURATION("feed", "wait", feed.wait_ms, 100, 5 * MINUTE, NOW),
+    HOOK("feed", "seed"),
+    DURATION("feed", "seed_timeout", feed.seed_timeout_ms, 1000, DAY, NOW),
     CALL("health", "http", app_key_http, .now = app_key_now_same_check),
     CALL("health", "tcp", app_key_tcp),
     CALL("health", "exec", app_key_exec),

@@ -25,6 +25,8 @@ key_setter app_key_pages, app_key_errors, app_key_keep, app_key_nudge;
 
 key_setter app_key_share_host, app_key_share_socket, app_key_allow, app_key_standby_allow;
 
+key_setter app_key_feed_ports, app_key_feed_methods, app_key_feed_sync, app_key_feed_key, app_key_feed_ignore;
+
 /* Always; and of an http check where port and kind stay as they are: the others belong to the release. */
 key_takes_effect app_key_now, app_key_now_same_check;
 
@@ -33,3 +35,5 @@ int app_from_scan(struct scan *scan, struct service *service, struct problems *p
 
 /* What stands in [hooks] and [bake] and would never have an effect, because what it belongs to does not stand there. */
 void app_check_release(const struct scan *scan, struct problems *problems);
+/* The same of [feed], whose keys have no meaning in every mode. */
+void app_check_feed(const struct scan *scan, const struct service *service, struct problems *problems);

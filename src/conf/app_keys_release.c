@@ -73,6 +73,9 @@ int app_key_releases_fetch(void *target, const char *value, struct error *err)
 
 /* --- keys that need each other -------------------------------------------------------------------- */
 
+static const char feed_needs_mode[] =
+    "it says how the app is fed, which it is not; write \"mode = http\" too, or mode = off";
+
 /* A value of "time = 0" or "auto = no" is a decision, and what depends on it may stay for later. Without one, somebody
  * believes to be watched who is not. */
 static const struct {
@@ -104,6 +107,20 @@ static const struct {
      "it is what a closed policy lets through; write \"policy = closed\" too, or policy = open"},
     {"egress", "standby_allow", "egress", "standby",
      "it is what a fenced standby may reach; write \"standby = closed\" too, or standby = same"},
+    {"feed", "ports", "feed", "mode", feed_needs_mode},
+    {"feed", "methods", "feed", "mode", feed_needs_mode},
+    {"feed", "sync", "feed", "mode", feed_needs_mode},
+    {"feed", "journal_max", "feed", "mode", feed_needs_mode},
+    {"feed", "lanes", "feed", "mode", feed_needs_mode},
+    {"feed", "key", "feed", "mode", feed_needs_mode},
+    {"feed", "compare", "feed", "mode", feed_needs_mode},
+    {"feed", "ignore", "feed", "mode", feed_needs_mode},
+    {"feed", "client_address", "feed", "mode", feed_needs_mode},
+    {"feed", "in_doubt", "feed", "mode", feed_needs_mode},
+    {"feed", "body_max", "feed", "mode", feed_needs_mode},
+    {"feed", "wait", "feed", "mode", feed_needs_mode},
+    {"feed", "seed", "feed", "mode", feed_needs_mode},
+    {"feed", "seed_timeout", "feed", "seed", "it is how long seed may take, and there is none; add one"},
     {"hooks", "on_failover", "failover", "auto",
      "it runs when the agent fails over, which it does not; write \"auto = yes\" in [failover], or auto = no"},
 };

@@ -31,6 +31,9 @@ int conf_load_app(const char *path, struct service *service, struct words *probl
 int conf_parse_app(const char *path, const char *content, size_t length, struct service *service,
                    struct words *problems);
 
+/* What a good service's file says that may be so and still is not what most want, in the same form. */
+void conf_app_warnings(const char *path, const struct service *service, struct words *warnings);
+
 struct app_set {
     struct service **services; /* sorted by name, each on the heap */
     size_t count;

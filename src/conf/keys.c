@@ -136,6 +136,7 @@ static int set_value(const struct key_rule *rule, void *target, const struct sca
     case KEY_NUMBER: return key_number(entry->value, rule->min, rule->max, field, err);
     case KEY_BOUND: return key_bound(entry->value, rule->min, rule->max, field, err);
     case KEY_MEMORY: return key_memory(entry->value, rule->min, field, err);
+    case KEY_SIZE: return key_size(entry->value, rule->min, rule->max, field, err);
     case KEY_BOOLEAN: return grammar_boolean(entry->value, field, err);
     case KEY_WORD: return key_word(entry->value, rule->words, field, err);
     case KEY_FLAG: return set_flag(rule, field, entry->value, err);
@@ -227,6 +228,23 @@ int key_bound(const char *value, uint32_t min, uint32_t max, uint32_t *number, s
     return result < 0 ? error_suffix(err, "; write unlimited for no bound") : 0;
 }
 
+/* As somebody would write it: the largest unit that leaves no rest. */
+static void show_size(uint64_t bytes, struct text *text)
+{
+    static const char units[] = "KMGT";
+    size_t unit = 0;
+    uint64_t amount = bytes >> 10;
+    if (bytes % 1024 != 0) {
+        text_addf(text, "%" PRIu64, bytes);
+        return;
+    }
+    while (amount && amount % 1024 == 0 && unit + 2 < sizeof units) {
+        amount /= 1024;
+        unit++;
+    }
+    text_addf(text, "%" PRIu64 "%c", amount, units[unit]);
+}
+
 int key_memory(const char *value, uint64_t min, uint64_t *bytes, struct error *err)
 {
     uint64_t parsed;
@@ -240,6 +258,23 @@ int key_memory(const char *value, uint64_t min, uint64_t *bytes, struct error *e
                          value);
     *bytes = parsed;
     return 0;
+}
+
+int key_size(const char *value, uint32_t min_k, uint32_t max_k, uint64_t *bytes, struct error *err)
+{
+    CLEANUP_TEXT struct text bounds = {0};
+    uint64_t parsed;
+    int result = grammar_size(value, &parsed, err);
+    if (result < 0)
+        return result;
+    if (parsed >= (uint64_t)min_k << 10 && parsed <= (uint64_t)max_k << 10) {
+        *bytes = parsed;
+        return 0;
+    }
+    show_size((uint64_t)min_k << 10, &bounds);
+    text_add(&bounds, " to ");
+    show_size((uint64_t)max_k << 10, &bounds);
+    return error_set(err, ERANGE, "%.*s is out of range; it is %s", SHOWN_MAX, value, bounds.data ? bounds.data : "");
 }
 
 int key_word(const char *value, const char *const words[], unsigned *index, struct error *err)
@@ -285,18 +320,6 @@ int key_string(const char *value, char **string, struct error *err)
 
 /* --- the other way ------------------------------------------------------------------------------ */
 
-static void show_memory(uint64_t bytes, struct text *text)
-{
-    static const char units[] = "KMGT";
-    size_t unit = 0;
-    uint64_t amount = bytes >> 10; /* whole pages */
-    while (amount && amount % 1024 == 0 && unit + 2 < sizeof units) {
-        amount /= 1024;
-        unit++;
-    }
-    text_addf(text, "%" PRIu64 "%c", amount, units[unit]);
-}
-
 static void show_number(const struct key_rule *rule, uint32_t number, struct text *text)
 {
     char duration[KEY_DURATION_TEXT_MAX];
@@ -319,9 +342,10 @@ void key_show(const struct key_rule *rule, const void *target, struct text *text
     case KEY_DURATION:
     case KEY_NUMBER:
     case KEY_BOUND: show_number(rule, *(const uint32_t *)field, text); break;
+    case KEY_SIZE:
     case KEY_MEMORY:
         if (*(const uint64_t *)field)
-            show_memory(*(const uint64_t *)field, text);
+            show_size(*(const uint64_t *)field, text);
         else
             text_add(text, "none");
         break;

@@ -21,6 +21,7 @@ enum key_kind {
     KEY_NUMBER,   /* uint32_t, from min to max */
     KEY_BOUND,    /* the same, or "unlimited": UINT32_MAX */
     KEY_MEMORY,   /* uint64_t, bytes: whole pages, at least min */
+    KEY_SIZE,     /* uint64_t, bytes, from min KiB to max KiB */
     KEY_BOOLEAN,  /* bool */
     KEY_WORD,     /* unsigned or an enum of that size: which of words it is */
     KEY_FLAG      /* bool: the first of two words is false, the second is true */
@@ -64,6 +65,8 @@ int key_bound(const char *value, uint32_t min, uint32_t max, uint32_t *number, s
 int key_account(const char *value, char *name, size_t size, struct error *err);
 /* A size in whole pages of 4096 bytes. */
 int key_memory(const char *value, uint64_t min, uint64_t *bytes, struct error *err);
+/* Any number of bytes within the bounds, which are in KiB. */
+int key_size(const char *value, uint32_t min_k, uint32_t max_k, uint64_t *bytes, struct error *err);
 /* Which of the words value is. */
 int key_word(const char *value, const char *const words[], unsigned *index, struct error *err);
 int key_string(const char *value, char **string, struct error *err); /* frees the old one */

@@ -148,13 +148,14 @@ int main(int argc, char *argv[])
     if (arguments.mode == MODE_API)
         return run_api();
 
-    char self[PATH_MAX] = "", shim[PATH_MAX], probe[PATH_MAX], scope[PATH_MAX], digest[PATH_MAX];
+    char self[PATH_MAX] = "", shim[PATH_MAX], probe[PATH_MAX], scope[PATH_MAX], digest[PATH_MAX], feed[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
     self[length > 0 ? length : 0] = '\0';
     find_helper(self, "bluegreen-zone", shim);
     find_helper(self, "bluegreen-probe", probe);
     find_helper(self, "bluegreen-scope", scope);
     find_helper(self, "bluegreen-digest", digest);
+    find_helper(self, "bluegreen-feed", feed);
     const struct agent_options options = {
         .config_dir = arguments.config_dir,
         .state_dir = arguments.state_dir,
@@ -164,6 +165,7 @@ int main(int argc, char *argv[])
         .scope_path = scope,
         .probe_path = probe,
         .digest_path = digest,
+        .feed_path = feed,
     };
     log_open("bluegreend");
     if (arguments.mode == MODE_CHECK)

@@ -51,6 +51,12 @@ int grammar_preview_clients(const char *value, struct preview *preview, struct e
 int grammar_shares(const char *value, struct share_port ports[SHARE_PORTS_MAX], size_t *count, struct error *err);
 /* "192.0.2.0/24:443/tcp [2001:db8::7]:53": destinations. On an error nothing changed. */
 int grammar_reach(const char *value, struct reach_rule rules[REACH_RULES_MAX], size_t *count, struct error *err);
+/* "POST PUT": names with blanks, commas or '|' between, each once, at least one. Replaces *words. */
+int grammar_names(const char *value, struct words *words, struct error *err);
+/* [feed] methods, "POST PUT" or "all"; ignore; key, "header X-Account". On an error nothing changed. */
+int grammar_feed_methods(const char *value, struct feed *feed, struct error *err);
+int grammar_feed_ignore(const char *value, struct feed *feed, struct error *err);
+int grammar_feed_key(const char *value, struct feed_key *key, struct error *err);
 /* One env_file's content as systemd's EnvironmentFile=: comments, quotes, continuation. What systemd would drop with a
  * warning is an error that names the line. Appends; the same name may come twice, the last counts. */
 int grammar_environment_file(const char *content, size_t length, struct words *words, struct error *err);

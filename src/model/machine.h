@@ -77,10 +77,12 @@ enum step {
     STEP_PRE_SWITCH,    /* the last chance to say no */
     STEP_PRE_ROLLBACK,  /* the same, before an operator's rollback */
     STEP_MEET,          /* of a group only: waiting until all its apps have come so far */
+    STEP_TAIL,          /* [feed]: the target gets what it lacks of what live has done; new transactions wait */
     STEP_SWITCH,        /* the transaction */
     STEP_POST_SWITCH,   /* failing switches back */
     STEP_POST_ROLLBACK, /* decides nothing */
     STEP_REHEARSE,      /* measuring while the standby serves; whatever comes of it, the way back follows */
+    STEP_BACK_TAIL,     /* the tail, the other way; whatever comes of it */
     STEP_SWITCH_BACK,   /* the transaction, the other way */
     STEP_UNPUBLISH,     /* taking the app's ports out of the rule set */
     STEP_HALT,          /* waiting for both zones to be gone */

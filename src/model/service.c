@@ -95,6 +95,7 @@ static const char *const hook_places[] = {
     [HOOK_CHECK] = "[schema] check",
     [HOOK_CONTRACT] = "[schema] contract",
     [HOOK_REVERT] = "[schema] revert",
+    [HOOK_SEED] = "[feed] seed",
 };
 
 const char *hook_place(enum hook hook)
@@ -129,6 +130,7 @@ void service_clear(struct service *service)
     }
     words_clear(&service->releases_fetch);
     words_clear(&service->nudge);
+    feed_clear(&service->feed);
     free(service->releases_dir);
     free(service->workdir);
     free(service->env_file);

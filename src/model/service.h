@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "model/feed.h"
 #include "model/reach.h"
 #include "model/types.h"
 
@@ -115,6 +116,7 @@ enum hook {
     HOOK_CHECK,
     HOOK_CONTRACT,
     HOOK_REVERT,
+    HOOK_SEED, /* [feed]: copies live's state into the other zone, where it runs */
     HOOKS
 };
 
@@ -243,6 +245,7 @@ struct service {
     struct limits limits;
     struct restart restart;
     struct egress egress;
+    struct feed feed;
     struct share_port shares[SHARE_PORTS_MAX]; /* [share] host */
     size_t share_count;
     struct hook_rule hooks[HOOKS];
@@ -299,6 +302,8 @@ const char *port_place(const struct service *service, const struct port *port, c
 bool service_publishes(const struct service *service, const struct port *port);
 /* True if idle connections to this port are to be ended in a drain. */
 bool service_nudges(const struct service *service, const struct port *port);
+/* Is this port of [ports] fed? */
+bool service_feeds(const struct service *service, const struct port *port);
 /* Do they say the same in [egress] and [share] host? */
 bool service_reach_equal(const struct service *a, const struct service *b);
 
@@ -308,5 +313,7 @@ bool port_conflicts(const struct port *a, const struct port *b);
 /* Ports that conflict within the service, relative paths, unknown substitutions and other contradictions between keys:
  * adds each as "[section] key: reason; what to do". Returns how many there are. */
 size_t service_problems(const struct service *service, struct words *problems);
-/* The first of them as an error. */
+/* What may be so and still is not what most want: the same form. */
+size_t service_warnings(const struct service *service, struct words *warnings);
+/* The first of the problems as an error. */
 int service_validate(const struct service *service, struct error *err);

@@ -220,7 +220,7 @@ static void check_standby(const struct service *service, struct findings *findin
                         "zone; write then = cut, or how long it is kept, as in \"keep = 1h\"");
 }
 
-static const struct port *port_named(const struct service *service, const char *name)
+const struct port *port_named(const struct service *service, const char *name)
 {
     for (size_t i = 0; i < service->port_count; i++) {
         if (strcmp(service->ports[i].name, name) == 0)
@@ -332,6 +332,7 @@ size_t service_problems(const struct service *service, struct words *problems)
     check_standby(service, &findings);
     check_switch(service, &findings);
     check_drain(service, &findings);
+    check_feed(service, &findings);
     check_release(service, &findings);
     return findings.count;
 }

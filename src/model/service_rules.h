@@ -16,12 +16,18 @@ void found(struct findings *findings, const char *format, ...) __attribute__((fo
  * "[section] key". True if it is fine. */
 bool found_in_path(struct findings *findings, const char *place, const char *path);
 
+/* That of [ports], or NULL. */
+const struct port *port_named(const struct service *service, const char *name);
+
 /* [files] and [sandbox] devices. */
 void check_files(const struct service *service, struct findings *findings);
 /* [share] and [egress]. */
 void check_reach(const struct service *service, struct findings *findings);
 /* service_preview.c: ports that are claimed twice, and previews that lead nowhere. */
 void check_ports_and_preview(const struct service *service, struct findings *findings);
+
+/* [feed] */
+void check_feed(const struct service *service, struct findings *findings);
 
 /* --- service_hold.c --- */
 void check_activated(const struct service *service, struct findings *findings);

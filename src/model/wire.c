@@ -48,6 +48,7 @@ static const struct {
     [VERB_WAIT] = {"wait", REQUIRED, NONE, REQUIRED, false, false, 0},
     [VERB_CONNECTIONS] = {"connections", REQUIRED, NONE, NONE, true, true, 0},
     [VERB_DOCTOR] = {"doctor", OPTIONAL, NONE, NONE, true, false, 0},
+    [VERB_FEED] = {"feed", REQUIRED, NONE, NONE, true, false, 0},
 };
 
 static const struct {
@@ -63,6 +64,14 @@ static const struct {
     [WIRE_RELEASE_LIST] = {"list", VERB_RELEASE},
     [WIRE_RELEASE_FETCH] = {"fetch", VERB_RELEASE},
     [WIRE_RELEASE_PRUNE] = {"prune", VERB_RELEASE},
+    [WIRE_FEED_STATUS] = {"status", VERB_FEED},
+    [WIRE_FEED_PAUSE] = {"pause", VERB_FEED},
+    [WIRE_FEED_RESUME] = {"resume", VERB_FEED},
+    [WIRE_FEED_SEED] = {"seed", VERB_FEED},
+    [WIRE_FEED_DIFF] = {"diff", VERB_FEED},
+    [WIRE_FEED_SKIP] = {"skip", VERB_FEED},
+    [WIRE_FEED_APPLY] = {"apply", VERB_FEED},
+    [WIRE_FEED_VERIFY] = {"verify", VERB_FEED},
 };
 
 const char *wire_action_name(enum wire_action action)
@@ -199,7 +208,7 @@ static int check_canary(const struct wire_request *request, struct error *err)
 static int check_action(const struct wire_request *request, struct error *err)
 {
     const char *name = verbs[request->verb].name;
-    bool has = request->verb == VERB_SCHEMA || request->verb == VERB_RELEASE;
+    bool has = request->verb == VERB_SCHEMA || request->verb == VERB_RELEASE || request->verb == VERB_FEED;
     if (actions[request->action].verb != (has ? (enum wire_verb)request->verb : VERBS))
         return error_set(err, EINVAL, has ? "%s: what of it? bluegreen(1) lists the actions" : "%s has no actions",
                          name);
@@ -209,6 +218,24 @@ static int check_action(const struct wire_request *request, struct error *err)
     if (request->verb == VERB_RELEASE && fetches != (request->release[0] != '\0'))
         return error_set(err, EINVAL, fetches ? "release fetch needs a release" : "release %s takes no release",
                          actions[request->action].name);
+    return 0;
+}
+
+/* Of a feed: which transaction, and how many of them may be missed. */
+static int check_feed(const struct wire_request *request, struct error *err)
+{
+    const char *name = verbs[request->verb].name;
+    bool one = request->action == WIRE_FEED_SKIP || request->action == WIRE_FEED_APPLY;
+    if (one != (request->sequence != 0))
+        return error_set(err, EINVAL,
+                         one ? "%s %s needs the number of a transaction; feed diff lists them"
+                             : "%s %s takes no number of a transaction",
+                         name, actions[request->action].name);
+    bool loses = request->verb == VERB_DEPLOY || request->verb == VERB_SWITCH || request->verb == VERB_ROLLBACK;
+    if (request->lose != 0 && !loses)
+        return error_set(err, EINVAL, "%s misses no transactions; only deploy, switch and rollback can", name);
+    if (request->lose != 0 && request->canary != 0)
+        return error_set(err, EINVAL, "a canary takes nothing away from live, so there is nothing to lose");
     return 0;
 }
 
@@ -275,7 +302,8 @@ bool wire_request_valid(const struct wire_request *request, size_t length, struc
         return false;
     }
     if (check_flags(request, err) < 0 || check_steps(request, err) < 0 || check_canary(request, err) < 0 ||
-        check_action(request, err) < 0 || check_text(request, err) < 0 || check_filter(request, err) < 0)
+        check_action(request, err) < 0 || check_feed(request, err) < 0 || check_text(request, err) < 0 ||
+        check_filter(request, err) < 0)
         return false;
     return true;
 }
@@ -342,6 +370,8 @@ static size_t message_size(uint16_t type)
     case WIRE_ITEM: return sizeof(struct wire_item);
     case WIRE_HOOK: return sizeof(struct wire_hook);
     case WIRE_CONNECTION: return sizeof(struct wire_connection);
+    case WIRE_FEED: return sizeof(struct wire_feed_told);
+    case WIRE_FEED_ITEM: return sizeof(struct wire_feed_item);
     case WIRE_REQUEST: return sizeof(struct wire_request);
     case WIRE_COMMAND: return sizeof(struct wire_command);
     case WIRE_PING:

@@ -40,13 +40,14 @@ enum wire_verb {
     VERB_WAIT,        /* anyone: waits, changes nothing */
     VERB_CONNECTIONS, /* operator: reads; addresses of clients are for who may see the app's log, too */
     VERB_DOCTOR,      /* operator: looks; a probe of its own passes the host's rules, and changes nothing for others */
+    VERB_FEED, /* operator: its own transactions are applied or left out; requests of clients are shown in part */
     VERBS
 };
 
 const char *verb_name(enum wire_verb verb);
 bool verb_changes(enum wire_verb verb); /* needs operator rights */
 
-/* What of VERB_SCHEMA or VERB_RELEASE is asked for. */
+/* What of VERB_SCHEMA, VERB_RELEASE or VERB_FEED is asked for. */
 enum wire_action {
     WIRE_ACTION_NONE, /* the verb has none */
     WIRE_SCHEMA_STATUS,
@@ -57,6 +58,14 @@ enum wire_action {
     WIRE_RELEASE_LIST,
     WIRE_RELEASE_FETCH, /* of `release` */
     WIRE_RELEASE_PRUNE,
+    WIRE_FEED_STATUS,
+    WIRE_FEED_PAUSE,
+    WIRE_FEED_RESUME,
+    WIRE_FEED_SEED,
+    WIRE_FEED_DIFF,
+    WIRE_FEED_SKIP, /* of `sequence` */
+    WIRE_FEED_APPLY,
+    WIRE_FEED_VERIFY,
     WIRE_ACTIONS
 };
 
@@ -79,6 +88,8 @@ enum wire_type {
     WIRE_ITEM,       /* struct wire_item: a row of an answer; more may follow */
     WIRE_HOOK,       /* struct wire_hook: belongs to the WIRE_HISTORY that follows */
     WIRE_CONNECTION, /* struct wire_connection, one of a zone's; more may follow */
+    WIRE_FEED,       /* struct wire_feed_told: how a feed stands */
+    WIRE_FEED_ITEM,  /* struct wire_feed_item, a transaction of one; more may follow */
     /* api to monitor */
     WIRE_REQUEST = 64, /* struct wire_request */
     WIRE_GONE,         /* struct wire_header only: the client closed; its running operation goes on */
@@ -145,6 +156,8 @@ struct wire_request {
     char release[RELEASE_NAME_MAX + 8]; /* deploy, stage, release fetch, history */
     char text[WIRE_TEXT_MAX + 1];       /* lock: the reason; wait: the state; clean UTF-8 without newlines */
     struct wire_filter filter;
+    uint64_t lose;     /* deploy, switch, rollback: so many transactions of a feed may be missed, at most */
+    uint64_t sequence; /* feed skip and apply: of the transaction; else 0 */
 };
 
 /* Everything in bounds, terminated, names valid for the verb. The reason is for the client. VERB_EXEC never is one. */
@@ -298,6 +311,32 @@ struct wire_served {
     char release[RELEASE_NAME_MAX + 8];
 };
 
+/* What the other zone is done that live has done. */
+struct wire_feed {
+    uint8_t state; /* enum feed_state; FEED_STATE_OFF: there is no feed, and nothing else means anything */
+    int8_t live;   /* as the feed knows it: enum colour or -1 */
+    uint8_t mode;  /* enum feed_mode */
+    uint8_t reserved;
+    uint32_t waiting; /* clients, in a switch */
+    uint64_t committed;
+    uint64_t applied[COLOURS]; /* the newest number that each zone has; UINT64_MAX: nobody knows */
+    uint64_t behind, behind_ms;
+    uint64_t in_doubt, diverged, lost, twice;
+    uint64_t fed, passed, not_fed; /* requests */
+    uint64_t journal_bytes, journal_max;
+    uint64_t applied_per_minute;
+    uint32_t connections[COLOURS]; /* of clients, by the zone that they came to */
+    char reason[WIRE_TEXT_MAX + 1];
+};
+
+struct feed_figures;
+void wire_feed_fill(const struct feed *feed, const struct feed_figures *figures, struct wire_feed *wire);
+/* A switch to the zone that is not live would miss nothing. */
+bool wire_feed_is_backup(const struct wire_feed *feed);
+#define WIRE_FEED_TEXT_MAX (WIRE_TEXT_MAX + 64)
+/* "in step, 12041 transactions", "behind 34 (2.1 s)", "broken: the journal is full". */
+const char *wire_feed_text(const struct wire_feed *feed, char text[WIRE_FEED_TEXT_MAX + 1]);
+
 struct wire_status {
     struct wire_header header;
     char name[APP_NAME_MAX + 1];
@@ -319,6 +358,7 @@ struct wire_status {
     struct wire_canary canary;
     struct wire_preview preview;
     char firewall[WIRE_TEXT_MAX + 1]; /* rules of others' drop what clients send: which; "" = none do */
+    struct wire_feed feed;
 };
 
 struct wire_progress {
@@ -432,6 +472,28 @@ struct wire_connection {
     uint64_t bytes_in, bytes_out;
     char port[PORT_NAME_MAX + 1]; /* of [ports] */
 };
+
+struct wire_feed_told {
+    struct wire_header header;
+    struct wire_feed feed;
+};
+
+/* A transaction of a feed that there is something to say of. */
+struct wire_feed_item {
+    struct wire_header header;
+    uint8_t kind; /* enum feed_item_kind */
+    int8_t zone;  /* that is concerned: enum colour or -1 */
+    uint8_t reserved[2];
+    uint16_t status_live, status_other; /* of the answers; 0 = there was none */
+    uint64_t sequence;
+    uint64_t unix_ms;
+    char request[WIRE_TEXT_MAX + 1];                        /* "POST /orders/17" */
+    char live[WIRE_TEXT_MAX + 1], other[WIRE_TEXT_MAX + 1]; /* the beginnings of the answers */
+};
+
+struct feed_item;
+/* Everything but the header. */
+void wire_feed_item_fill(const struct feed_item *item, struct wire_feed_item *wire);
 
 #define WIRE_ARGUMENTS_MAX  16384
 #define WIRE_ARGUMENT_COUNT 256

@@ -194,8 +194,11 @@ static void fill_web(struct wire_status *status)
     fill_bake(status);
 }
 
+static void fill_feed(const char *app, struct wire_feed *feed);
+
 static void fill_api(struct wire_status *status)
 {
+    fill_feed("api", &status->feed);
     status->state = APP_STOPPED;
     fill_zone(&status->zones[BLUE], ZONE_STOPPED, "2024.1", 3);
     status->zones[BLUE].last_exit = (struct wire_exit){.known = 1, .signalled = 1, .value = 15, .unix_ms = SOME_TIME};
@@ -335,6 +338,49 @@ static void answer_operation(const struct wire_request *request)
         end(request, RESULT_DONE, request->verb == VERB_STAGE ? "v9 is staged in green\nand healthy" : "");
 }
 
+/* --- feeds ----------------------------------------------------------------------------------------------- */
+
+/* web's is behind, api's is broken. */
+static void fill_feed(const char *app, struct wire_feed *feed)
+{
+    bool good = strcmp(app, "web") == 0;
+    *feed = (struct wire_feed){.state = good ? FEED_STATE_BEHIND : FEED_STATE_BROKEN,
+                               .live = good ? BLUE : -1,
+                               .mode = FEED_HTTP,
+                               .committed = 12041,
+                               .applied = {12041, good ? 12007 : UINT64_MAX},
+                               .behind = 34,
+                               .behind_ms = 2100,
+                               .diverged = good ? 2 : 0,
+                               .fed = 12041,
+                               .journal_bytes = 12 << 20,
+                               .journal_max = 1 << 30,
+                               .connections = {7, 0}};
+    text_copy(feed->reason, sizeof feed->reason, good ? "" : "the journal is full");
+}
+
+static void answer_feed(const struct wire_request *request)
+{
+    struct wire_feed_told told = {.header = head(request, WIRE_FEED, sizeof told)};
+    struct wire_feed_item item = {.header = head(request, WIRE_FEED_ITEM, sizeof item),
+                                  .kind = 1,
+                                  .zone = GREEN,
+                                  .sequence = 17,
+                                  .unix_ms = SOME_TIME,
+                                  .status_live = 201,
+                                  .request = "POST /orders",
+                                  .live = "{\"id\":7}"};
+    fill_feed(request->app, &told.feed);
+    if (request->action == WIRE_FEED_STATUS || request->action == WIRE_FEED_VERIFY)
+        emit(&told, sizeof told);
+    if (request->action == WIRE_FEED_DIFF)
+        emit(&item, sizeof item);
+    if (request->action == WIRE_FEED_SKIP && request->sequence != 17)
+        end(request, RESULT_REFUSED, "transaction 18 is neither in doubt nor diverged");
+    else
+        end(request, RESULT_DONE, request->action == WIRE_FEED_SKIP ? "17 is left out" : "");
+}
+
 /* --- commands and logs ----------------------------------------------------------------------------------- */
 
 static void answer_logs(const struct wire_request *request)
@@ -469,6 +515,7 @@ static void answer(const struct wire_request *request)
         break;
     case VERB_HISTORY: answer_history(request); break;
     case VERB_LOGS: answer_logs(request); break;
+    case VERB_FEED: answer_feed(request); break;
     case VERB_VERSION: end(request, RESULT_DONE, "9.8.7"); break;
     case VERB_RELOAD:
         if (fake.bad_reload)

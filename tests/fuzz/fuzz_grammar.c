@@ -164,6 +164,26 @@ static void try_reach(const char *value)
     }
 }
 
+static void try_feed(const char *value)
+{
+    CLEANUP_WORDS struct words names = {0};
+    struct feed feed = {0};
+    if (grammar_names(value, &names, NULL) == 0)
+        require(names.count > 0 && names.items[0][0]);
+    check_words(&names);
+    if (grammar_feed_methods(value, &feed, NULL) == 0)
+        require(feed.all_methods ? feed_has_method(&feed, value, strlen(value))
+                                 : feed.method_count > 0 && feed.method_count <= FEED_METHODS_MAX &&
+                                       feed_has_method(&feed, names.items[0], strlen(names.items[0])));
+    if (grammar_feed_ignore(value, &feed, NULL) == 0)
+        require(feed.ignore_count == names.count && feed.ignore_count <= FEED_IGNORE_MAX);
+    if (grammar_feed_key(value, &feed.key, NULL) == 0) {
+        bool named = feed.key.kind == FEED_KEY_HEADER || feed.key.kind == FEED_KEY_COOKIE;
+        require(named == (feed.key.name[0] != '\0') && (feed.key.kind == FEED_KEY_PATH) == (feed.key.part > 0));
+        require(feed.key.part <= FEED_PART_MAX && !strpbrk(feed.key.name, " \t\r\n:;,="));
+    }
+}
+
 static void try_names(const char *value)
 {
     struct address address;
@@ -180,6 +200,7 @@ static void try_names(const char *value)
         require(prefix_overlaps(&prefix, &again) && prefix_contains(&prefix, &prefix.address));
     }
     try_reach(value);
+    try_feed(value);
 }
 
 static void try_env_file(const uint8_t *data, size_t size)

@@ -45,8 +45,11 @@ static void check_request(const struct wire_request *request)
     check_names(request);
     require(request->limit <= WIRE_HISTORY_MAX);
     require(request->zone <= COLOURS && (request->zone == 0 || verb == VERB_LOGS || verb == VERB_CONNECTIONS));
-    require(request->action < WIRE_ACTIONS &&
-            (request->action != WIRE_ACTION_NONE) == (verb == VERB_SCHEMA || verb == VERB_RELEASE));
+    require(request->action < WIRE_ACTIONS && (request->action != WIRE_ACTION_NONE) ==
+                                                  (verb == VERB_SCHEMA || verb == VERB_RELEASE || verb == VERB_FEED));
+    bool one = request->action == WIRE_FEED_SKIP || request->action == WIRE_FEED_APPLY;
+    require((request->sequence != 0) == one);
+    require(request->lose == 0 || verb == VERB_DEPLOY || verb == VERB_SWITCH || verb == VERB_ROLLBACK);
     require(request->canary <= 99 && request->sticky <= (request->canary > 0) &&
             (request->canary == 0 || verb == VERB_SWITCH));
     require(memchr(request->text, '\0', sizeof request->text) && !strchr(request->text, '\n'));

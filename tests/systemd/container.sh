@@ -14,7 +14,7 @@ fi
 
 bluegreen=$PREFIX/bin/bluegreen
 bluegreend=$PREFIX/sbin/bluegreend
-installed=("$bluegreen" "$bluegreend" "$PREFIX"/libexec/bluegreen/bluegreen-{zone,probe}
+installed=("$bluegreen" "$bluegreend" "$PREFIX"/libexec/bluegreen/bluegreen-{zone,probe,feed}
     "$PREFIX/lib/systemd/system/bluegreend.service" "$PREFIX/lib/sysusers.d/bluegreen.conf"
     "$PREFIX/lib/tmpfiles.d/bluegreen.conf" "$PREFIX/include/bluegreen" "$PREFIX/share/man/man8/bluegreend.8")
 load=(--new 2 --keepalive 4 --rate 40 --url http://203.0.113.10:80 --url 'http://[2001:db8:1::10]:80')
@@ -35,7 +35,7 @@ test_users_and_directories() {
     systemd-sysusers
     systemd-tmpfiles --create
     getent group bluegreen || fail "no group bluegreen"
-    getent passwd bluegreen-api bluegreen-probe || fail "no users for the roles"
+    getent passwd bluegreen-api bluegreen-probe bluegreen-feed || fail "no users for the roles"
     expect_eq "755 root" "$(stat -c '%a %U' /run/bluegreen)" "/run/bluegreen"
     expect_eq "700 root" "$(stat -c '%a %U' /var/lib/bluegreen)" "/var/lib/bluegreen"
     make_accounts

@@ -271,6 +271,10 @@ static void test_wrong_parameters(void **state)
         {AGENT "History\",\"parameters\":{\"hooks\":\"yes\"}}", WRONG("hooks")},
         {AGENT "History\",\"parameters\":{\"incidents\":0}}", WRONG("incidents")},
         {AGENT "Status\",\"parameters\":{\"failed\":true}}", WRONG("failed")},
+        {AGENT "Feed\",\"parameters\":{\"app\":\"web\"}}", WRONG("action")},
+        {AGENT "Feed\",\"parameters\":{\"app\":\"web\",\"action\":\"skip\",\"sequence\":-1}}", WRONG("sequence")},
+        {AGENT "Rollback\",\"parameters\":{\"app\":\"web\",\"lose\":-1}}", WRONG("lose")},
+        {AGENT "Stage\",\"parameters\":{\"app\":\"web\",\"release\":\"v1\",\"lose\":1}}", WRONG("lose")},
         {AGENT "Status\",\"upgrade\":true}", WRONG("upgrade")},
     };
     struct stage stage;
@@ -435,6 +439,36 @@ static void test_more_streams(void **state)
     assert_reply(&stage, "{\"parameters\":{\"receipt\":{\"from\":null,\"to\":\"green\",\"release\":null,"
                          "\"transaction_us\":0,\"generation_before\":0,\"generation_after\":0,\"drained\":0,\"cut\":0,"
                          "\"nudged\":0,\"duration_ms\":0,\"who\":\"\"},\"text\":\"note\"}}");
+    close_stage(&stage);
+}
+
+/* A feed is asked about and answers with how it stands and its transactions. */
+static void test_feed(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    SEND(&stage, AGENT "Feed\",\"parameters\":{\"app\":\"web\",\"action\":\"apply\",\"sequence\":17}}");
+    assert_int_equal(stage.asked[0].verb, VERB_FEED);
+    assert_int_equal(stage.asked[0].action, WIRE_FEED_APPLY);
+    assert_int_equal(stage.asked[0].sequence, 17);
+    tell_end(&stage, RESULT_DONE, "applied");
+    assert_reply(&stage, "{\"parameters\":{\"text\":\"applied\"}}");
+    SEND(&stage, AGENT "Feed\",\"parameters\":{\"app\":\"web\",\"action\":\"verify\"}}");
+    struct wire_feed_item item = {.header = head(&stage, WIRE_FEED_ITEM, sizeof item), .sequence = 4, .zone = -1};
+    struct wire_feed_told told = {.header = head(&stage, WIRE_FEED, sizeof told),
+                                  .feed = {.state = FEED_STATE_PAUSED, .live = -1}};
+    client_deliver(stage.client, &item.header, NULL, 0);
+    client_deliver(stage.client, &told.header, NULL, 0);
+    tell_end(&stage, RESULT_DONE, "");
+    struct text reply = read_replies(&stage);
+    assert_true(text_starts_with(reply.data, "{\"parameters\":{\"feed\":{\"state\":\"paused\",\"backup\":false,"));
+    assert_non_null(strstr(reply.data, "},\"transactions\":[{\"sequence\":4,\"kind\":\"in doubt\",\"zone\":null,"));
+    text_clear(&reply);
+    SEND(&stage, AGENT "Feed\",\"parameters\":{\"app\":\"web\",\"action\":\"explode\"}}");
+    assert_true(reply_contains(&stage, "feed has no such action"));
+    SEND(&stage, AGENT "Switch\",\"parameters\":{\"app\":\"web\",\"lose\":5000000000}}");
+    assert_true(stage.asked[2].verb == VERB_SWITCH && stage.asked[2].lose == 5000000000);
     close_stage(&stage);
 }
 
@@ -1053,6 +1087,7 @@ int main(void)
         cmocka_unit_test(test_results),
         cmocka_unit_test(test_status_of_several),
         cmocka_unit_test(test_more_streams),
+        cmocka_unit_test(test_feed),
         cmocka_unit_test(test_without_more_only_the_end),
         cmocka_unit_test(test_oneway_is_not_answered),
         cmocka_unit_test(test_stale_messages),

@@ -4,6 +4,7 @@
 #include "client/connection.c"
 #include "client/decode.c"
 #include "client/decode_connections.c"
+#include "client/decode_feed.c"
 #include "client/decode_history.c"
 #include "client/decode_zone.c"
 #include "client/descriptors.c"
@@ -79,6 +80,22 @@ static void close_agent(struct agent *agent, struct bluegreen *connection)
     "\"name\":\"worker\",\"when\":\"live\",\"state\":\"running\",\"pid\":13,\"restarts\":1,\"last_exit\":{\"code\":7}" \
     "},7]}"
 
+#define FEED                                                                                                           \
+    "{\"state\":\"behind\",\"backup\":true,\"text\":\"behind 34 (2.1 "                                                 \
+    "s)\",\"mode\":\"http\",\"live\":\"green\",\"committed\":9,\"applied\":{\"blue\":null,\"green\":9},\"behind\":34," \
+    "\"behind_ms\":2100,\"lost\":5000000000,\"connections\":{\"blue\":1,\"green\":2},\"reason\":null}"
+
+static void expect_feed(const struct bluegreen_feed *feed)
+{
+    assert_string_equal(feed->state, "behind");
+    assert_string_equal(feed->text, "behind 34 (2.1 s)");
+    assert_string_equal(feed->mode, "http");
+    assert_true(feed->backup && !feed->reason && feed->live == BLUEGREEN_GREEN && feed->committed == 9);
+    assert_true(feed->applied[BLUEGREEN_BLUE] == -1 && feed->applied[BLUEGREEN_GREEN] == 9);
+    assert_true(feed->behind == 34 && feed->behind_ms == 2100 && feed->lost == 5000000000 && feed->in_doubt == 0);
+    assert_true(feed->connections[0] == 1 && feed->connections[1] == 2);
+}
+
 static void test_status(void **state)
 {
     (void)state;
@@ -87,7 +104,7 @@ static void test_status(void **state)
         "\"blue\":" ZONE ",\"green\":{}},\"ports\":[{\"name\":\"http\",\"listen\":\"80\",\"target\":8080,\"protocol\":"
         "\"tcp\",\"host_connections\":4}],"
         "\"firewall\":\"F\",\"operation\":{\"verb\":\"deploy\",\"step\":\"health\",\"since\":\"S\",\"who\":\"W\"},"
-        "\"future\":[1]},"
+        "\"feed\":" FEED ",\"future\":[1]},"
         "{\"name\":\"api\",\"live\":null,"
         "\"schema\":{\"state\":\"expanded\",\"expanded\":3,\"contracted\":2,\"text\":\"T\"},"
         "\"canary\":{\"percent\":10,\"sticky\":true,\"zone\":\"green\",\"since\":\"S\",\"verdict\":\"W\"},"
@@ -141,6 +158,8 @@ static void test_status(void **state)
     assert_int_equal(web->published[0].host_connections, 4);
     assert_string_equal(web->firewall, "F");
     assert_null(api->firewall);
+    expect_feed(web->feed);
+    assert_null(api->feed);
     assert_string_equal(web->operation->step, "health");
     assert_non_null(strstr(web->json, "\"future\":[1]")); /* the raw JSON has all of it */
     assert_string_equal(api->state, "");
@@ -275,12 +294,13 @@ static void test_operation(void **state)
 }
 
 /* What a verb and flags become on the wire: the call without its NUL, which the agent below sends back as a text. */
-static void assert_call(enum bluegreen_verb verb, unsigned flags, const char *expected)
+static void assert_call_losing(enum bluegreen_verb verb, unsigned flags, uint64_t lose, const char *expected)
 {
     int ends[2];
     char call[512] = "";
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     struct bluegreen connection = {.fd = ends[0]};
+    bluegreen_set_lose(&connection, lose);
     static const char reply[] = "{\"parameters\":{}}";
     assert_int_equal(send(ends[1], reply, sizeof reply, 0), sizeof reply);
     assert_int_equal(bluegreen_operate(&connection, verb, "web", NULL, flags, NULL, NULL, NULL, NULL), 0);
@@ -289,6 +309,11 @@ static void assert_call(enum bluegreen_verb verb, unsigned flags, const char *ex
     free(connection.input);
     close(ends[0]);
     close(ends[1]);
+}
+
+static void assert_call(enum bluegreen_verb verb, unsigned flags, const char *expected)
+{
+    assert_call_losing(verb, flags, 0, expected);
 }
 
 static void test_calls(void **state)
@@ -303,6 +328,8 @@ static void test_calls(void **state)
     assert_call(BLUEGREEN_DEPLOY, BLUEGREEN_NO_TEST | BLUEGREEN_STOP_AFTER_HEALTH,
                 CALL("Deploy", ",\"no_test\":true,\"stop_after\":\"health\""));
     assert_call(BLUEGREEN_DEPLOY, BLUEGREEN_STOP_AFTER_TEST, CALL("Deploy", ",\"stop_after\":\"test\""));
+    assert_call_losing(BLUEGREEN_ROLLBACK, 0, 5, CALL("Rollback", ",\"lose\":5"));
+    assert_call_losing(BLUEGREEN_STOP, 0, 5, CALL("Stop", ""));
 }
 
 struct seen {
@@ -383,6 +410,37 @@ static void test_connections(void **state)
     assert_int_equal(bluegreen_connections(connection, "web", BLUEGREEN_NONE, 0, &connections, NULL), 0);
     assert_true(connections->count == 0 && !connections->text);
     bluegreen_connections_free(connections);
+    close_agent(&agent, connection);
+}
+
+static void test_feed(void **state)
+{
+    (void)state;
+    struct agent agent;
+    struct bluegreen_feed_answer *answer;
+    struct bluegreen *connection =
+        OPEN(&agent, "{\"parameters\":{\"feed\":" FEED ",\"transactions\":[{\"sequence\":17,\"kind\":\"diverged\","
+                     "\"zone\":\"blue\",\"time\":\"T\",\"request\":\"POST /a\",\"status_live\":201,"
+                     "\"status_other\":null,\"live\":\"L\",\"other\":null},{}],\"text\":\"well\"}}");
+    assert_int_equal(bluegreen_feed(connection, "web", "verify", 0, NULL, NULL, &answer, NULL), 0);
+    expect_feed(answer->feed);
+    assert_string_equal(answer->text, "well");
+    assert_int_equal(answer->count, 2);
+    const struct bluegreen_transaction *row = answer->transactions[0];
+    assert_true(row->sequence == 17 && row->zone == BLUEGREEN_BLUE && row->status_live == 201 && !row->status_other);
+    assert_string_equal(row->kind, "diverged");
+    assert_string_equal(row->request, "POST /a");
+    assert_string_equal(row->live, "L");
+    assert_null(row->other);
+    row = answer->transactions[1];
+    assert_true(row->zone == BLUEGREEN_NONE && row->kind[0] == '\0' && row->request[0] == '\0');
+    bluegreen_feed_free(answer);
+    close_agent(&agent, connection);
+    connection = OPEN(&agent, "{\"parameters\":{}}");
+    assert_int_equal(bluegreen_feed(connection, "web", "pause", 0, NULL, NULL, &answer, NULL), 0);
+    assert_true(!answer->feed && answer->count == 0 && !answer->text);
+    bluegreen_feed_free(answer);
+    bluegreen_feed_free(NULL);
     close_agent(&agent, connection);
 }
 
@@ -863,29 +921,18 @@ static void test_logs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_status),
-        cmocka_unit_test(test_history),
-        cmocka_unit_test(test_connections),
-        cmocka_unit_test(test_history_whole),
-        cmocka_unit_test(test_operation),
-        cmocka_unit_test(test_calls),
-        cmocka_unit_test(test_ticks),
-        cmocka_unit_test(test_version_is_cut),
-        cmocka_unit_test(test_error_replies),
-        cmocka_unit_test(test_no_agents),
-        cmocka_unit_test(test_bare_replies),
-        cmocka_unit_test(test_endless_reply),
-        cmocka_unit_test(test_timeout),
-        cmocka_unit_test(test_interrupt),
-        cmocka_unit_test(test_callback_ends_the_wait),
-        cmocka_unit_test(test_wrong_calls),
-        cmocka_unit_test(test_unreachable),
-        cmocka_unit_test(test_turned_away),
-        cmocka_unit_test(test_exec),
-        cmocka_unit_test(test_exec_pipes),
-        cmocka_unit_test(test_exec_refused),
-        cmocka_unit_test(test_exec_ends),
-        cmocka_unit_test(test_logs),
+        cmocka_unit_test(test_status),         cmocka_unit_test(test_history),
+        cmocka_unit_test(test_connections),    cmocka_unit_test(test_feed),
+        cmocka_unit_test(test_history_whole),  cmocka_unit_test(test_operation),
+        cmocka_unit_test(test_calls),          cmocka_unit_test(test_ticks),
+        cmocka_unit_test(test_version_is_cut), cmocka_unit_test(test_error_replies),
+        cmocka_unit_test(test_no_agents),      cmocka_unit_test(test_bare_replies),
+        cmocka_unit_test(test_endless_reply),  cmocka_unit_test(test_timeout),
+        cmocka_unit_test(test_interrupt),      cmocka_unit_test(test_callback_ends_the_wait),
+        cmocka_unit_test(test_wrong_calls),    cmocka_unit_test(test_unreachable),
+        cmocka_unit_test(test_turned_away),    cmocka_unit_test(test_exec),
+        cmocka_unit_test(test_exec_pipes),     cmocka_unit_test(test_exec_refused),
+        cmocka_unit_test(test_exec_ends),      cmocka_unit_test(test_logs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -181,6 +181,7 @@ static const char *const expected_steps[STEPS] = {
     [STEP_REVIVE] = "nfssfff",        [STEP_HOLD] = "nfssffr",        [STEP_EMPTY] = "nfssfff",
     [STEP_REST] = "nfssfff",          [STEP_BACK_HOLD] = "nnssnsr",   [STEP_BACK_REST] = "nnssnsr",
     [STEP_BACK_START] = "nnssnsr",    [STEP_BACK_HEALTH] = "nnnsnnr", [STEP_BACK_SWITCH] = "ffssssr",
+    [STEP_TAIL] = "nfsffff",          [STEP_BACK_TAIL] = "nnssnnr",
 };
 
 static void step_table_is_as_written(void **state)
@@ -274,12 +275,16 @@ static void hooks_come_where_they_decide(void **state)
     assert_true(index_of(deploy, STEP_PRE_START) + 1 == index_of(deploy, STEP_START));
     assert_true(index_of(deploy, STEP_HEALTH) < index_of(deploy, STEP_TEST));
     assert_true(index_of(deploy, STEP_TEST) < at);
-    assert_int_equal(deploy[at - 1], STEP_PRE_SWITCH);
+    assert_int_equal(deploy[at - 1], STEP_TAIL); /* which asks nobody */
+    assert_int_equal(deploy[at - 2], STEP_PRE_SWITCH);
     assert_int_equal(deploy[at + 1], STEP_POST_SWITCH);
     /* a rehearsal comes back, whatever happens */
     for (int event = 0; event < STEP_EVENTS; event++)
         assert_true(step_transition(STEP_REHEARSE, (enum step_event)event) != MOVE_FAIL);
-    assert_int_equal(plan_of(VERB_REHEARSE)[index_of(plan_of(VERB_REHEARSE), STEP_REHEARSE) + 1], STEP_SWITCH_BACK);
+    assert_int_equal(plan_of(VERB_REHEARSE)[index_of(plan_of(VERB_REHEARSE), STEP_REHEARSE) + 1], STEP_BACK_TAIL);
+    for (int event = 0; event < STEP_EVENTS; event++)
+        assert_true(step_transition(STEP_BACK_TAIL, (enum step_event)event) != MOVE_FAIL);
+    assert_int_equal(plan_of(VERB_REHEARSE)[index_of(plan_of(VERB_REHEARSE), STEP_REHEARSE) + 2], STEP_SWITCH_BACK);
     /* what decides nothing cannot fail anything */
     for (int event = 0; event < STEP_EVENTS; event++)
         assert_true(step_transition(STEP_POST_ROLLBACK, (enum step_event)event) != MOVE_FAIL);

@@ -220,6 +220,7 @@ static void change_field(const struct key_rule *rule, struct service *service)
     case KEY_DURATION:
     case KEY_NUMBER:
     case KEY_BOUND: *(uint32_t *)(void *)field = *(uint32_t *)(void *)field == rule->max ? rule->min : rule->max; break;
+    case KEY_SIZE:
     case KEY_MEMORY: *(uint64_t *)(void *)field += 1 << 20; break;
     case KEY_WORD: *(unsigned *)(void *)field ^= 1; break;
     case KEY_BOOLEAN:

@@ -2,6 +2,7 @@
 /* api/render: the field names and types that users rely on, written out in full. */
 #include "api/render.h"
 #include "base/text.h"
+#include "model/feed_wire.h"
 #include "model/verdict.h"
 
 #include <json-c/json.h>
@@ -35,7 +36,7 @@ static void test_empty_app(void **state)
                 "{\"name\":\"web\",\"state\":\"empty\",\"live\":null,\"zones\":{\"blue\":" ZONE_ABSENT_JSON
                 ",\"green\":" ZONE_ABSENT_JSON "},\"ports\":[],\"firewall\":null,\"operation\":null,\"bake\":null,"
                 "\"drain\":null,\"served\":null,\"lock\":null,"
-                "\"schema\":null,\"queued\":0,\"group\":null,\"canary\":null,\"preview\":null}");
+                "\"schema\":null,\"queued\":0,\"group\":null,\"canary\":null,\"preview\":null,\"feed\":null}");
 }
 
 static void fill_blue(struct wire_zone *zone)
@@ -131,7 +132,7 @@ static void test_full_app(void **state)
                 "\"who\":\"bob (uid 1001)\",\"reason\":\"moving the host\"},\"schema\":null,\"queued\":3,"
                 "\"group\":null,\"canary\":{\"percent\":10,\"sticky\":true,\"zone\":\"green\","
                 "\"since\":\"2025-11-23T03:38:00.123Z\",\"verdict\":\"0 of 7 probes failed\"},"
-                "\"preview\":{\"zone\":\"green\",\"url\":\"http://host:8081\",\"clients\":2}}");
+                "\"preview\":{\"zone\":\"green\",\"url\":\"http://host:8081\",\"clients\":2},\"feed\":null}");
 }
 
 static void test_every_state_has_its_word(void **state)
@@ -208,6 +209,69 @@ static void test_connection(void **state)
                 "{\"zone\":null,\"protocol\":\"udp\",\"port\":null,\"target\":8081,\"peer\":\"192.0.2.7:53\","
                 "\"state\":\"unreplied\",\"age_ms\":null,\"age_exact\":false,\"idle_ms\":null,\"rests\":false,"
                 "\"nudged\":true,\"bytes_in\":null,\"bytes_out\":null,\"unread\":0,\"unconfirmed\":0}");
+}
+
+static void test_feed(void **state)
+{
+    (void)state;
+    struct wire_feed feed = {.state = FEED_STATE_IN_STEP,
+                             .live = BLUE,
+                             .mode = FEED_HTTP,
+                             .waiting = 4,
+                             .committed = 12041,
+                             .applied = {12041, 12040},
+                             .behind_ms = 5,
+                             .in_doubt = 1,
+                             .diverged = 2,
+                             .twice = 3,
+                             .fed = 12041,
+                             .passed = 5000000000,
+                             .not_fed = 6,
+                             .journal_bytes = 7,
+                             .journal_max = 1ull << 30,
+                             .applied_per_minute = 8,
+                             .connections = {9, 10}};
+    assert_json(render_feed(&feed),
+                "{\"state\":\"in step\",\"backup\":true,\"text\":\"in step, 12041 transactions\","
+                "\"mode\":\"http\",\"live\":\"blue\",\"committed\":12041,"
+                "\"applied\":{\"blue\":12041,\"green\":12040},\"behind\":0,\"behind_ms\":5,\"in_doubt\":1,"
+                "\"diverged\":2,\"lost\":0,\"twice\":3,\"fed\":12041,\"passed\":5000000000,\"not_fed\":6,"
+                "\"journal_bytes\":7,\"journal_max\":1073741824,\"applied_per_minute\":8,\"waiting\":4,"
+                "\"connections\":{\"blue\":9,\"green\":10},\"reason\":null}");
+    feed = (struct wire_feed){.state = FEED_STATE_BROKEN,
+                              .live = -1,
+                              .mode = FEED_STREAM,
+                              .applied = {UINT64_MAX, 0},
+                              .reason = "the journal\x1b is full"};
+    assert_json(render_feed(&feed),
+                "{\"state\":\"broken\",\"backup\":false,\"text\":\"broken: the journal? is full\","
+                "\"mode\":\"stream\",\"live\":null,\"committed\":0,\"applied\":{\"blue\":null,\"green\":0},"
+                "\"behind\":0,\"behind_ms\":0,\"in_doubt\":0,\"diverged\":0,\"lost\":0,\"twice\":0,\"fed\":0,"
+                "\"passed\":0,\"not_fed\":0,\"journal_bytes\":0,\"journal_max\":0,\"applied_per_minute\":0,"
+                "\"waiting\":0,\"connections\":{\"blue\":0,\"green\":0},\"reason\":\"the journal? is full\"}");
+    feed = (struct wire_feed){.state = FEED_STATE_OFF};
+    assert_null(render_feed(&feed));
+}
+
+static void test_feed_item(void **state)
+{
+    (void)state;
+    struct wire_feed_item item = {.kind = FEED_ITEM_DOUBT,
+                                  .zone = GREEN,
+                                  .status_live = 201,
+                                  .sequence = 17,
+                                  .unix_ms = SOME_TIME,
+                                  .request = "POST /a\n",
+                                  .live = "{}"};
+    assert_json(render_feed_item(&item),
+                "{\"sequence\":17,\"kind\":\"in doubt\",\"zone\":\"green\","
+                "\"time\":\"2025-11-23T03:38:00.123Z\",\"request\":\"POST /a\\n\",\"status_live\":201,"
+                "\"status_other\":null,\"live\":\"{}\",\"other\":null}");
+    item = (struct wire_feed_item){.kind = 99, .zone = -1};
+    struct json_object *object = render_feed_item(&item), *kind;
+    assert_true(json_object_object_get_ex(object, "kind", &kind));
+    assert_string_equal(json_object_get_string(kind), "unknown");
+    json_object_put(object);
 }
 
 static void test_progress(void **state)
@@ -366,6 +430,8 @@ int main(void)
         cmocka_unit_test(test_receipt),
         cmocka_unit_test(test_progress),
         cmocka_unit_test(test_connection),
+        cmocka_unit_test(test_feed),
+        cmocka_unit_test(test_feed_item),
         cmocka_unit_test(test_history),
         cmocka_unit_test(test_what_belongs_to_an_entry),
         cmocka_unit_test(test_text),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Messages of the control channel: which requests and which messages pass. */
+#include "model/feed_wire.h"
 #include "model/wire.h"
 
 #include "base/text.h"
@@ -39,7 +40,7 @@ static void test_names(void **state)
                                         "switch",   "rollback", "abort",       "drain",   "stop",   "start",
                                         "remove",   "exec",     "test",        "finish",  "attach", "rehearse",
                                         "failover", "logs",     "schema",      "release", "diff",   "lock",
-                                        "unlock",   "wait",     "connections", "doctor"};
+                                        "unlock",   "wait",     "connections", "doctor",  "feed"};
     assert_int_equal(COUNT(names), VERBS);
     for (unsigned i = 0; i < VERBS; i++) {
         assert_string_equal(verb_name((enum wire_verb)i), names[i]);
@@ -72,7 +73,7 @@ static void test_what_a_verb_takes(void **state)
     for (unsigned verb = 0; verb < VERBS; verb++) {
         if (verb == VERB_EXEC || verb == VERB_FAILOVER)
             continue; /* is a command, not a request; is the agent's own */
-        if (verb == VERB_SCHEMA || verb == VERB_RELEASE || verb == VERB_LOCK || verb == VERB_WAIT)
+        if (verb == VERB_SCHEMA || verb == VERB_RELEASE || verb == VERB_LOCK || verb == VERB_WAIT || verb == VERB_FEED)
             continue; /* below: they take more */
         for (int app = 0; app < 2; app++) {
             for (int release = 0; release < 2; release++) {
@@ -167,10 +168,108 @@ static void test_actions_and_texts(void **state)
     check(&made, "takes no text");
 }
 
+static void test_feed(void **state)
+{
+    for (unsigned action = WIRE_FEED_STATUS; action <= WIRE_FEED_VERIFY; action++) {
+        bool one = action == WIRE_FEED_SKIP || action == WIRE_FEED_APPLY;
+        struct wire_request made = request(VERB_FEED, "web", "");
+        made.action = (uint8_t)action;
+        check(&made, one ? "needs the number of a transaction" : NULL);
+        made.sequence = UINT64_MAX;
+        check(&made, one ? NULL : "takes no number of a transaction");
+    }
+    struct wire_request made = request(VERB_FEED, "web", "");
+    check(&made, "what of it?");
+    made = request(VERB_FEED, "", "");
+    made.action = WIRE_FEED_STATUS;
+    check(&made, "feed needs app");
+    made = request(VERB_FEED, "web", "v1");
+    made.action = WIRE_FEED_STATUS;
+    check(&made, "takes no release");
+    made = request(VERB_FEED, "web", "");
+    made.action = WIRE_SCHEMA_STATUS;
+    check(&made, "what of it?");
+    made = request(VERB_STATUS, "web", "");
+    made.sequence = 1;
+    check(&made, "takes no number of a transaction");
+}
+
+static void test_lose(void **state)
+{
+    for (unsigned verb = 0; verb < VERBS; verb++) {
+        bool takes = verb == VERB_DEPLOY || verb == VERB_SWITCH || verb == VERB_ROLLBACK;
+        struct wire_request made = request((enum wire_verb)verb, "web", verb == VERB_DEPLOY ? "v1" : "");
+        made.lose = 7;
+        struct error err = {0};
+        assert_int_equal(wire_request_valid(&made, sizeof made, &err), takes);
+    }
+    struct wire_request made = request(VERB_SWITCH, "web", "");
+    made.lose = 1;
+    made.canary = 10;
+    check(&made, "nothing to lose");
+}
+
+/* The figures of a feed role, as they are passed on. */
+static void test_figures(void **state)
+{
+    const struct feed feed = {.mode = FEED_STREAM, .journal_max = 1ull << 30};
+    struct feed_figures figures = {.state = FEED_STATE_BEHIND,
+                                   .live = GREEN,
+                                   .committed = 12041,
+                                   .applied = {12007, UINT64_MAX},
+                                   .behind = 34,
+                                   .behind_ms = 2190,
+                                   .fed = 7,
+                                   .connections = {1, 2}};
+    struct wire_feed wire;
+    char text[WIRE_FEED_TEXT_MAX + 1];
+    wire_feed_fill(&feed, &figures, &wire);
+    assert_string_equal(wire_feed_text(&wire, text), "behind 34 (2.1 s)");
+    assert_true(wire_feed_is_backup(&wire));
+    assert_int_equal(wire.live, GREEN);
+    assert_int_equal(wire.mode, FEED_STREAM);
+    assert_true(wire.applied[BLUE] == 12007 && wire.applied[GREEN] == UINT64_MAX && wire.connections[GREEN] == 2);
+    assert_true(wire.journal_max == 1ull << 30 && wire.fed == 7);
+    figures.state = FEED_STATE_IN_STEP;
+    wire_feed_fill(&feed, &figures, &wire);
+    assert_string_equal(wire_feed_text(&wire, text), "in step, 12041 transactions");
+    assert_true(wire_feed_is_backup(&wire));
+    figures.state = FEED_STATE_BROKEN;
+    figures.lost = 3;
+    memset(figures.reason, 'x', FEED_TEXT_MAX);
+    wire_feed_fill(&feed, &figures, &wire);
+    wire_feed_text(&wire, text);
+    assert_true(text_starts_with(text, "broken: xxx") && strstr(text, "x, 3 lost"));
+    for (unsigned i = 0; i < FEED_STATES; i++) {
+        wire.state = (uint8_t)i;
+        assert_int_equal(wire_feed_is_backup(&wire), i == FEED_STATE_IN_STEP || i == FEED_STATE_BEHIND);
+    }
+}
+
+static void test_feed_items(void **state)
+{
+    struct feed_item item = {.kind = FEED_ITEM_LOST,
+                             .zone = BLUE,
+                             .sequence = 5,
+                             .unix_ms = 6,
+                             .status_live = 201,
+                             .request = "POST /a",
+                             .live = "one",
+                             .other = "two"};
+    struct wire_feed_item wire = {.header = {.type = WIRE_FEED_ITEM, .client = 9}};
+    wire_feed_item_fill(&item, &wire);
+    assert_int_equal(wire.header.client, 9);
+    assert_true(wire.kind == FEED_ITEM_LOST && wire.zone == BLUE && wire.sequence == 5 && wire.unix_ms == 6);
+    assert_true(wire.status_live == 201 && wire.status_other == 0);
+    assert_string_equal(wire.request, "POST /a");
+    assert_string_equal(wire.live, "one");
+    assert_string_equal(wire.other, "two");
+}
+
 static void test_action_names(void **state)
 {
     for (unsigned i = WIRE_ACTION_NONE + 1; i < WIRE_ACTIONS; i++) {
-        enum wire_verb verb = i < WIRE_RELEASE_LIST ? VERB_SCHEMA : VERB_RELEASE;
+        enum wire_verb verb = i < WIRE_RELEASE_LIST ? VERB_SCHEMA : i < WIRE_FEED_STATUS ? VERB_RELEASE : VERB_FEED;
         enum wire_action action = WIRE_ACTION_NONE;
         assert_true(wire_action_parse(verb, wire_action_name((enum wire_action)i), &action));
         assert_int_equal(action, i);
@@ -535,6 +634,10 @@ int main(void)
         cmocka_unit_test(test_what_a_verb_takes),
         cmocka_unit_test(test_actions_and_texts),
         cmocka_unit_test(test_action_names),
+        cmocka_unit_test(test_feed),
+        cmocka_unit_test(test_lose),
+        cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_feed_items),
         cmocka_unit_test(test_flags_out_of_place),
         cmocka_unit_test(test_canary),
         cmocka_unit_test(test_hostile_names),

@@ -37,6 +37,26 @@ test_check_needs_no_agent() {
     expect_match '\[app\] user' "$OUTPUT"
 }
 
+# What may be so and is not what most want: told, and no failure.
+test_a_feed_without_a_fence_is_told() {
+    ready_web
+    expect_status 1 bg feed web status
+    expect_match 'no \[feed\]' "$OUTPUT"
+    printf '[feed]\nmode = http\nseed = /bin/true\n' >>"$WORLD/etc/apps/web.conf"
+    expect_status 0 bg check "$WORLD/etc/apps/web.conf"
+    expect_match 'warning: .*web.conf: \[egress\] standby' "$OUTPUT"
+    bg check --json "$WORLD/etc/apps/web.conf" >"$WORLD/out" 2>/dev/null
+    json '.ok and (.warnings | length) == 1 and .warnings[0].section == "egress"' <"$WORLD/out"
+    expect_status 0 bg reload
+    expect_match 'warning: web: \[egress\] standby' "$OUTPUT"
+    printf '[egress]\nstandby = closed\n' >>"$WORLD/etc/apps/web.conf"
+    expect_status 0 bg reload
+    expect_eq "" "$(grep warning <<<"$OUTPUT")" "warnings of a feed with a fence"
+    printf '[standby]\nfreeze = yes\n' >>"$WORLD/etc/apps/web.conf"
+    expect_status 2 bg reload
+    expect_match '\[standby\] freeze: a frozen standby cannot do what it is fed' "$OUTPUT"
+}
+
 test_two_apps_on_one_port_are_refused() {
     ready_web
     web_conf api 80

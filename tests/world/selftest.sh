@@ -43,7 +43,7 @@ test_users() {
     expect_match '\(bluegreen\)' "$(id oper)" "groups of oper"
     expect_no_match '\(bluegreen\)' "$(id nosy)" "groups of nosy"
     local user
-    for user in bluegreen-api bluegreen-probe web api; do
+    for user in bluegreen-api bluegreen-probe bluegreen-feed web api; do
         id "$user" >/dev/null || fail "no user $user"
     done
     expect_eq oper "$(as_user oper id -un)" "becoming oper"

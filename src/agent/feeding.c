@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The feed of an app: its role, started when a zone with [feed] is there, told what it has to know, and started again
+ * when it dies. What the journal is worth is known here, too: once live was not fed, it says nothing any more.
+ */
+#include "agent/feeding.h"
+
+#include "os/files.h"
+#include "os/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define FEED_USER "bluegreen-feed"
+
+enum {
+    RESPAWN_MS = 100,
+    RESPAWN_MAX_SHIFT = 7,
+    WELL_MS = 10000,  /* a role that ran this long was well */
+    READ_BATCH = 64,  /* messages, before others have their turn */
+    BUFFER = 1 << 20, /* of the channel */
+    END_MS = 1000,    /* what it may take to die when it is killed */
+};
+
+static void directory_of(const struct app *app, char *path, size_t size)
+{
+    snprintf(path, size, "%s/feed/%s", app->agent->options.state_dir, app->name);
+}
+
+static void remove_journal(const struct app *app)
+{
+    char path[PATH_MAX];
+    struct error err = {0};
+    directory_of(app, path, sizeof path);
+    if (directory_remove(path, &err) < 0)
+        log_warning("%s: remove the feed's journal: %s", app->name, err.text);
+}
+
+/* --- to it ------------------------------------------------------------------------------------------------ */
+
+void feeding_kill(struct feeding *feeding, const char *why)
+{
+    if (feeding->killed || feeding->process.pid == 0)
+        return;
+    log_error("%s: the feed %s; it is killed and started again", feeding->app->name, why);
+    syscall(SYS_pidfd_send_signal, feeding->process.pidfd, SIGKILL, NULL, 0);
+    feeding->killed = true;
+}
+
+void feeding_send(struct feeding *feeding, enum feed_message kind, struct feed_header *message, size_t length,
+                  const int *fds, size_t count)
+{
+    *message = (struct feed_header){.version = FEED_VERSION, .kind = (uint32_t)kind};
+    if (feeding->process.pid == 0 || feeding->killed)
+        return;
+    /* It reads all the time, and never waits for anything: a full channel is one that hangs. */
+    int result = message_send(feeding->process.channel, message, length, fds, count);
+    if (result < 0 && result != -EPIPE && result != -ECONNRESET)
+        feeding_kill(feeding, result == -EAGAIN ? "does not take messages" : strerror(-result));
+}
+
+/* --- its end ---------------------------------------------------------------------------------------------- */
+
+static void forget_told(struct feeding *feeding)
+{
+    memset(&feeding->rules, 0, sizeof feeding->rules);
+    memset(feeding->zones, 0, sizeof feeding->zones);
+    memset(feeding->doors, 0, sizeof feeding->doors);
+    feeding->live = -2;
+    feeding->asked = feeding->has_figures = feeding->killed = false;
+}
+
+static void forget_role(struct feeding *feeding)
+{
+    loop_remove_fd(feeding->source);
+    loop_remove_fd(feeding->exit_source);
+    feeding->source = feeding->exit_source = NULL;
+    process_forget(&feeding->process);
+    forget_told(feeding);
+    feeding_orders_end(feeding, "the feed ended; it is started again");
+    changed(feeding->app->agent);
+}
+
+bool feeding_is_wanted(const struct app *app)
+{
+    return app->zones[BLUE].doors || app->zones[GREEN].doors;
+}
+
+static void respawn_later(struct feeding *feeding)
+{
+    if (clock_monotonic_ms() - feeding->started_ms >= WELL_MS)
+        feeding->failures = 0;
+    uint32_t shift = feeding->failures < RESPAWN_MAX_SHIFT ? feeding->failures : RESPAWN_MAX_SHIFT;
+    loop_timer_arm(feeding->respawn_timer, feeding->failures++ ? (uint64_t)RESPAWN_MS << shift : 1);
+}
+
+static void on_exit_of_role(void *context, int fd, uint32_t events)
+{
+    struct feeding *feeding = context;
+    int status = 0;
+    (void)fd;
+    (void)events;
+    waitpid(feeding->process.pid, &status, 0);
+    bool wanted = feeding_is_wanted(feeding->app);
+    if (wanted)
+        log_error("%s: the feed ended (%s %d) and is started again; clients wait for it", feeding->app->name,
+                  WIFSIGNALED(status) ? "signal" : "code",
+                  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    forget_role(feeding);
+    if (wanted)
+        respawn_later(feeding);
+}
+
+/* Not wanted any more, or what it knows is not true: its end is not waited for longer than SIGKILL takes. */
+static void end_role(struct feeding *feeding)
+{
+    loop_timer_disarm(feeding->respawn_timer);
+    if (feeding->process.pid == 0)
+        return;
+    feeding->leaves_ms = 0;
+    loop_remove_fd(feeding->source);
+    loop_remove_fd(feeding->exit_source);
+    feeding->source = feeding->exit_source = NULL;
+    struct pollfd ended = {.fd = feeding->process.pidfd, .events = POLLIN};
+    if (syscall(SYS_pidfd_send_signal, feeding->process.pidfd, SIGKILL, NULL, 0) == 0)
+        poll(&ended, 1, END_MS);
+    feeding_end_stray(feeding->app->agent, feeding->app->name);
+    waitpid(feeding->process.pid, NULL, WNOHANG);
+    forget_role(feeding);
+}
+
+/* --- from it ---------------------------------------------------------------------------------------------- */
+
+union from_role {
+    struct feed_header header;
+    struct feed_sockets want;
+    struct feed_ready ready;
+    struct feed_figures figures;
+    struct feed_item item;
+    struct feed_done done;
+    char bytes[FEED_MESSAGE_MAX];
+};
+
+static void take_figures(struct feeding *feeding, const struct feed_figures *figures)
+{
+    const char *name = feeding->app->name;
+    uint64_t lost = feeding->has_figures ? feeding->figures.lost : figures->lost;
+    if (figures->lost > lost)
+        log_error("%s: the feed has lost %" PRIu64 " transactions: \"bluegreen feed %s diff\" shows them", name,
+                  figures->lost - lost, name);
+    bool usual = figures->state == FEED_STATE_IN_STEP || figures->state == FEED_STATE_BEHIND;
+    if (!usual && (!feeding->has_figures || feeding->figures.state != figures->state))
+        log_notice("%s: the feed is %s%s%s", name, feed_state_name((enum feed_state)figures->state),
+                   figures->reason[0] ? ": " : "", figures->reason);
+    feeding->figures = *figures;
+    feeding->has_figures = true;
+    if (feeding->leaves_ms && figures->connections[BLUE] + figures->connections[GREEN] == 0)
+        loop_timer_arm(feeding->respawn_timer, 0);
+    changed(feeding->app->agent);
+}
+
+static void take_message(struct feeding *feeding, const union from_role *message)
+{
+    switch ((enum feed_message)message->header.kind) {
+    case FEED_WANT: feeding_wants_sockets(feeding, &message->want); break;
+    case FEED_READY: feeding_ready(feeding, &message->ready); break;
+    case FEED_FIGURES: take_figures(feeding, &message->figures); break;
+    case FEED_ITEM: feeding_item(feeding, &message->item); break;
+    case FEED_DONE: feeding_done(feeding, &message->done); break;
+    default: break; /* feed_message_valid knows the rest as the monitor's own */
+    }
+}
+
+/* False when there is nothing more to read now, or ever. */
+static bool read_message(struct feeding *feeding)
+{
+    static union from_role message;
+    ssize_t got = message_receive(feeding->process.channel, &message, sizeof message, NULL, NULL);
+    if (got == -EAGAIN)
+        return false;
+    if (got > 0 && feed_message_valid(&message, (size_t)got, false)) {
+        take_message(feeding, &message);
+        return feeding->process.pid != 0 && feeding->source;
+    }
+    if (got > 0 || got == -EMSGSIZE) {
+        feeding_kill(feeding, "sent what is no message");
+    } else { /* its exit is next */
+        loop_remove_fd(feeding->source);
+        feeding->source = NULL;
+    }
+    return false;
+}
+
+static void on_message(void *context, int fd, uint32_t events)
+{
+    (void)fd;
+    (void)events;
+    for (int i = 0; i < READ_BATCH && read_message(context); i++)
+        ;
+}
+
+/* --- its start -------------------------------------------------------------------------------------------- */
+
+static int make_directory(const struct app *app, char *path, size_t size, struct error *err)
+{
+    struct user_ids ids;
+    char above[PATH_MAX];
+    snprintf(above, sizeof above, "%s/feed", app->agent->options.state_dir);
+    directory_of(app, path, size);
+    int result = user_find(FEED_USER, &ids, err);
+    if (result == 0)
+        result = directory_make(above, 0700, err);
+    if (result == 0)
+        result = directory_make(path, 0700, err);
+    if (result == 0 && lchown(path, ids.uid, ids.gid) < 0)
+        result = error_errno(err, errno, "give %s to user %s", path, FEED_USER);
+    return result;
+}
+
+static int watch(struct feeding *feeding, struct error *err)
+{
+    struct loop *loop = feeding->app->agent->loop;
+    int buffer = BUFFER;
+    setsockopt(feeding->process.channel, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof buffer);
+    forget_told(feeding);
+    feeding->started_ms = clock_monotonic_ms();
+    feeding->source = loop_add_fd(loop, feeding->process.channel, EPOLLIN, on_message, feeding);
+    feeding->exit_source = loop_add_fd(loop, feeding->process.pidfd, EPOLLIN, on_exit_of_role, feeding);
+    if (feeding->source && feeding->exit_source)
+        return 0;
+    end_role(feeding);
+    return error_errno(err, ENOMEM, "watch the feed of %s", feeding->app->name);
+}
+
+static int start(struct feeding *feeding, struct error *err)
+{
+    struct agent *agent = feeding->app->agent;
+    char path[PATH_MAX], user[] = FEED_USER;
+    int result = make_directory(feeding->app, path, sizeof path, err);
+    char *argv[] = {(char *)agent->options.feed_path, user, path, NULL};
+    feeding_end_stray(feeding->app->agent, feeding->app->name);
+    if (result == 0)
+        result = process_start(argv, &feeding->process, err);
+    if (result < 0)
+        return error_prefix(err, "start the feed of %s", feeding->app->name);
+    result = watch(feeding, err);
+    if (result == 0)
+        feeding_make_lasting(feeding);
+    return result;
+}
+
+static void start_or_later(struct feeding *feeding)
+{
+    struct error err = {0};
+    if (start(feeding, &err) == 0) {
+        feeding_tell(feeding);
+        return;
+    }
+    log_error("%s", err.text);
+    respawn_later(feeding);
+}
+
+/* What clients did past it is not in its journal. */
+void feeding_leave_now(struct feeding *feeding)
+{
+    end_role(feeding);
+    feeding->leaves_ms = 0;
+    remove_journal(feeding->app);
+    feeding->unfed = true;
+}
+
+static void on_respawn(void *context)
+{
+    struct feeding *feeding = context;
+    if (feeding->leaves_ms) {
+        feeding_leave_now(feeding);
+        feeding_follow(feeding->app);
+        return;
+    }
+    if (feeding_is_wanted(feeding->app) && feeding->process.pid == 0)
+        start_or_later(feeding);
+}
+
+static struct feeding *make_feeding(struct app *app)
+{
+    struct feeding *feeding = calloc(1, sizeof *feeding);
+    if (!feeding)
+        return NULL;
+    feeding->app = app;
+    feeding->process = (struct process){.pidfd = -1, .channel = -1};
+    feeding->token = clock_unix_ms(); /* those of an agent before this one are others */
+    list_init(&feeding->orders);
+    forget_told(feeding);
+    feeding->respawn_timer = loop_timer_new(app->agent->loop, on_respawn, feeding);
+    feeding->hold_timer = loop_timer_new(app->agent->loop, feeding_hold_late, feeding);
+    if (feeding->respawn_timer && feeding->hold_timer)
+        return feeding;
+    loop_timer_free(feeding->respawn_timer);
+    loop_timer_free(feeding->hold_timer);
+    free(feeding);
+    return NULL;
+}
+
+/* What live does now is in no journal: whoever reads this one later would believe too much. */
+static void see_to_truth(struct app *app)
+{
+    if (app->feeding && app->feeding->leaves_ms)
+        return;
+    bool runs = app->state == APP_RUNNING && app->live >= 0 && app->zones[app->live].service;
+    bool unfed = runs && !zone_is_fed(&app->zones[app->live]);
+    if (unfed && !(app->feeding && app->feeding->unfed)) {
+        if (app->feeding)
+            end_role(app->feeding);
+        remove_journal(app);
+    }
+    if (app->feeding && runs)
+        app->feeding->unfed = unfed;
+}
+
+void feeding_follow(struct app *app)
+{
+    if (!app->feeding && feeding_is_wanted(app)) {
+        app->feeding = make_feeding(app);
+        if (!app->feeding)
+            log_error("%s: no memory for its feed", app->name);
+    }
+    if (!app->feeding)
+        return;
+    see_to_truth(app);
+    if (app->feeding->leaves_ms && feeding_is_wanted(app))
+        feeding_leave_now(app->feeding); /* it is wanted again: clients are not to wait for the former one's */
+    if (app->feeding->leaves_ms)
+        return;
+    if (!feeding_is_wanted(app))
+        end_role(app->feeding);
+    else if (app->feeding->process.pid == 0 && loop_timer_due_ms(app->feeding->respawn_timer) == 0)
+        start_or_later(app->feeding);
+    else
+        feeding_tell(app->feeding);
+}
+
+void feeding_recover(struct app *app)
+{
+    struct error err = {0};
+    app->feeding = feeding_is_left(app->agent, app->name) ? make_feeding(app) : NULL;
+    if (app->feeding && feeding_connect(app->feeding) == 0 && watch(app->feeding, &err) < 0)
+        log_error("%s", err.text);
+    feeding_follow(app);
+}
+
+void feeding_forget(struct app *app)
+{
+    if (app->feeding)
+        end_role(app->feeding);
+    remove_journal(app);
+}
+
+/* The role goes on, as the zones do. */
+void feeding_dispose(struct app *app)
+{
+    struct feeding *feeding = app->feeding;
+    if (!feeding)
+        return;
+    feeding_orders_end(feeding, "the agent is going down");
+    loop_remove_fd(feeding->source);
+    loop_remove_fd(feeding->exit_source);
+    if (feeding->process.pid)
+        process_forget(&feeding->process);
+    loop_timer_free(feeding->respawn_timer);
+    loop_timer_free(feeding->hold_timer);
+    free(feeding);
+    app->feeding = NULL;
+}

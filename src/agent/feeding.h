@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the modules feeding*.c share: an app's feed role as the agent has it. Others need agent/agent.h only. */
+#pragma once
+
+#include "agent/agent.h"
+#include "model/feed_wire.h"
+
+/* Listening sockets in a zone's network namespace, where clients of its fed ports come in. They are kept here, so that
+ * nobody is refused while a role that died is started again. */
+struct zone_doors {
+    uint32_t serial; /* another one for each zone that was built */
+    size_t count;
+    struct {
+        uint16_t target; /* the app's port behind it */
+        enum protocol protocol;
+        int fds[2]; /* IPv4, IPv6; -1 = none */
+    } doors[FEED_DOORS_MAX];
+};
+
+/* Somebody waits for what the role says to an order. */
+struct feeding_order {
+    struct list link;
+    struct feeding *feeding;
+    uint64_t token;
+    uint64_t client, request; /* 0: nobody does */
+    uint8_t action;           /* enum feed_action */
+    enum colour to;           /* of a seed: the zone that gets the copy */
+    uint64_t mark;
+    char failure[WIRE_TEXT_MAX + 1]; /* of a seed: the hook's */
+};
+
+enum door_told { DOOR_UNTOLD, DOOR_OPEN, DOOR_SHUT };
+
+struct feeding {
+    struct app *app;
+    struct process process; /* pid 0: it does not run */
+    struct loop_source *source, *exit_source;
+    struct loop_timer *respawn_timer, *hold_timer;
+    uint64_t started_ms;
+    uint32_t failures;
+    bool killed;
+    uint64_t leaves_ms; /* not 0: it is not wanted, and only ends what its clients have begun, no longer than that */
+    bool unfed;         /* live is not fed: what the journal says is not true any more, and it was removed */
+    struct feed_figures figures;
+    bool has_figures;
+    /* What this role was told. */
+    struct feed_rules rules;
+    struct feed_zone zones[COLOURS];
+    enum door_told doors[COLOURS];
+    uint32_t door_serials[COLOURS];
+    int live; /* or -2: nothing yet */
+    /* STEP_TAIL */
+    bool holds, asked, planned; /* it is in force; this role was told; the answer was "ready" */
+    uint64_t hold_until_ms;
+    uint64_t missed; /* that the switch goes on without */
+    uint64_t token;  /* of the last order or hold */
+    struct list orders;
+};
+
+/* feeding.c */
+void feeding_send(struct feeding *feeding, enum feed_message kind, struct feed_header *message, size_t length,
+                  const int *fds, size_t count);
+bool feeding_is_wanted(const struct app *app);   /* a zone of it has doors */
+void feeding_leave_now(struct feeding *feeding); /* it ends, and its journal goes */
+void feeding_kill(struct feeding *feeding, const char *why);
+
+/* feeding_adopt.c */
+bool feeding_is_left(const struct agent *agent, const char *app);
+void feeding_make_lasting(struct feeding *feeding); /* it was just started: it goes on without this agent */
+int feeding_connect(struct feeding *feeding);       /* to one of a former agent; -ENOENT */
+
+/* feeding_telling.c: everything that the role has not been told yet. */
+void feeding_tell(struct feeding *feeding);
+void feeding_wants_sockets(struct feeding *feeding, const struct feed_sockets *want);
+
+/* feeding_hold.c */
+void feeding_hold_tell(struct feeding *feeding);
+void feeding_ready(struct feeding *feeding, const struct feed_ready *ready);
+void feeding_hold_late(void *context);
+
+/* feeding_orders.c */
+void feeding_item(struct feeding *feeding, const struct feed_item *item);
+void feeding_done(struct feeding *feeding, const struct feed_done *done);
+void feeding_orders_end(struct feeding *feeding, const char *why);

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* VERB_FEED: what an operator wants of a feed, passed on to its role; and the copy by the seed's command. */
+#include "agent/feeding.h"
+
+#include "os/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void answer(const struct asked *asked, enum wire_result result, const char *text)
+{
+    reply_end(asked->agent, asked->request->header.client, asked->request->header.request, result, text);
+}
+
+static void drop(struct feeding_order *order)
+{
+    list_remove(&order->link);
+    free(order);
+}
+
+static void end(struct feeding *feeding, struct feeding_order *order, enum wire_result result, const char *text)
+{
+    struct agent *agent = feeding->app->agent;
+    if (order->client)
+        reply_end(agent, order->client, order->request, result, text);
+    drop(order);
+}
+
+static struct feeding_order *find(struct feeding *feeding, uint64_t token)
+{
+    struct feeding_order *order;
+    list_for_each(order, &feeding->orders, link)
+    {
+        if (order->token == token)
+            return order;
+    }
+    return NULL;
+}
+
+static void send_status(struct app *app, uint64_t client, uint64_t request)
+{
+    struct wire_feed_told told;
+    memset(&told, 0, sizeof told);
+    feeding_fill(app, &told.feed);
+    client_send(app->agent, &told, client, request, WIRE_FEED, sizeof told);
+}
+
+static void send_order(struct feeding *feeding, struct feeding_order *order, enum feed_action action, uint64_t sequence,
+                       bool failed)
+{
+    struct feed_order message = {
+        .token = ++feeding->token, .action = (uint8_t)action, .failed = failed, .sequence = sequence};
+    order->token = message.token;
+    order->action = (uint8_t)action;
+    feeding_send(feeding, FEED_ORDER, &message.header, sizeof message, NULL, 0);
+}
+
+/* --- seeding ---------------------------------------------------------------------------------------------- */
+
+static void on_seeded(void *context, const struct hook_result *result)
+{
+    struct feeding_order *order = context;
+    text_copy(order->failure, sizeof order->failure, result->ok ? "" : result->text[0] ? result->text : "it failed");
+    send_order(order->feeding, order, FEED_SEED_END, order->mark, !result->ok);
+}
+
+static void copy(struct feeding *feeding, struct feeding_order *order, uint64_t mark)
+{
+    struct app_zone *to = &feeding->app->zones[order->to];
+    order->mark = mark;
+    order->token = 0; /* none of the role's until the command has ended */
+    progress(feeding->app, to->colour, "seed", "copying what %s has",
+             feeding->app->zones[colour_other(to->colour)].release);
+    hook_run(to, HOOK_SEED, "", on_seeded, order);
+}
+
+static bool may_seed(const struct asked *asked, struct app *app)
+{
+    const struct feeding_order *order;
+    struct app_zone *to = app->live >= 0 ? zone_of(app, colour_other((enum colour)app->live)) : NULL;
+    if (!to || !to->kernel || !zone_is_fed(to)) {
+        answer(asked, RESULT_REFUSED, "there is no other zone to copy to: deploy a release, or roll back, first");
+        return false;
+    }
+    if (!hook_configured(to, HOOK_SEED)) {
+        answer(asked, RESULT_REFUSED, "[feed] seed names no command; bluegreen.conf(5) says what it has to do");
+        return false;
+    }
+    if (operation_running(app)) {
+        answer(asked, RESULT_BUSY, "an operation runs on it");
+        return false;
+    }
+    list_for_each(order, &app->feeding->orders, link)
+    {
+        if (order->action == FEED_SEED_BEGIN || order->action == FEED_SEED_END) {
+            answer(asked, RESULT_BUSY, "it is being seeded");
+            return false;
+        }
+    }
+    return true;
+}
+
+/* --- orders ----------------------------------------------------------------------------------------------- */
+
+static enum feed_action action_of(enum wire_action action)
+{
+    switch (action) {
+    case WIRE_FEED_PAUSE: return FEED_PAUSE;
+    case WIRE_FEED_RESUME: return FEED_RESUME;
+    case WIRE_FEED_SEED: return FEED_SEED_BEGIN;
+    case WIRE_FEED_DIFF: return FEED_DIFF;
+    case WIRE_FEED_SKIP: return FEED_SKIP;
+    case WIRE_FEED_APPLY: return FEED_APPLY;
+    default: return FEED_VERIFY;
+    }
+}
+
+static void begin(const struct asked *asked, struct app *app)
+{
+    const struct wire_request *request = asked->request;
+    struct feeding_order *order = calloc(1, sizeof *order);
+    if (!order) {
+        answer(asked, RESULT_FAILED, "out of memory; try again");
+        return;
+    }
+    order->feeding = app->feeding;
+    order->client = request->header.client;
+    order->request = request->header.request;
+    order->to = app->live == (int)BLUE ? GREEN : BLUE;
+    list_append(&app->feeding->orders, &order->link);
+    send_order(app->feeding, order, action_of((enum wire_action)request->action), request->sequence, false);
+}
+
+void handle_feed(const struct asked *asked, struct app *app)
+{
+    const struct wire_request *request = asked->request;
+    struct wire_feed stands = {0};
+    feeding_fill(app, &stands);
+    if (stands.state == FEED_STATE_OFF) {
+        answer(asked, RESULT_REFUSED,
+               app->state == APP_RUNNING ? "its configuration has no [feed]; bluegreen.conf(5) says what that is for"
+                                         : "it does not run, or has no [feed]");
+    } else if (request->action == WIRE_FEED_STATUS) {
+        send_status(app, request->header.client, request->header.request);
+        answer(asked, RESULT_DONE, "");
+    } else if (!app->feeding || app->feeding->process.pid == 0) {
+        answer(asked, RESULT_FAILED, "the feed does not run at the moment; it is being started, so try again");
+    } else if (request->action != WIRE_FEED_SEED || may_seed(asked, app)) {
+        begin(asked, app);
+    }
+}
+
+void feeding_item(struct feeding *feeding, const struct feed_item *item)
+{
+    struct feeding_order *order = find(feeding, item->token);
+    struct wire_feed_item row;
+    if (!order || !order->client)
+        return;
+    memset(&row, 0, sizeof row);
+    wire_feed_item_fill(item, &row);
+    client_send(feeding->app->agent, &row, order->client, order->request, WIRE_FEED_ITEM, sizeof row);
+}
+
+void feeding_done(struct feeding *feeding, const struct feed_done *done)
+{
+    struct feeding_order *order = find(feeding, done->token);
+    if (!order)
+        return;
+    if (order->action == FEED_SEED_BEGIN && done->result == 0) {
+        copy(feeding, order, done->sequence);
+        return;
+    }
+    if (order->action == FEED_VERIFY && order->client)
+        send_status(feeding->app, order->client, order->request);
+    if (order->action == FEED_SEED_END && order->failure[0])
+        end(feeding, order, RESULT_FAILED, order->failure);
+    else
+        end(feeding, order, done->result < 0 ? RESULT_REFUSED : RESULT_DONE,
+            done->text[0] || done->result == 0 ? done->text : strerror(-done->result));
+}
+
+void feeding_orders_end(struct feeding *feeding, const char *why)
+{
+    struct feeding_order *order;
+    hooks_cancel_for(feeding->app, on_seeded);
+    list_for_each(order, &feeding->orders, link) end(feeding, order, RESULT_FAILED, why);
+}
+
+void feeding_client_gone(struct agent *agent, uint64_t client)
+{
+    struct app *app;
+    list_for_each(app, &agent->apps, link)
+    {
+        struct feeding_order *order;
+        if (!app->feeding)
+            continue;
+        list_for_each(order, &app->feeding->orders, link)
+        {
+            if (client == 0 || order->client == client)
+                order->client = 0; /* what was begun goes on */
+        }
+    }
+}

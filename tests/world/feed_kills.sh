@@ -1,0 +1,81 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# [feed] under load while its role, the agent and zones are killed: every acknowledged request is in both zones, once.
+# shellcheck source=tests/world/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tests/drivers/feed_lib.sh
+. "$ROOT/tests/drivers/feed_lib.sh"
+
+# Clients wait for the next one; what was under way may have no answer, and is in doubt then.
+test_role_dies() {
+    ready_feed 'in_doubt = apply'
+    bg deploy web v2 >/dev/null
+    write_start
+    for _ in 1 2 3; do
+        kill -9 "$(role_pid)"
+        sleep 1.2
+    done
+    write_end
+    expect_match 'refused 0 ' "$(cat "$WORLD/figures")"
+    nothing_missing
+}
+
+test_zones_die() {
+    local zone
+    ready_feed 'in_doubt = apply'
+    bg deploy web v2 >/dev/null
+    write_start
+    for zone in blue green; do
+        kill -9 "$(status_of ".zones.$zone.shim_pid")"
+        sleep 2
+    done
+    write_end
+    nothing_missing
+}
+
+test_agent_dies() {
+    local pid
+    ready_feed
+    bg deploy web v2 >/dev/null
+    write_start
+    pid=$(role_pid)
+    for _ in 1 2; do
+        agent_kill9
+        sleep 0.5
+        agent_start
+        sleep 0.5
+    done
+    expect_eq "$pid" "$(role_pid)" "the role"
+    bg rollback web
+    agent_stop
+    sleep 0.3
+    agent_start
+    write_end
+    nobody_failed
+    nothing_missing
+    agent_stop
+    "$BUILD/bluegreend" --config "$WORLD/etc" --state "$WORLD/state" --run "$WORLD/run" --teardown
+    no_role
+}
+
+# Role, agent, the shims of both zones, in no order, under load.
+test_anything_dies() {
+    ready_feed 'in_doubt = apply'
+    bg deploy web v2 >/dev/null
+    write_start
+    RANDOM=${SEED:-7}
+    for _ in $(seq 12); do
+        case $((RANDOM % 4)) in
+        0) kill -9 "$(role_pid)" ;;
+        1) agent_kill9 && agent_start ;;
+        2) kill -9 "$(status_of .zones.blue.shim_pid)" ;;
+        3) bg rollback web >/dev/null || : ;;
+        esac
+        sleep 0.$((RANDOM % 9 + 1))
+    done
+    sleep 2
+    write_end
+    nothing_missing
+}
+
+run_tests
