@@ -6,19 +6,10 @@
  */
 #pragma once
 
+#include "api/message.h"
 #include "api/varlink.h"
-#include "model/wire.h"
 
 extern const char interface_agent[], interface_service[]; /* interface.c */
-
-#define METHODS_LIMIT_MAX 1000 /* history entries in one reply: what a compacted journal keeps */
-
-/* What a call comes to for the monitor; header.type says which. */
-union method_message {
-    struct wire_header header;
-    struct wire_request request;
-    struct wire_command command;
-};
 
 /* True: *message is filled in around the client and request numbers that the caller has put into its header, and is to
  * be sent to the monitor. False: the answer, a result or an error, was added to output. */
