@@ -7,31 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NUMBERS = 6, VERSIONS = 4, DATE_SIZE = 32, WHY_LEAST = 16 /* less of a reason says nothing */ };
-
-static const char *const state_names[SCHEMA_STATES] = {
-    [SCHEMA_NONE] = "none",
-    [SCHEMA_EXPANDING] = "expanding",
-    [SCHEMA_EXPANDED] = "expanded",
-    [SCHEMA_CONTRACTING] = "contracting",
-    [SCHEMA_CONTRACTED] = "contracted",
-    [SCHEMA_REVERTING] = "reverting",
-    [SCHEMA_BROKEN] = "broken",
-};
-static const char *const command_names[SCHEMA_COMMANDS] = {
-    [SCHEMA_EXPAND] = "expand",     [SCHEMA_CHECK] = "check",   [SCHEMA_VERIFY] = "verify",
-    [SCHEMA_CONTRACT] = "contract", [SCHEMA_REVERT] = "revert",
-};
-
-const char *schema_state_name(enum schema_state state)
-{
-    return (unsigned)state < SCHEMA_STATES ? state_names[state] : "unknown";
-}
-
-const char *schema_command_name(enum schema_command command)
-{
-    return (unsigned)command < SCHEMA_COMMANDS ? command_names[command] : "unknown";
-}
+enum { DATE_SIZE = 32, WHY_LEAST = 16 /* less of a reason says nothing */ };
 
 bool schema_moving(const struct schema *schema)
 {
@@ -47,64 +23,6 @@ bool schema_completed_since(const struct schema *schema, uint64_t unix_ms)
 bool schema_known(const struct schema *schema)
 {
     return schema->state != SCHEMA_NONE || schema->changed_unix_ms > 0;
-}
-
-/* --- the journal's words ------------------------------------------------------------------------- */
-
-void schema_format(const struct schema *schema, struct text *text)
-{
-    text_addf(text, "%s/%s/%" PRIu32 "/%" PRIu32 "/%" PRIu32 "/%" PRIu32 "/%" PRIu64 "/%" PRIu64,
-              schema_state_name(schema->state), schema_command_name(schema->command), schema->version, schema->base,
-              schema->expanded, schema->contracted, schema->verified_unix_ms, schema->contracted_unix_ms);
-}
-
-static int find_name(const char *word, const char *const names[], int count)
-{
-    for (int i = 0; i < count; i++) {
-        if (strcmp(word, names[i]) == 0)
-            return i;
-    }
-    return -1;
-}
-
-/* Cuts the next word off; NULL: there is none. */
-static char *next_word(char **rest)
-{
-    char *word = *rest, *slash = word ? strchr(word, '/') : NULL;
-    if (slash)
-        *slash = '\0';
-    *rest = slash ? slash + 1 : NULL;
-    return word;
-}
-
-bool schema_parse(const char *text, struct schema *schema)
-{
-    char copy[128], *rest = copy;
-    uint64_t numbers[NUMBERS];
-    if (strlen(text) >= sizeof copy)
-        return false;
-    text_copy(copy, sizeof copy, text);
-    const char *state_word = next_word(&rest), *command_word = next_word(&rest);
-    int state = find_name(state_word, state_names, SCHEMA_STATES);
-    int command = command_word ? find_name(command_word, command_names, SCHEMA_COMMANDS) : -1;
-    for (int i = 0; i < NUMBERS; i++) {
-        const char *word = next_word(&rest);
-        if (!word || !text_to_u64(word, i < VERSIONS ? UINT32_MAX : UINT64_MAX, &numbers[i]))
-            return false;
-    }
-    if (state < 0 || command < 0 || rest)
-        return false;
-    *schema = (struct schema){
-        .state = (enum schema_state)state,
-        .command = (enum schema_command)command,
-        .version = (uint32_t)numbers[0],
-        .base = (uint32_t)numbers[1],
-        .expanded = (uint32_t)numbers[2],
-        .contracted = (uint32_t)numbers[3],
-        .verified_unix_ms = numbers[4],
-        .contracted_unix_ms = numbers[5],
-    };
-    return true;
 }
 
 /* --- what happens -------------------------------------------------------------------------------- */
