@@ -4,7 +4,6 @@
 
 #include "api/render.h"
 
-#include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>

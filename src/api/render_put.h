@@ -6,6 +6,10 @@
 
 #include <json-c/json.h>
 
+/* Parts of what render.h has. */
+struct json_object *render_zone(const struct wire_zone *zone);
+struct json_object *render_served(const struct wire_served *served);
+
 /* Objects are NULL when memory ran out: what would have gone into them is dropped. */
 static inline void put(struct json_object *object, const char *name, struct json_object *value)
 {
@@ -38,6 +42,23 @@ static inline void put_colour(struct json_object *object, const char *name, int 
 {
     bool known = colour >= 0 && colour < COLOURS;
     put(object, name, known ? json_object_new_string(colour_name((enum colour)colour)) : NULL);
+}
+
+/* To a list, which may be NULL as well. */
+static inline void append(struct json_object *list, struct json_object *value)
+{
+    if (!list || json_object_array_add(list, value) < 0)
+        json_object_put(value);
+}
+
+static inline void put_pid(struct json_object *object, const char *name, int32_t pid)
+{
+    put(object, name, pid > 0 ? json_object_new_int(pid) : NULL);
+}
+
+static inline void put_time(struct json_object *object, const char *name, uint64_t unix_ms)
+{
+    put(object, name, render_time(unix_ms));
 }
 
 #define put_text(object, name, field) put(object, name, render_text(field, sizeof(field)))

@@ -25,7 +25,7 @@ size_t decode_length(struct json_object *list);
 const char *decode_json(struct json_object *object); /* kept inside the object */
 
 /* Each takes parameters over, on failure too, and returns NULL when memory ran out. */
-struct bluegreen_status *decode_status(struct json_object *parameters);
+struct bluegreen_status *decode_status(struct json_object *parameters);   /* decode_status.c */
 struct bluegreen_history *decode_history(struct json_object *parameters); /* decode_history.c */
 struct bluegreen_result *decode_result(struct json_object *parameters);
 struct bluegreen_connections *decode_connections(struct json_object *parameters); /* decode_connections.c */
