@@ -5,9 +5,12 @@
 # requests that failed are counted and any makes the exit status 1.
 # shellcheck source=tests/world/lib.sh
 . "$(dirname "$0")/../world/lib.sh"
+# shellcheck source=tests/bench/lib.sh
+. "$(dirname "$0")/lib.sh"
 set -e
 
 APPS=10
+MEMORY="Memory with $APPS apps, two zones each"
 URL4=http://203.0.113.10:80
 URL6='http://[2001:db8:1::10]:80'
 
@@ -46,7 +49,7 @@ ten_apps() {
 }
 
 measure_memory() {
-    local monitor api probe
+    local monitor api probe name
     monitor=$(agent_pid)
     api=$(pgrep -P "$monitor" -f -- --role=api)
     probe=$(pgrep -P "$monitor" bluegreen-probe)
@@ -55,6 +58,11 @@ measure_memory() {
     printf '  api role      RSS %5d kB  PSS %5d kB\n' "$(rss "$api")" "$(pss "$api")"
     printf '  together      RSS %5d kB  (goal: at most 8192)\n' "$(($(rss "$monitor") + $(rss "$api")))"
     printf '  probe role    RSS %5d kB  PSS %5d kB\n' "$(rss "$probe")" "$(pss "$probe")"
+    for name in monitor api probe; do
+        figure "$MEMORY" 'RSS, KiB' "bluegreen: $name" "$(rss "${!name}")"
+        figure "$MEMORY" 'PSS, KiB' "bluegreen: $name" "$(pss "${!name}")"
+    done
+    figure "$MEMORY" 'RSS, KiB' 'bluegreen: a shim' "$(pgrep bluegreen-zone | while read -r pid; do rss "$pid"; done | middle)"
     printf '  a shim        RSS %s kB of %d shims  (goal: at most 1024)\n' \
         "$(for pid in $(pgrep bluegreen-zone); do rss "$pid"; done | spread)" "$(pgrep -c bluegreen-zone)"
 }
@@ -84,6 +92,18 @@ measure_commands() {
     printf '  status             %s\n' "$(spread <"$WORLD/bench.status")"
 }
 
+# What a program that stays connected meets.
+measure_round_trips() {
+    local method agent floor
+    for method in Version Status; do
+        read -r agent floor < <("$TOOLS/roundtrip" "$WORLD/run/control.sock" 2000 "io.bluegreen.Agent.$method")
+        printf 'a round trip on the control socket, %s: %s us, floor (another process that sends it back) %s us\n' \
+            "$method" "$agent" "$floor"
+        figure 'A round trip on the control socket' "us, $method" bluegreen "$agent"
+        figure 'A round trip on the control socket' "us, $method" 'floor: a process that echoes' "$floor"
+    done
+}
+
 measure_switches() {
     local i begun
     web_conf web 80 '[drain]' 'timeout = 200ms' 'then = leave'
@@ -105,6 +125,9 @@ measure_switches() {
     printf '  requests %s, failed %s, p50 %s us, p99 %s us\n' "$(jq .requests "$WORLD/load.json")" \
         "$(jq .failed "$WORLD/load.json")" "$(jq '.latency_us.p50 // .p50_us' "$WORLD/load.json")" \
         "$(jq '.latency_us.p99 // .p99_us' "$WORLD/load.json")"
+    figure '200 switches under full load' 'us, the transaction' bluegreen "$(jq .transaction_us "$WORLD/receipts" | middle)"
+    figure '200 switches under full load' 'requests' 'bluegreen: all' "$(jq .requests "$WORLD/load.json")"
+    figure '200 switches under full load' 'requests' 'bluegreen: failed' "$(jq .failed "$WORLD/load.json")"
     return "$failed"
 }
 
@@ -113,4 +136,5 @@ ten_apps
 measure_memory
 measure_idle
 measure_commands
+measure_round_trips
 measure_switches

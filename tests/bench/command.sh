@@ -161,7 +161,10 @@ figures() {
             cells+=("$(median "$way" "$metric" | tenths)")
         done
         row "$way" "${cells[@]}"
+        figure 'A switch as a command' 'ms to the first new answer' "$way" "$(median "$way" first)"
+        figure 'A switch as a command' 'ms in which both are heard' "$way" "$(median "$way" both)"
     done
+    figure 'A switch as a command' 'ms to the first new answer' 'floor: a process that does nothing' "$(floor)"
     printf '  the transaction of bluegreen: %.0f us\n' "$(median bluegreen transaction)"
     for way in "${WAYS[@]:1}"; do
         printf '  %s to bluegreen, first new answer: %.2f\n' "$way" "$(ratio "$way" bluegreen first)"

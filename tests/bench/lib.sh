@@ -12,6 +12,8 @@
 #   haproxy_head SOCKET            the same of an haproxy.cfg
 #   note ROUND WHO METRIC VALUE    keeps a figure
 #   median WHO METRIC              of all rounds
+#   figure SECTION METRIC SUBJECT VALUE
+#                                  a figure for the report
 #   ratio WHO OTHER METRIC         the median of the ratios of both in the same round
 
 NOTES=$WORLD/notes
@@ -66,6 +68,11 @@ nginx_head() {
 haproxy_head() {
     printf 'global\n  stats socket %s level admin\n  maxconn 4096\n' "$1"
     printf 'defaults\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n'
+}
+
+# figure SECTION METRIC SUBJECT VALUE: a figure for the report, if there is to be one and it is known; see figure.h.
+figure() {
+    [ -z "${FIGURES-}" ] || [ -z "$4" ] || printf '%s\t%s\t%s\t%s\n' "$@" >>"$FIGURES"
 }
 
 note() {

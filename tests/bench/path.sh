@@ -46,6 +46,8 @@ STREAM=no
 PLACE=/mnt # /run, where the world has its directory, is another one in a zone
 PATHS=(direct routed bluegreen)
 METRICS=(keepalive new p50 p99 bulk cpu own)
+declare -A TITLES=([keepalive]='requests a second, kept connections' [new]='requests a second, new connections'
+    [p99]='us, p99' [bulk]='Gbit/s' [own]='us of CPU a request')
 
 declare -A AT=([direct]=10.88.0.2:8080 [routed]=10.88.2.2:8080 [bluegreen]=203.0.113.10:80
     [haproxy-tcp]=10.88.1.2:8001 [haproxy-http]=10.88.1.2:8002
@@ -203,6 +205,10 @@ short() {
     awk 'NF { printf $1 < 10 ? "%.2f" : $1 < 100 ? "%.1f" : "%.0f", $1; n++ } END { if (!n) print "-" }'
 }
 
+subject_of() {
+    case $1 in direct) echo 'floor: direct' ;; *) echo "$1" ;; esac
+}
+
 figures() {
     local path metric
     local -a cells
@@ -213,6 +219,10 @@ figures() {
             cells+=("$(median "$path" "$metric" | short)")
         done
         row "$path" "${cells[@]}"
+        for metric in "${METRICS[@]}"; do
+            [ -z "${TITLES[$metric]-}" ] ||
+                figure 'The way to an app' "${TITLES[$metric]}" "$(subject_of "$path")" "$(median "$path" "$metric")"
+        done
     done
     echo '  as ratios to direct'
     for path in "${PATHS[@]:1}"; do

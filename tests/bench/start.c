@@ -8,6 +8,7 @@
  * The program is the shim's own executable: it is static, and without arguments it says so and ends.
  */
 #include "base/cleanup.h"
+#include "figure.h"
 #include "os/loop.h"
 #include "zone/zone.h"
 
@@ -237,11 +238,15 @@ static void print(struct contender *contender, double zone_us)
     printf("start: %-28s to exec min/median/max %6.0f/%6.0f/%6.0f us, until it is gone %6.0f us, of a zone %.2f\n",
            contender->name, contender->exec_us[0], contender->exec_us[ROUNDS / 2], contender->exec_us[ROUNDS - 1],
            contender->all_us[ROUNDS / 2], contender->exec_us[ROUNDS / 2] / zone_us);
+    figure("Starting a program apart from the rest", "us to exec", contender->name, contender->exec_us[ROUNDS / 2]);
+    figure("Starting a program apart from the rest", "us until it is gone", contender->name,
+           contender->all_us[ROUNDS / 2]);
 }
 
 int main(void)
 {
-    static struct contender contenders[CONTENDERS] = {{.name = "zone"}, {.name = "process in a zone"}};
+    static struct contender contenders[CONTENDERS] = {{.name = "bluegreen: a zone"},
+                                                      {.name = "bluegreen: a process in a zone"}};
     const char *build = getenv("BUILD"), *world = getenv("WORLD");
     if (!build || !world) {
         fprintf(stderr, "usage: tests/world/enter start\n");
@@ -255,7 +260,7 @@ int main(void)
         die("put the program where all can see it", NULL);
     make_root();
     make_host();
-    contenders[2] = (struct contender){.name = "fork and exec (the floor)", .words = {bench.program}};
+    contenders[2] = (struct contender){.name = "floor: fork and exec", .words = {bench.program}};
     size_t count = add_others(contenders, 3);
     /* The first round, which fills caches, is not counted: the next one overwrites it. */
     for (int round = -1; round < ROUNDS; round++) {

@@ -7,6 +7,7 @@
  * all see the same machine. Then the same with apps that have a preview, and with apps whose standby is fenced: more
  * moves with these, and it must not cost more than one or two elements.
  */
+#include "figure.h"
 #include "traffic/internal.h"
 
 #include <arpa/inet.h>
@@ -291,6 +292,11 @@ static void measure(uint16_t apps, uint16_t ports, enum kind kind)
            floor[ROUNDS - 1], rule[0], rule[ROUNDS / 2], agent[ROUNDS / 2] / floor[ROUNDS / 2], ROUNDS, apps, ports,
            kinds[kind]);
     fflush(stdout);
+    char metric[96];
+    snprintf(metric, sizeof metric, "us, %u apps with %u ports%s", apps, ports, kinds[kind]);
+    figure("A switch", metric, "bluegreen", agent[ROUNDS / 2]);
+    figure("A switch", metric, "floor: one bare message", floor[ROUNDS / 2]);
+    figure("A switch", metric, "replacing a rule", rule[ROUNDS / 2]);
     remove_floor(&bare);
     traffic_remove(traffic, NULL);
     traffic_close(traffic);

@@ -7,6 +7,7 @@
  */
 #include "feed/wal.h"
 #include "base/cleanup.h"
+#include "figure.h"
 #include "os/files.h"
 #include "os/log.h"
 
@@ -158,9 +159,12 @@ static double reads_per_second(void)
     return (double)count * 1e9 / (double)(clock_monotonic_ns() - begin);
 }
 
-static void show(const char *what, double figure, double floor_of_it)
+static void show(const char *what, double per_second, double floor_of_it)
 {
-    printf("  %-44s %9.0f/s   %.2f of the floor\n", what, figure, figure / floor_of_it);
+    char subject[80];
+    printf("  %-44s %9.0f/s   %.2f of the floor\n", what, per_second, per_second / floor_of_it);
+    snprintf(subject, sizeof subject, "%s%s", strncmp(what, "floor", 5) == 0 ? "" : "bluegreen: ", what);
+    figure("The feed's journal", "transactions a second", subject, per_second);
 }
 
 int main(void)
@@ -187,7 +191,7 @@ int main(void)
     show("floor: pwrite, twice", written, written);
     open_journal(100);
     show("sync = 100ms, 64 open, by the loop", pairs_per_second(64), written);
-    show("sync = 100ms, appended without a loop", appends_per_second(), written);
+    show("sync = 100ms, without a loop", appends_per_second(), written);
     show("read in order, with check sums", reads_per_second(), written);
     close_journal();
     loop_free(bench.loop);

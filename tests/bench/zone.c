@@ -7,6 +7,7 @@
 #include "zone/zone.h"
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "figure.h"
 #include "os/files.h"
 #include "os/loop.h"
 #include "zone/link.h"
@@ -361,6 +362,8 @@ static void bench_network(const struct zone_addresses *addresses)
     print("zone-network: agent min/median/max", &agent);
     print(", floor min/median/max", &bare);
     printf(", ratio %.2f\n", at_us(&agent, agent.count / 2) / at_us(&bare, bare.count / 2));
+    figure("The network of a zone", "us", "bluegreen", at_us(&agent, agent.count / 2));
+    figure("The network of a zone", "us", "floor: bare messages", at_us(&bare, bare.count / 2));
 }
 
 static long shim_rss(pid_t pid)
