@@ -75,6 +75,7 @@ void feeding_wants_sockets(struct feeding *feeding, const struct feed_sockets *w
 
 /* feeding_hold.c */
 void feeding_hold_tell(struct feeding *feeding);
+void feeding_hold_ended(struct feeding *feeding); /* the role was told who is live, which ends its hold */
 void feeding_ready(struct feeding *feeding, const struct feed_ready *ready);
 void feeding_hold_late(void *context);
 

@@ -83,6 +83,16 @@ void feeding_hold_tell(struct feeding *feeding)
     feeding->asked = true;
 }
 
+/* A role that was started again in the middle of a hold is told who is live, too: it is asked once more then. */
+void feeding_hold_ended(struct feeding *feeding)
+{
+    feeding->asked = false;
+    if (feeding->holds && in_tail(feeding->app))
+        return;
+    feeding->holds = false;
+    loop_timer_disarm(feeding->hold_timer);
+}
+
 void feeding_ready(struct feeding *feeding, const struct feed_ready *ready)
 {
     struct app *app = feeding->app;

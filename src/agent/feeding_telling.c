@@ -127,8 +127,7 @@ static void tell_live(struct feeding *feeding)
     struct feed_live message = {.zone = (int8_t)live, .planned = feeding->holds && feeding->planned};
     feeding_send(feeding, FEED_LIVE, &message.header, sizeof message, NULL, 0);
     feeding->live = live;
-    feeding->holds = feeding->asked = false; /* it ends a hold */
-    loop_timer_disarm(feeding->hold_timer);
+    feeding_hold_ended(feeding);
 }
 
 void feeding_tell(struct feeding *feeding)

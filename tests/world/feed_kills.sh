@@ -20,6 +20,27 @@ test_role_dies() {
     nothing_missing
 }
 
+# In the middle of a switch that waits for what the standby lacks: the next one is asked again.
+test_role_dies_in_a_hold() {
+    local id ordered
+    ready_feed
+    bg deploy web v2 >/dev/null
+    echo 300 >"$DATA/ids.blue.slow"
+    for id in 1 2 3 4; do
+        on_client curl -sf -d x "$URL4/add/$id" >/dev/null
+    done
+    bg rollback web &
+    ordered=$!
+    wait_for 2 grep -q 'rollback v1 begins' "$WORLD/agent.log"
+    sleep 0.2
+    kill -9 "$(role_pid)"
+    wait_for 10 nothing_runs
+    wait "$ordered"
+    answers v1
+    expect_eq '1 2 3 4' "$(ids_of blue | paste -sd ' ')"
+    on_client curl -sf -d x "$URL4/add/5" >/dev/null
+}
+
 test_zones_die() {
     local zone
     ready_feed 'in_doubt = apply'
