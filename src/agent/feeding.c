@@ -109,14 +109,15 @@ static void on_exit_of_role(void *context, int fd, uint32_t events)
 {
     struct feeding *feeding = context;
     int status = 0;
+    char how[32] = "nobody knows how"; /* it was another agent's child */
     (void)fd;
     (void)events;
-    waitpid(feeding->process.pid, &status, 0);
+    if (waitpid(feeding->process.pid, &status, 0) > 0)
+        snprintf(how, sizeof how, "%s %d", WIFSIGNALED(status) ? "signal" : "code",
+                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     bool wanted = feeding_is_wanted(feeding->app);
     if (wanted)
-        log_error("%s: the feed ended (%s %d) and is started again; clients wait for it", feeding->app->name,
-                  WIFSIGNALED(status) ? "signal" : "code",
-                  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+        log_error("%s: the feed ended (%s) and is started again; clients wait for it", feeding->app->name, how);
     forget_role(feeding);
     if (wanted)
         respawn_later(feeding);
