@@ -22,6 +22,7 @@ WERROR ?= 0
 SANITIZE ?=
 PKG_CONFIG ?= pkg-config
 
+comma := ,
 Q := $(if $(filter 1,$(V)),,@)
 say = @$(if $(filter 1,$(V)),:,printf '  %-7s %s\n' $(1) $(2))
 
@@ -74,12 +75,14 @@ LIBRARY  := $(BUILD)/libbluegreen.so.0 $(BUILD)/libbluegreen.a
 
 UNIT_SRC  := $(sort $(wildcard tests/unit/test_*.c))
 UNIT_BIN  := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(UNIT_SRC))
-TOOL_SRC  := $(sort $(wildcard tests/tools/*.c demo/*.c))
+# The demo builds the tools, and needs no SQLite.
+HAVE_SQLITE := $(shell $(PKG_CONFIG) --exists sqlite3 && echo 1)
+TOOL_SRC  := $(filter-out $(if $(HAVE_SQLITE),,tests/tools/ledger.c),$(sort $(wildcard tests/tools/*.c demo/*.c)))
 TOOL_BIN  := $(patsubst %.c,$(BUILD)/%,$(TOOL_SRC))
 BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
 BENCH_BIN := $(patsubst %.c,$(BUILD)/%,$(BENCH_SRC))
-DRIVER_SRC := $(filter-out tests/drivers/die_at.c,$(sort $(wildcard tests/drivers/*.c)))
-DRIVER_BIN := $(patsubst %.c,$(BUILD)/%,$(DRIVER_SRC)) $(BUILD)/tests/drivers/die_at.so
+DRIVER_SRC := $(filter-out tests/drivers/die_at.c tests/drivers/feed_behind.c,$(sort $(wildcard tests/drivers/*.c)))
+DRIVER_BIN := $(patsubst %.c,$(BUILD)/%,$(DRIVER_SRC)) $(BUILD)/tests/drivers/die_at.so $(BUILD)/tests/drivers/feed_behind
 FUZZ_SRC  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 # Fuzzing wants clang's libFuzzer; without it the tier is skipped and says so.
 FUZZ_CC   ?= clang
@@ -192,9 +195,21 @@ $(BUILD)/tests/drivers/die_at.so: $(BUILD)/pic/tests/drivers/die_at.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared $(LDFLAGS_ALL) $^ -o $@ -ldl
 
+# The feed with its journal written behind the answers: what the tests of the feed must notice.
+BEHIND := wal_begin wal_next_id wal_commit wal_abort wal_doubt wal_when_safe
+$(BUILD)/tests/drivers/feed_behind: $(BUILD)/src/feed/main.o $(BUILD)/tests/drivers/feed_behind.o $(BUILD)/libfeed.a \
+		$(BUILD)/libagent.a
+	$(call say,LD,$@)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $(patsubst %,-Wl$(comma)--wrap=%,$(BEHIND)) $^ -o $@ \
+		$(shell $(PKG_CONFIG) --libs nettle libcap libseccomp) -lpthread
+
 $(BUILD)/tests/tools/%: $(BUILD)/tests/tools/%.o
 	$(call say,LD,$@)
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ -lpthread
+
+$(BUILD)/tests/tools/ledger: $(BUILD)/tests/tools/ledger.o
+	$(call say,LD,$@)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ -lpthread $(shell $(PKG_CONFIG) --libs sqlite3)
 
 $(BUILD)/demo/%: $(BUILD)/demo/%.o
 	$(call say,LD,$@)

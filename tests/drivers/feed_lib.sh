@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # For world tests of [feed] (sourced behind tests/world/lib.sh): an app that keeps what it is sent in a file for each zone
-# (tests/tools/keeper.c), clients that remember what was acknowledged (writer.c), and the comparison of all three.
+# (tests/tools/keeper.c; another one is in FEED_APP), clients that remember what was acknowledged (writer.c), and the comparison of all three.
 
 DATA=$WORLD/data
+FEED_APP=${FEED_APP:-$TOOLS/keeper}
 
 # An app with a state of its own in each zone. LINEs: behind [feed].
 conf_feed() {
@@ -23,7 +24,7 @@ ready_feed() {
     world_net
     conf_feed '[feed]' 'mode = http' "$@"
     for release in v1 v2 v3; do
-        release_install web "$release" "$TOOLS/keeper"
+        release_install web "$release" "$FEED_APP"
     done
     agent_start
     bg deploy web v1 >/dev/null
