@@ -31,13 +31,13 @@ ready_feed() {
 }
 
 write_start() {
-    on_client "$TOOLS/writer" 203.0.113.10 80 "${1:-8}" "${2:-400}" >"$WORLD/acks" 2>"$WORLD/figures" &
+    ip netns exec client "$TOOLS/writer" 203.0.113.10 80 "${1:-8}" "${2:-400}" >"$WORLD/acks" 2>"$WORLD/figures" &
     WRITER=$!
     sleep 0.3
 }
 
 write_end() {
-    pkill -x writer
+    kill -TERM "$WRITER"
     wait "$WRITER" || :
     cat "$WORLD/figures"
 }
@@ -71,10 +71,14 @@ nobody_failed() {
     expect_match 'good [1-9][0-9]* refused 0 broken 0' "$(cat "$WORLD/figures")"
 }
 
+# Of app web's, or of another one's.
 role_pid() {
-    pgrep -x bluegreen-feed
+    local pid
+    pid=$(cat "$WORLD/run/feed/${1:-web}.pid" 2>/dev/null) && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = bluegreen-feed ] &&
+        echo "$pid"
 }
 
+# Nobody's, whatever files say.
 no_role() {
-    ! role_pid >/dev/null
+    ! grep -qsx bluegreen-feed /proc/[0-9]*/comm
 }

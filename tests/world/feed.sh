@@ -104,7 +104,7 @@ test_standby_is_away() {
     ready_feed
     bg deploy web v2 >/dev/null
     bg stop web >/dev/null
-    ! pgrep -x bluegreen-feed || fail "a role without zones"
+    no_role || fail "a role without zones"
     bg start web >/dev/null
     write_start
     sleep 0.5
