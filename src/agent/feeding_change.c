@@ -79,4 +79,5 @@ void feeding_fill(struct app *app, struct wire_feed *out)
         return;
     text_copy(none.reason, sizeof none.reason, "it is being started");
     wire_feed_fill(&service->feed, app->feeding && app->feeding->has_figures ? &app->feeding->figures : &none, out);
+    out->alone = app->feeding && live && !app->feeding->zones[colour_other(live->colour)].there;
 }

@@ -138,8 +138,9 @@ void handle_feed(const struct asked *asked, struct app *app)
     feeding_fill(app, &stands);
     if (stands.state == FEED_STATE_OFF) {
         answer(asked, RESULT_REFUSED,
-               app->state == APP_RUNNING ? "its configuration has no [feed]; bluegreen.conf(5) says what that is for"
-                                         : "it does not run, or has no [feed]");
+               app->state == APP_RUNNING ? "it is not fed: its configuration has no [feed] (bluegreen.conf(5)), or it has "
+                                           "not been reloaded since"
+                                         : "it does not run, so nothing is fed: start it, or deploy a release, first");
     } else if (request->action == WIRE_FEED_STATUS) {
         send_status(app, request->header.client, request->header.request);
         answer(asked, RESULT_DONE, "");

@@ -39,6 +39,7 @@ struct client {
     struct {
         bool active; /* the monitor has it */
         bool more, oneway;
+        bool lists; /* rows: there is a list, empty or not */
         enum wire_verb verb;
         struct text items;           /* Status and History: what came so far */
         struct json_object *receipt; /* or what else came to be said in the reply */
@@ -142,6 +143,9 @@ static void begin_call(struct client *client, const char *message, size_t length
         client->call.active = true;
         client->call.more = call.more;
         client->call.oneway = call.oneway;
+        client->call.lists = request.header.type == WIRE_REQUEST &&
+                             (request.request.verb == VERB_CONNECTIONS ||
+                              (request.request.verb == VERB_FEED && request.request.action == WIRE_FEED_DIFF));
         client->call.verb = request.header.type == WIRE_COMMAND ? VERB_EXEC : (enum wire_verb)request.request.verb;
         if (client->host->ask(client->host->context, &request.header) < 0)
             client->over_reason = "the agent does not take its request";
@@ -342,7 +346,7 @@ static void reply_end(struct client *client, const struct wire_end *end)
         const char *rows = feed ? "transactions" : connections ? "connections" : "items";
         if (client->call.receipt)
             json_object_object_add(reply, feed ? "feed" : "receipt", json_object_get(client->call.receipt));
-        if (connections && !client->call.rows)
+        if (client->call.lists && !client->call.rows)
             client->call.rows = json_object_new_array();
         if (client->call.rows)
             json_object_object_add(reply, rows, json_object_get(client->call.rows));

@@ -147,6 +147,23 @@ uint64_t applier_oldest_ms(const struct applier *applier)
                                          : list_entry(applier->entries.next, struct applied, link)->transaction.unix_ms;
 }
 
+/* Only what is to be done next may be left out: of what comes later nobody knows whether it is in the way. */
+static int refuse_skip(const struct applier *applier, uint64_t sequence, struct error *err)
+{
+    const struct role *role = applier->role;
+    if (applier->zone < 0)
+        return error_set(err, ENOENT, "no transaction waits for a zone; \"bluegreen feed %s\" says why",
+                         role->rules.app);
+    const char *zone = colour_name((enum colour)applier->zone);
+    uint64_t position = wal_book(role->wal)->zones[applier->zone].position, committed = wal_book(role->wal)->committed;
+    if (position == committed)
+        return error_set(err, ENOENT, "transaction %" PRIu64 " is not waiting: %s has all up to %" PRIu64, sequence,
+                         zone, committed);
+    return error_set(err, ENOENT,
+                     "transaction %" PRIu64 " is not one that can be left out: what %s is to do next is %" PRIu64,
+                     sequence, zone, position + 1);
+}
+
 int applier_skip(struct applier *applier, uint64_t sequence, struct error *err)
 {
     struct role *role = applier->role;
@@ -167,8 +184,7 @@ int applier_skip(struct applier *applier, uint64_t sequence, struct error *err)
         applied_forget(applied);
         return 0;
     }
-    return error_set(err, ENOENT, "transaction %" PRIu64 " is not waiting for %s", sequence,
-                     applier->zone < 0 ? "a zone" : colour_name((enum colour)applier->zone));
+    return refuse_skip(applier, sequence, err);
 }
 
 int applier_restore(struct applier *applier, enum colour zone, uint64_t sequence, uint64_t token, struct error *err)

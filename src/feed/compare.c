@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+enum { SAMPLE_FIELDS = WAL_SAMPLE_MAX / 2 }; /* the content has the rest */
+
 /* What two servers never have in common, and what is compared otherwise: the content itself, not its length. */
 static const char *const never[] = {
     "date", "server", "age", "via", "expires", "last-modified", "server-timing", "content-length", "bluegreen-feed"};
@@ -70,6 +72,29 @@ static void sum_fields(struct sha256 *sum, const struct compare_rules *rules, co
         sum_field(sum, sorted[i]);
 }
 
+static void sample(struct compare *compare, const char *bytes, size_t length, size_t most)
+{
+    size_t room = most - compare->sampled;
+    size_t taken = length < room ? length : room;
+    if (taken > 0)
+        memcpy(compare->sample + compare->sampled, bytes, taken);
+    compare->sampled += taken;
+}
+
+/* "X-Release: v2; " and then the content: where only a field differs, both contents look the same. */
+static void sample_fields(struct compare *compare, const struct compare_rules *rules, const struct http_head *answer)
+{
+    for (size_t i = 0; i < answer->field_count; i++) {
+        const struct http_field *field = &answer->fields[i];
+        if (!is_compared(rules, answer, field) || http_span_is_word(field->name, "content-type"))
+            continue;
+        sample(compare, field->name.at, field->name.length, SAMPLE_FIELDS);
+        sample(compare, ": ", 2, SAMPLE_FIELDS);
+        sample(compare, field->value.at, field->value.length, SAMPLE_FIELDS);
+        sample(compare, "; ", 2, SAMPLE_FIELDS);
+    }
+}
+
 static bool ends_with_word(struct http_span span, const char *word)
 {
     size_t length = strlen(word);
@@ -96,6 +121,7 @@ void compare_begin(struct compare *compare, const struct compare_rules *rules, c
         return;
     sha256_begin(&compare->fields);
     sum_fields(&compare->fields, rules, answer);
+    sample_fields(compare, rules, answer);
     sha256_begin(&compare->whole);
     compare->cuts = rules->ignore_count > 0 && is_json(answer);
     sha256_begin(&compare->cut);
@@ -109,11 +135,7 @@ static void take_piece(void *context, const char *bytes, size_t length)
 
 void compare_add(struct compare *compare, const char *content, size_t length)
 {
-    size_t room = WAL_SAMPLE_MAX - compare->sampled;
-    size_t taken = length < room ? length : room;
-    if (taken > 0)
-        memcpy(compare->sample + compare->sampled, content, taken);
-    compare->sampled += taken;
+    sample(compare, content, length, WAL_SAMPLE_MAX);
     compare->length += length;
     if (compare->digests && length > 0)
         sha256_add(&compare->whole, content, length);
@@ -132,12 +154,20 @@ static void take_digest(struct compare *compare, uint8_t digest[WAL_DIGEST_SIZE]
     sha256_end(&compare->fields, digest);
 }
 
+/* It would be shown as '?'. */
+static bool is_end_of_line(char byte)
+{
+    return byte == '\n' || byte == '\r';
+}
+
 void compare_end(struct compare *compare, struct wal_answer *answer)
 {
     _Static_assert(WAL_DIGEST_SIZE == SHA256_SIZE, "the journal keeps a SHA-256");
     *answer = (struct wal_answer){.status = compare->status, .length = compare->length};
     if (compare->digests)
         take_digest(compare, answer->digest);
+    while (compare->sampled > 0 && is_end_of_line(compare->sample[compare->sampled - 1]))
+        compare->sampled--;
     for (size_t i = 0; i < compare->sampled; i++)
         answer->sample[i] = compare->sample[i] ? compare->sample[i] : '?';
     text_sanitise(answer->sample);
@@ -151,7 +181,7 @@ static bool was_taken(const struct wal_answer *answer)
 
 bool compare_same(enum feed_compare how, const struct wal_answer *live, const struct wal_answer *other)
 {
-    if (how == FEED_COMPARE_NONE)
+    if (how == FEED_COMPARE_NONE || live->status == 0) /* it was in doubt: nobody knows what live would have said */
         return true;
     if (live->status != other->status)
         return false;

@@ -34,5 +34,6 @@ void compare_begin(struct compare *compare, const struct compare_rules *rules, c
 void compare_add(struct compare *compare, const char *content, size_t length);
 void compare_end(struct compare *compare, struct wal_answer *answer);
 
-/* Have both done the same, as far as is asked? One whose digest was not taken is compared by its status alone. */
+/* Have both done the same, as far as is asked and known? One whose digest was not taken is compared by its status
+ * alone. */
 bool compare_same(enum feed_compare how, const struct wal_answer *live, const struct wal_answer *other);

@@ -34,7 +34,34 @@ static uint64_t applied_in_a_minute(struct figures *figures)
     return sum;
 }
 
-/* The worst that is true, and why. */
+static enum feed_state broken_unknown(const struct role *role, enum colour other, char *why, size_t size)
+{
+    const struct wal_book *book = wal_book(role->wal);
+    const char *app = role->rules.app;
+    if (book->dropped)
+        snprintf(why, size,
+                 "%s is behind by more than the journal holds (up to %" PRIu64 " were dropped): it cannot be a backup "
+                 "until it is seeded (\"bluegreen feed %s seed\")",
+                 colour_name(other), book->dropped, app);
+    else
+        snprintf(why, size,
+                 "nobody knows what %s has: it cannot be a backup until it is seeded (\"bluegreen feed %s seed\")",
+                 colour_name(other), app);
+    return FEED_STATE_BROKEN;
+}
+
+/* What is true whether or not somebody runs there to be fed. */
+static enum feed_state state_of_copies(const struct role *role, const struct feed_figures *figures, enum colour other,
+                                       char *why, size_t size)
+{
+    if (!backs_reachable(&role->backs[other]))
+        snprintf(why, size, "%s does not run", colour_name(other));
+    if (figures->behind > 0)
+        return FEED_STATE_BEHIND;
+    return wal_book(role->wal)->diverged > 0 ? FEED_STATE_DIVERGED : FEED_STATE_IN_STEP;
+}
+
+/* The worst that is true, why, and what mends it. */
 static enum feed_state state_of(const struct role *role, const struct feed_figures *figures, char *why, size_t size)
 {
     const struct wal_book *book = role->wal ? wal_book(role->wal) : NULL;
@@ -48,33 +75,41 @@ static enum feed_state state_of(const struct role *role, const struct feed_figur
     enum colour other = colour_other((enum colour)role->live);
     if (role->orders.seed != SEED_NONE)
         return FEED_STATE_SEEDING;
-    if (book->zones[other].position == WAL_UNKNOWN) {
-        if (book->dropped)
-            snprintf(why, size,
-                     "%s is behind by more than the journal holds (up to %" PRIu64 " were dropped): it cannot be a "
-                     "backup until it is seeded",
-                     colour_name(other), book->dropped);
-        else
-            snprintf(why, size, "nobody knows what %s has: it cannot be a backup until it is seeded",
-                     colour_name(other));
-        return FEED_STATE_BROKEN;
-    }
+    if (book->zones[other].position == WAL_UNKNOWN)
+        return broken_unknown(role, other, why, size);
     if (role->applier.stuck[0]) {
         text_copy(why, size, role->applier.stuck);
         return FEED_STATE_BROKEN;
     }
-    if (book->in_doubt > 0)
+    if (book->in_doubt > 0) {
+        snprintf(why, size,
+                 "nobody knows whether live has done %s; \"bluegreen feed %s diff\" lists %s, apply or skip settles",
+                 book->in_doubt == 1 ? "it" : "them", role->rules.app, book->in_doubt == 1 ? "it" : "them");
         return FEED_STATE_DOUBT;
+    }
     if (role->orders.paused) {
-        text_copy(why, size, "paused by an operator");
+        snprintf(why, size, "an operator has paused it; \"bluegreen feed %s resume\" goes on", role->rules.app);
         return FEED_STATE_PAUSED;
     }
-    if (figures->behind > 0)
-        return FEED_STATE_BEHIND;
-    return book->diverged > 0 ? FEED_STATE_DIVERGED : FEED_STATE_IN_STEP;
+    return state_of_copies(role, figures, other, why, size);
 }
 
-static void take_book(const struct role *role, struct feed_figures *figures)
+/* Of the oldest that the other zone lacks, when live had done it. The applier has it at hand, or, where nobody runs to
+ * be fed, the journal. */
+static uint64_t oldest_ms(struct role *role, uint64_t sequence)
+{
+    struct figures *own = &role->figures;
+    struct wal_transaction transaction = {0};
+    uint64_t at_hand = applier_oldest_ms(&role->applier);
+    if (at_hand || own->oldest == sequence)
+        return at_hand ? at_hand : own->oldest_ms;
+    own->oldest = sequence;
+    own->oldest_ms = wal_read(role->wal, sequence, &transaction, NULL) < 0 ? 0 : transaction.unix_ms;
+    wal_transaction_clear(&transaction);
+    return own->oldest_ms;
+}
+
+static void take_book(struct role *role, struct feed_figures *figures)
 {
     const struct wal_book *book = wal_book(role->wal);
     figures->committed = book->committed;
@@ -84,13 +119,13 @@ static void take_book(const struct role *role, struct feed_figures *figures)
     figures->twice = book->twice;
     figures->journal_bytes = book->bytes;
     for (int zone = 0; zone < COLOURS; zone++)
-        figures->applied[zone] = book->zones[zone].position == WAL_UNKNOWN ? 0 : book->zones[zone].position;
+        figures->applied[zone] = book->zones[zone].position;
     if (role->live < 0)
         return;
-    uint64_t position = figures->applied[colour_other((enum colour)role->live)], now = clock_unix_ms();
-    uint64_t oldest = applier_oldest_ms(&role->applier);
-    figures->behind = book->committed - position;
-    figures->behind_ms = figures->behind && oldest && oldest < now ? now - oldest : 0;
+    uint64_t position = book->zones[colour_other((enum colour)role->live)].position, now = clock_unix_ms();
+    figures->behind = book->committed - (position == WAL_UNKNOWN ? 0 : position);
+    uint64_t oldest = figures->behind && position != WAL_UNKNOWN ? oldest_ms(role, position + 1) : 0;
+    figures->behind_ms = oldest && oldest < now ? now - oldest : 0;
 }
 
 static void take(struct role *role, struct feed_figures *figures)

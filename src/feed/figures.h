@@ -16,6 +16,7 @@ struct figures {
     struct loop_timer *due;
     uint32_t applied[FIGURES_SECONDS]; /* in each of the last seconds */
     uint64_t second;                   /* the newest of them */
+    uint64_t oldest, oldest_ms;        /* a transaction's number, and when it was begun, as the journal said */
 };
 
 int figures_init(struct role *role, struct error *err);

@@ -203,7 +203,9 @@ static void apply(struct role *role, const struct feed_order *order)
         if (result == 0)
             return; /* answered when it is done */
     } else {
-        result = error_set(&err, ENOENT, "%" PRIu64 " is neither in doubt nor lost", order->sequence);
+        result = error_set(&err, ENOENT,
+                           "%" PRIu64 " is neither in doubt nor lost; \"bluegreen feed %s diff\" lists those",
+                           order->sequence, role->rules.app);
     }
     orders_done(role, order->token, result, 0, result < 0 ? err.text : "it was in doubt, and is applied");
 }
@@ -231,8 +233,8 @@ static void on_verify(void *context)
         if (orders->verify_next < book->oldest)
             orders->verify_next = book->oldest;
         if (orders->verify_next > book->committed) {
-            snprintf(text, sizeof text, "%" PRIu64 " transactions can be read, all are as they were written",
-                     orders->verified);
+            snprintf(text, sizeof text, "%" PRIu64 " transaction%s can be read, as %s written", orders->verified,
+                     orders->verified == 1 ? "" : "s", orders->verified == 1 ? "it was" : "they were");
             end_verify(role, 0, text);
             return;
         }

@@ -35,7 +35,7 @@ struct wal_answer {
     uint16_t status; /* 0 = the mode has none */
     uint64_t length;
     uint8_t digest[WAL_DIGEST_SIZE]; /* SHA-256 of the content, what is to be ignored left out; zero = not taken */
-    char sample[WAL_SAMPLE_MAX + 1]; /* the content's beginning, sanitised */
+    char sample[WAL_SAMPLE_MAX + 1]; /* some fields, the content's beginning; sanitised */
 };
 
 struct wal_transaction {

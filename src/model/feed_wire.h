@@ -132,7 +132,7 @@ struct feed_figures {
     uint8_t state;              /* enum feed_state, without OFF */
     int8_t live;                /* as the role knows it */
     uint64_t committed;         /* the newest number */
-    uint64_t applied[COLOURS];  /* what each zone has */
+    uint64_t applied[COLOURS];  /* what each zone has; UINT64_MAX: nobody knows */
     uint64_t behind, behind_ms; /* the zone that is not live: so many, the oldest of them so long ago */
     uint64_t in_doubt, diverged, lost,
         twice;        /* lost: in no way in a zone any more that should have it; twice: may have been applied twice */

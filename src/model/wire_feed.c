@@ -56,7 +56,7 @@ void wire_feed_item_fill(const struct feed_item *item, struct wire_feed_item *wi
 
 bool wire_feed_is_backup(const struct wire_feed *feed)
 {
-    return feed->state == FEED_STATE_IN_STEP || feed->state == FEED_STATE_BEHIND;
+    return !feed->alone && (feed->state == FEED_STATE_IN_STEP || feed->state == FEED_STATE_BEHIND);
 }
 
 static void describe_behind(const struct wire_feed *feed, char *text, size_t size)

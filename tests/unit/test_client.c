@@ -465,10 +465,13 @@ static void test_feed(void **state)
     assert_true(text_starts_with(reply.data, "{\"parameters\":{\"feed\":{\"state\":\"paused\",\"backup\":false,"));
     assert_non_null(strstr(reply.data, "},\"transactions\":[{\"sequence\":4,\"kind\":\"in doubt\",\"zone\":null,"));
     text_clear(&reply);
+    SEND(&stage, AGENT "Feed\",\"parameters\":{\"app\":\"web\",\"action\":\"diff\"}}");
+    tell_end(&stage, RESULT_DONE, "");
+    assert_reply(&stage, "{\"parameters\":{\"transactions\":[]}}"); /* a list, though there is nothing to say */
     SEND(&stage, AGENT "Feed\",\"parameters\":{\"app\":\"web\",\"action\":\"explode\"}}");
     assert_true(reply_contains(&stage, "feed has no such action"));
     SEND(&stage, AGENT "Switch\",\"parameters\":{\"app\":\"web\",\"lose\":5000000000}}");
-    assert_true(stage.asked[2].verb == VERB_SWITCH && stage.asked[2].lose == 5000000000);
+    assert_true(stage.asked[3].verb == VERB_SWITCH && stage.asked[3].lose == 5000000000);
     close_stage(&stage);
 }
 

@@ -24,7 +24,7 @@ static struct wal_answer take(const struct compare_rules *rules, const char *lin
                               const char *content, size_t length, size_t cut)
 {
     static const struct http_span post = {"POST", 4};
-    char bytes[1024];
+    char bytes[2048];
     struct http_head head;
     struct compare compare;
     struct wal_answer answer;
@@ -78,6 +78,10 @@ static void test_by_status(void **state)
     assert_true(compare_same(FEED_COMPARE_STATUS, &created, &other));
     assert_false(compare_same(FEED_COMPARE_STATUS, &created, &ok));
     assert_true(compare_same(FEED_COMPARE_NONE, &created, &ok));
+    /* It was in doubt, and somebody had it applied: live gave no answer. */
+    struct wal_answer none = {0};
+    assert_true(compare_same(FEED_COMPARE_STATUS, &none, &created));
+    assert_true(compare_same(FEED_COMPARE_BODY, &none, &created));
     /* Journalled before compare = body was asked for: there is nothing to compare with. */
     struct wal_answer digested = answer_of(&body, "201 Created", "", "c");
     assert_true(compare_same(FEED_COMPARE_BODY, &created, &digested));
@@ -207,11 +211,30 @@ static void test_samples(void **state)
     assert_int_equal(answer.length, sizeof long_one);
 }
 
+/* Where the bodies are equal, what differs is in a field. */
+static void test_fields_in_samples(void **state)
+{
+    char fields[4 * WAL_SAMPLE_MAX];
+    (void)state;
+    struct wal_answer answer = answer_of(&body, "200 OK", "Date: 1\r\nX-Release: v2\r\n" JSON, "{}\r\n");
+    assert_string_equal(answer.sample, "X-Release: v2; {}");
+    answer = answer_of(&some, "200 OK", "X-Request-Id: 9\r\nA: b\r\n", "x");
+    assert_string_equal(answer.sample, "A: b; x");
+    answer = answer_of(&status, "200 OK", "X-Release: v2\r\n", "{}\n");
+    assert_string_equal(answer.sample, "{}");
+    /* The content keeps its half. */
+    snprintf(fields, sizeof fields, "X: %0*d\r\n", 2 * WAL_SAMPLE_MAX, 0);
+    answer = answer_of(&body, "200 OK", fields, "end");
+    assert_int_equal(strlen(answer.sample), WAL_SAMPLE_MAX / 2 + 3);
+    assert_string_equal(answer.sample + WAL_SAMPLE_MAX / 2, "end");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_status), cmocka_unit_test(test_by_body),    cmocka_unit_test(test_ignored),
         cmocka_unit_test(test_depth),     cmocka_unit_test(test_long_names), cmocka_unit_test(test_samples),
+        cmocka_unit_test(test_fields_in_samples),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

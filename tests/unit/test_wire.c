@@ -244,6 +244,9 @@ static void test_figures(void **state)
         wire.state = (uint8_t)i;
         assert_int_equal(wire_feed_is_backup(&wire), i == FEED_STATE_IN_STEP || i == FEED_STATE_BEHIND);
     }
+    wire.state = FEED_STATE_IN_STEP;
+    wire.alone = true; /* with nobody in the other zone there is no backup */
+    assert_false(wire_feed_is_backup(&wire));
 }
 
 static void test_feed_items(void **state)
