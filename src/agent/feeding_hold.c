@@ -25,23 +25,33 @@ static bool may_miss(const struct app *app, uint64_t missing)
 static void say_missed(struct app *app, uint64_t missing)
 {
     struct operation *operation = &app->operation;
-    log_warning("%s: %s goes on, and %" PRIu64 " transactions are missed by %s", app->name, verb_name(operation->verb),
-                missing, operation->release);
-    progress(app, operation->target, "tail", "%" PRIu64 " transactions are missed", missing);
+    log_warning("%s: %s goes on, and %" PRIu64 " transaction%s missed by %s", app->name, verb_name(operation->verb),
+                missing, missing == 1 ? " is" : "s are", operation->release);
+    progress(app, operation->target, "tail", "%" PRIu64 " transaction%s missed", missing, missing == 1 ? " is" : "s are");
+}
+
+/* "; v2 is staged in green: ...": it is well, and stays. */
+static void say_staged(const struct app *app, char *text, size_t size)
+{
+    const struct operation *operation = &app->operation;
+    text[0] = '\0';
+    if (operation->verb == VERB_DEPLOY)
+        snprintf(text, size, "; %s is staged in %s: \"bluegreen switch %s\" goes on", operation->release,
+                 colour_name(operation->target), app->name);
 }
 
 static void be_late(struct app *app, uint64_t missing, const char *why)
 {
-    char text[WIRE_TEXT_MAX + 1];
+    char text[WIRE_TEXT_MAX + 1], staged[WIRE_TEXT_MAX + 1];
     if (may_miss(app, missing)) {
         app->feeding->missed = missing;
         say_missed(app, missing);
         pass(app, false);
         return;
     }
-    snprintf(text, sizeof text,
-             "%s would miss %" PRIu64 " transactions: %.100s; try again, or go on without them with --lose %" PRIu64,
-             app->zones[app->operation.target].release, missing, why, missing);
+    say_staged(app, staged, sizeof staged);
+    snprintf(text, sizeof text, "%s would miss %" PRIu64 " transaction%s (--lose %" PRIu64 " accepts that)%s: %s",
+             app->zones[app->operation.target].release, missing, missing == 1 ? "" : "s", missing, staged, why);
     operation_event(app, EVENT_FAILED, text);
 }
 
@@ -104,9 +114,8 @@ void feeding_ready(struct feeding *feeding, const struct feed_ready *ready)
         pass(app, true);
         return;
     }
-    const char *why = feeding->has_figures && figures->reason[0]  ? figures->reason
-                      : feeding->has_figures && figures->in_doubt ? "some are in doubt (\"bluegreen feed\")"
-                                                                  : "they were not applied in time";
+    const char *why =
+        feeding->has_figures && figures->reason[0] ? figures->reason : "it did not get there in time; try again";
     be_late(app, ready->missing, why);
 }
 
@@ -159,7 +168,7 @@ void feeding_moved(struct app *app)
     if (other && !(feeding->holds && feeding->planned) && missed > 0 && operation_running(app)) {
         size_t used = strlen(operation->reason);
         snprintf(operation->reason + used, sizeof operation->reason - used,
-                 "%s%" PRIu64 " transactions of the feed missed", used ? "; " : "", missed);
+                 "%s%" PRIu64 " transaction%s of the feed missed", used ? "; " : "", missed, missed == 1 ? "" : "s");
     }
     feeding_tell(feeding);
 }

@@ -49,6 +49,8 @@ static void undo(struct app *app, const char *reason)
     struct app_zone *target = zone_of(app, operation->target);
     if (operation->switched) /* it is live: going back is another operation */
         return;
+    if (operation->plan[operation->at] == STEP_TAIL && !operation->aborted) /* well, and only late: it may catch up */
+        return;
     if (operation->staged && plan_undoes_staging(operation->verb)) {
         zone_set_reason(target, "%s", reason);
         zone_change(target, CHANGE_BREAK);

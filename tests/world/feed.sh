@@ -94,7 +94,7 @@ test_failover() {
     wait_for 5 answers v1
     wait_for 3 has_lost
     expect_match 'lost .*POST /add/2' "$(bg feed web diff)"
-    expect_match '1 transactions of the feed missed' "$(bg history web)"
+    expect_match '1 transaction of the feed missed' "$(bg history web)"
     bg feed web resume
     bg feed web apply 2
     expect_eq '1 2' "$(ids_of blue | paste -sd ' ')"
@@ -134,10 +134,10 @@ test_late_tail() {
     bg feed web pause
     on_client curl -sf -d x "$URL4/add/5" >/dev/null
     bg rollback web --lose 1
-    expect_match '1 transactions of the feed missed' "$(bg history web)"
+    expect_match '1 transaction of the feed missed' "$(bg history web)"
     wait_for 1 has_lost
     expect_match 'lost .*POST /add/5' "$(bg feed web diff)"
-    expect_match '5 transactions can be read' "$(bg feed web verify)"
+    expect_match '5 transactions can be read, as they were written' "$(bg feed web verify)"
 }
 
 test_on_and_off_by_reload() {
@@ -154,6 +154,89 @@ test_on_and_off_by_reload() {
     write_end
     nobody_failed
     expect_eq broken "$(status_of .feed.state)"
+}
+
+# What the feed says of itself, at each of its moments.
+test_tells_the_truth() {
+    ready_feed 'wait = 300ms'
+    expect_match '^feed *in step, 0 transactions: green does not run' "$(bg feed web || :)"
+    expect_status 1 bg feed web
+    on_client curl -sf -d x "$URL4/add/1" >/dev/null
+    wait_for 2 says 'behind 1 \([0-9.]+ s\): green does not run'
+    expect_eq 'false null' "$(status_of '"\(.feed.backup) \(.zones.green.release)"')"
+    bg deploy web v2 >/dev/null
+    wait_for 2 says 'in step, 1 transaction$'
+    bg feed web >/dev/null
+    expect_eq '{"transactions":[]}' "$(bg feed web diff --json)"
+    expect_status 1 bg feed web skip 1
+    expect_match 'transaction 1 is not waiting: blue has all up to 1' "$OUTPUT"
+    expect_status 1 bg feed web apply 1
+    expect_match '1 is neither in doubt nor lost; "bluegreen feed web diff"' "$OUTPUT"
+    bg feed web pause
+    on_client curl -sf -d x "$URL4/add/2" >/dev/null
+    on_client curl -sf -d x "$URL4/add/3" >/dev/null
+    wait_for 2 says 'paused: .*"bluegreen feed web resume" goes on'
+    expect_status 1 bg feed web skip 3
+    expect_match 'what blue is to do next is 2' "$OUTPUT"
+    expect_match '3 transactions can be read, as they were written' "$(bg feed web verify)"
+    bg stop web >/dev/null
+    expect_status 1 bg feed web
+    expect_match 'it does not run, so nothing is fed' "$OUTPUT"
+}
+
+says() {
+    bg feed web | grep -qE "^feed +$1"
+}
+
+# Live died in the middle of it: nobody knows, until somebody says.
+test_in_doubt() {
+    ready_feed 'wait = 300ms'
+    bg deploy web v2 >/dev/null
+    echo 3000 >"$DATA/ids.green.slow"
+    on_client curl -s -o "$WORLD/answer" -d x "$URL4/add/1" &
+    local client=$!
+    wait_for 2 grep -q . "$DATA/ids.green.slow"
+    sleep 0.5
+    kill -9 "$(status_of .zones.green.pid)"
+    wait "$client"
+    rm "$DATA/ids.green.slow"
+    expect_match 'in doubt .*may have been done or not' "$(cat "$WORLD/answer")"
+    wait_for 2 says 'in doubt 1: nobody knows .*"bluegreen feed web diff"'
+    local id
+    id=$(bg feed web diff --json | json '.transactions[0] | select(.kind == "in doubt") | .sequence')
+    wait_for 5 is_state green live
+    expect_status 1 bg rollback web
+    expect_match 'v1 would miss 1 transaction .*"bluegreen feed web diff"' "$OUTPUT"
+    bg feed web apply "$id" >/dev/null
+    wait_for 3 in_step
+    expect_eq 1 "$(ids_of blue)"
+    bg rollback web >/dev/null
+}
+
+# Both did it, and answered differently: what of it is shown.
+test_diverged() {
+    ready_feed 'compare = body'
+    bg deploy web v2 >/dev/null
+    on_client curl -sf -d x "$URL4/add/1" >/dev/null
+    wait_for 2 says 'diverged 1'
+    expect_match 'live: X-Release: v2; kept 1' "$(bg feed web diff)"
+    expect_match 'other: X-Release: v1; kept 1' "$(bg feed web diff)"
+    bg rollback web >/dev/null
+}
+
+# A release that is well and only late stays staged, and is gone to when it is there.
+test_late_deploy_stays_staged() {
+    ready_feed 'wait = 300ms'
+    bg feed web pause
+    on_client curl -sf -d x "$URL4/add/1" >/dev/null
+    expect_status 1 bg deploy web v2
+    expect_match 'v2 would miss 1 transaction .*v2 is staged in green: "bluegreen switch web"' "$OUTPUT"
+    expect_eq 'blue healthy' "$(status_of '"\(.live) \(.zones.green.state)"')"
+    bg feed web resume
+    wait_for 3 in_step
+    bg switch web >/dev/null
+    expect_eq green "$(status_of .live)"
+    expect_eq 1 "$(ids_of green)"
 }
 
 has_lost() {
