@@ -138,8 +138,8 @@ void handle_feed(const struct asked *asked, struct app *app)
     feeding_fill(app, &stands);
     if (stands.state == FEED_STATE_OFF) {
         answer(asked, RESULT_REFUSED,
-               app->state == APP_RUNNING ? "it is not fed: its configuration has no [feed] (bluegreen.conf(5)), or it has "
-                                           "not been reloaded since"
+               app->state == APP_RUNNING ? "it is not fed: its configuration has no [feed] (bluegreen.conf(5)), or was not "
+                                           "reloaded since"
                                          : "it does not run, so nothing is fed: start it, or deploy a release, first");
     } else if (request->action == WIRE_FEED_STATUS) {
         send_status(app, request->header.client, request->header.request);
