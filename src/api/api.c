@@ -22,6 +22,8 @@
 
 /* How long the monitor may leave its end of a full channel alone; it never blocks, so this is a dead monitor. */
 #define MONITOR_PATIENCE_MS 30000
+/* Who is turned away is told to the log once in so long: anybody may be turned away as often as they like. */
+#define TURNED_AWAY_MS 10000
 
 struct api {
     struct loop *loop;
@@ -29,6 +31,7 @@ struct api {
     struct client_host host;
     struct client *clients[API_CLIENTS_MAX];
     size_t count;
+    uint64_t turned_away_next_ms, turned_away; /* when to tell the log again, and how many it was not told of */
 };
 
 /* --- to the monitor ---------------------------------------------------------------------------- */
@@ -109,6 +112,21 @@ static void turn_away(int fd, const char *reason)
         (void)!send(fd, answer.data, answer.length, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+static void log_turned_away(struct api *api, const struct wire_client *who, const char *reason)
+{
+    uint64_t now = loop_now_ms(api->loop);
+    if (now < api->turned_away_next_ms) {
+        api->turned_away++;
+        return;
+    }
+    char others[64] = "";
+    if (api->turned_away)
+        snprintf(others, sizeof others, " (and %llu before it)", (unsigned long long)api->turned_away);
+    log_warning("turned away a client of uid %u: %s%s", who->uid, reason, others);
+    api->turned_away_next_ms = now + TURNED_AWAY_MS;
+    api->turned_away = 0;
+}
+
 static void add_client(struct api *api, const struct wire_client *who, int *fd)
 {
     struct error err = {0};
@@ -118,7 +136,7 @@ static void add_client(struct api *api, const struct wire_client *who, int *fd)
         api->clients[api->count++] = client;
         return;
     }
-    log_warning("turned away a client of uid %u: %s", who->uid, reason ? reason : err.text);
+    log_turned_away(api, who, reason ? reason : err.text);
     if (reason)
         turn_away(*fd, reason);
     close_fd(fd);
