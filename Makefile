@@ -92,7 +92,7 @@ FUZZ_BIN  := $(if $(HAVE_FUZZ),$(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$
 # The targets that the README names build with every core, whatever make was told.
 PARALLEL_MAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all check-build unit check check-vm demo bench fuzz install uninstall deps lint format clean help tools
+.PHONY: all check-build unit check check-vm demo bench fuzz soak install uninstall deps lint format clean help tools
 .DEFAULT_GOAL := all
 
 all: $(PROGRAMS) $(LIBRARY) ## build everything
@@ -256,6 +256,9 @@ demo: ## a real app released blue-green under load, in a private world
 
 bench: all tools $(BENCH_BIN) ## measure against proxies, sandboxes and a floor, in one run
 	$(Q)BUILD=$(BUILD) tests/world/enter tests/bench/run
+
+soak: all tools ## everything at once at random, for MINUTES (default 10); SEED repeats one
+	$(Q)BUILD=$(BUILD) MINUTES=$(or $(MINUTES),10) SEED=$(SEED) tests/world/enter tests/world/soak.sh everything_at_once
 
 deps: ## install the Debian packages that are missing
 	$(Q)tools/deps

@@ -12,6 +12,7 @@
  */
 #include "histogram.h"
 #include "http_client.h"
+#include "seconds.h"
 
 #include <getopt.h>
 #include <poll.h>
@@ -36,7 +37,9 @@ struct worker {
     uint64_t random;
     uint64_t requests, connections, retried, failures[FAILURES]; /* read by others while it runs */
     struct tally tally[RELEASES_MAX];
+    uint64_t began; /* the request under way */
     struct histogram latency;
+    struct seconds seconds;
     struct answer answer;
 };
 
@@ -115,6 +118,9 @@ static void record_failure(struct worker *w, const struct request *r, enum failu
     if (fd >= 0 && getsockname(fd, (struct sockaddr *)&local, &len) == 0)
         port = ntohs(((struct sockaddr_in *)&local)->sin_port); /* at the same place in IPv6 */
     count(&w->failures[why]);
+    seconds_failure((now_ns() - w->began) / 1000, "%s: %s %s, %s connection, release %s: %s", failure_name[why],
+                    r->post ? "POST to" : "GET from", r->target->host, w->keepalive ? "keep-alive" : "new",
+                    w->answer.release[0] ? w->answer.release : "unknown", w->answer.what);
     pthread_mutex_lock(&load.lock);
     if (load.sample_count < SAMPLES_MAX)
         snprintf(load.samples[load.sample_count++], sizeof(load.samples[0]),
@@ -125,7 +131,7 @@ static void record_failure(struct worker *w, const struct request *r, enum failu
     pthread_mutex_unlock(&load.lock);
 }
 
-static void record_success(struct worker *w, uint64_t began)
+static void record_success(struct worker *w)
 {
     struct tally *t = &w->tally[release_index(w->answer.release)];
     uint64_t now = now_ns();
@@ -134,7 +140,8 @@ static void record_success(struct worker *w, uint64_t began)
         t->first_ns = now;
     t->last_ns = now;
     count(&t->count);
-    histogram_add(&w->latency, (now - began) / 1000);
+    histogram_add(&w->latency, (now - w->began) / 1000);
+    seconds_answer(&w->seconds, (now - w->began) / 1000);
 }
 
 static int open_connection(struct worker *w, const struct request *r, enum failure *why)
@@ -174,10 +181,10 @@ static bool closed_while_idle(int fd)
  * none). */
 static void one_request(struct worker *w, struct request *r, int *fd, unsigned *used)
 {
-    uint64_t began = now_ns();
     enum failure f = OK;
     bool again = false;
 
+    w->began = now_ns();
     count(&w->requests);
     for (;;) {
         if (*fd < 0) {
@@ -198,7 +205,7 @@ static void one_request(struct worker *w, struct request *r, int *fd, unsigned *
     if (f)
         record_failure(w, r, f == CLOSED_UNUSED ? FAIL_SHORT : f, *fd);
     else
-        record_success(w, began);
+        record_success(w);
     if (f || r->close || w->answer.close || *used >= load.per_connection) {
         close(*fd);
         *fd = -1;
@@ -246,6 +253,7 @@ static void *work(void *arg)
     }
     if (fd >= 0)
         close(fd);
+    seconds_flush(&w->seconds);
     return NULL;
 }
 
@@ -402,7 +410,7 @@ static void usage(void)
     fprintf(stderr, "usage: load --url http://ADDRESS:PORT [--url ...] [--new N] [--keepalive N]\n"
                     "            [--requests-per-connection K] [--duration SECONDS] [--until-stdin-closes]\n"
                     "            [--rate PER_WORKER_AND_SECOND] [--body BYTES] [--slow MS] [--from ADDRESS]\n"
-                    "            [--json]\n"
+                    "            [--json] [--seconds FILE]\n"
                     "SIGUSR1 prints the state to stderr; SIGINT and SIGTERM end the run with its report.\n");
     exit(2);
 }
@@ -439,7 +447,8 @@ static void parse_arguments(int argc, char **argv)
         {"duration", 1, NULL, 'd'},  {"until-stdin-closes", 0, NULL, 'i'},
         {"rate", 1, NULL, 'r'},      {"body", 1, NULL, 'b'},
         {"slow", 1, NULL, 's'},      {"from", 1, NULL, 'f'},
-        {"json", 0, NULL, 'j'},      {NULL, 0, NULL, 0},
+        {"json", 0, NULL, 'j'},      {"seconds", 1, NULL, 'S'},
+        {NULL, 0, NULL, 0},
     };
     int opt;
 
@@ -462,6 +471,12 @@ static void parse_arguments(int argc, char **argv)
                 usage();
             break;
         case 'j': load.json = true; break;
+        case 'S':
+            if (!seconds_open(optarg)) {
+                perror("load: --seconds");
+                exit(2);
+            }
+            break;
         default: usage();
         }
     }

@@ -8,6 +8,7 @@
  * counts here is loss and the time without an answer.
  */
 #include "../../demo/stream.h"
+#include "seconds.h"
 #include "target.h"
 
 #include <getopt.h>
@@ -19,6 +20,7 @@
 #define RELEASES_MAX 16
 #define WINDOW       65536u /* how many datagrams back a reply is still told from a duplicate */
 #define BODY_MAX     1400u
+#define SILENCE_MS   300u /* of a steady flow, that is told as a failure */
 
 struct head { /* of a datagram; the rest is the stream of its number */
     uint64_t number, flow;
@@ -31,11 +33,12 @@ struct tally {
 struct flow {
     pthread_t thread;
     bool fresh;
-    uint64_t id, sent, answered, refused, wrong, duplicate, silence_ns, last_answer;
+    uint64_t id, sent, answered, refused, wrong, duplicate, silence_ns, last_answer, last_number;
     char releases[RELEASES_MAX][65];
     struct tally tally[RELEASES_MAX];
     unsigned char seen[WINDOW / 8];
     char sample[160];
+    struct seconds seconds; /* of datagrams over new sockets */
 };
 
 static struct {
@@ -122,6 +125,12 @@ static void check(struct flow *f, unsigned char *reply, size_t len)
     f->answered++;
     if (f->last_answer && now - f->last_answer > f->silence_ns)
         f->silence_ns = now - f->last_answer;
+    /* Late is not lost: who is only late answers what comes next in its order. */
+    if (f->last_answer && !f->fresh && now - f->last_answer > SILENCE_MS * 1000000u && h.number != f->last_number + 1)
+        seconds_failure((now - f->last_answer) / 1000,
+                        "silence of a steady flow: %" PRIu64 " ms, number %" PRIu64 " behind %" PRIu64,
+                        (now - f->last_answer) / 1000000, h.number, f->last_number);
+    f->last_number = h.number;
     f->last_answer = now;
     tally(f, (char *)reply, now);
 }
@@ -186,10 +195,14 @@ static void *run(void *arg)
         send_next(f, fd);
         due += step;
         if (f->fresh) {
-            uint64_t before = f->answered, until = now_ns() + patience;
+            uint64_t before = f->answered, began = now_ns(), until = began + patience;
 
             while (f->answered == before && now_ns() < until)
                 receive(f, fd, now_ns() + 1000000u, true);
+            if (f->answered != before)
+                seconds_answer(&f->seconds, (now_ns() - began) / 1000);
+            else
+                seconds_failure((now_ns() - began) / 1000, "lost: a datagram over a new socket");
             close(fd);
             if (due < now_ns())
                 due = now_ns();
@@ -203,6 +216,7 @@ static void *run(void *arg)
         receive(f, fd, now_ns() + patience, true);
         close(fd);
     }
+    seconds_flush(&f->seconds);
     return NULL;
 }
 
@@ -269,7 +283,7 @@ static void usage(void)
 {
     fprintf(stderr, "usage: udpload --to ADDRESS:PORT --duration SECONDS [--steady N] [--fresh N]\n"
                     "               [--rate PER_FLOW_AND_SECOND] [--body BYTES] [--timeout MS]\n"
-                    "               [--from ADDRESS] [--max-lost N] [--json]\n"
+                    "               [--from ADDRESS] [--max-lost N] [--json] [--seconds FILE]\n"
                     "Exits 1 if a reply was wrong, a datagram refused, more than N lost, or none sent.\n");
     exit(2);
 }
@@ -279,7 +293,7 @@ static void parse_arguments(int argc, char **argv)
     static const struct option options[] = {
         {"to", 1, NULL, 'u'},       {"duration", 1, NULL, 'd'}, {"steady", 1, NULL, 's'},  {"fresh", 1, NULL, 'n'},
         {"rate", 1, NULL, 'r'},     {"body", 1, NULL, 'b'},     {"timeout", 1, NULL, 't'}, {"from", 1, NULL, 'f'},
-        {"max-lost", 1, NULL, 'l'}, {"json", 0, NULL, 'j'},     {NULL, 0, NULL, 0},
+        {"max-lost", 1, NULL, 'l'}, {"json", 0, NULL, 'j'},     {"seconds", 1, NULL, 'S'}, {NULL, 0, NULL, 0},
     };
     int opt;
 
@@ -302,6 +316,12 @@ static void parse_arguments(int argc, char **argv)
                 usage();
             break;
         case 'j': load.json = true; break;
+        case 'S':
+            if (!seconds_open(optarg)) {
+                perror("udpload: --seconds");
+                exit(2);
+            }
+            break;
         default: usage();
         }
     }

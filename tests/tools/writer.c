@@ -2,10 +2,14 @@
 /*
  * Clients that post to tests/tools/keeper.c and remember what was acknowledged.
  *
- *   writer ADDRESS PORT THREADS PER_SECOND      until SIGTERM: each thread posts /add/THREAD.NUMBER over a connection
+ *   writer ADDRESS PORT THREADS PER_SECOND [FILE]
+ *                                               until SIGTERM: each thread posts /add/THREAD.NUMBER over a connection
  *                                               that it keeps as long as it may; stdout: one line "ID STATUS" each,
- *                                               STATUS 0 where there was no answer. At the end, on stderr, figures
+ *                                               STATUS 0 where there was no answer. At the end, on stderr, figures.
+ *                                               FILE: what was seen in each second (seconds.h)
  */
+#include "seconds.h"
+
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
@@ -32,11 +36,11 @@ struct link {
     bool close_after;
 };
 
-static uint64_t now_ms(void)
+static uint64_t now_us(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 static int open_link(void)
@@ -92,16 +96,23 @@ static void *write_on(void *argument)
 {
     unsigned thread = (unsigned)(long)argument;
     struct link link = {.fd = -1};
+    struct seconds seconds = {0};
     for (unsigned long number = 0; !over; number++) {
-        uint64_t began = now_ms();
+        uint64_t began = now_us();
         int status = post(&link, thread, number);
-        uint64_t took = now_ms() - began;
+        uint64_t took_us = now_us() - began, took = took_us / 1000;
+        if (status == 201)
+            seconds_answer(&seconds, took_us);
+        else
+            seconds_failure(took_us, "%s: POST /add/%u.%lu: status %d", status ? "refused" : "no answer", thread,
+                            number, status);
         printf("%u.%lu %d\n", thread, number, status);
         (*(status == 201 ? &good : status ? &refused : &broken))++;
         if (took > slowest_ms)
             slowest_ms = took;
         usleep(pause_us);
     }
+    seconds_flush(&seconds);
     return NULL;
 }
 
@@ -113,13 +124,15 @@ static void on_term(int signal)
 
 int main(int argc, char *argv[])
 {
-    if (argc != 5)
-        errx(2, "writer ADDRESS PORT THREADS PER_SECOND");
+    if (argc != 5 && argc != 6)
+        errx(2, "writer ADDRESS PORT THREADS PER_SECOND [FILE]");
+    if (argc == 6 && !seconds_open(argv[5]))
+        err(2, "open %s", argv[5]);
     pthread_t threads[64];
     unsigned count = (unsigned)atoi(argv[3]);
     server = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[2]))};
     if (inet_pton(AF_INET, argv[1], &server.sin_addr) != 1 || count == 0 || count > 64 || atoi(argv[4]) <= 0)
-        errx(2, "writer ADDRESS PORT THREADS PER_SECOND");
+        errx(2, "writer ADDRESS PORT THREADS PER_SECOND [FILE]");
     pause_us = 1000000u * count / (unsigned)atoi(argv[4]);
     signal(SIGTERM, on_term);
     for (unsigned i = 0; i < count; i++) {

@@ -1,0 +1,258 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What befalls the apps of the soak: operations (op_NAME APP) and faults (fault_NAME APP), at random, the ones in the
+# middle of the others. A fault says in CUTS whose requests it may cut: the app whose process was killed while it had any.
+# Everybody else's are to be answered. Sourced behind soak_lib.sh.
+
+CUTS='' # an app
+
+# --- operations ---------------------------------------------------------------------------------------------
+
+op_deploy() {
+    local live
+    live=$(live_of "$1" .release)
+    bg deploy "$1" "$([ "$live" = v1 ] && echo v2 || echo v1)"
+}
+
+op_rollback() {
+    bg rollback "$1"
+}
+
+op_deploy_sick() {
+    ! bg deploy "$1" v3
+}
+
+op_deploy_dead() {
+    ! bg deploy "$1" v4
+}
+
+# A release that becomes sick when it is live: the agent goes back, by the bake or by failover.
+op_turns_sick() {
+    local release
+    op_deploy "$1"
+    release=$(live_of "$1" .release)
+    touch "$SHARED/sick.$1.$release"
+    wait_for 15 is_no_more "$1" "$release" 2>/dev/null || :
+    rm "$SHARED/sick.$1.$release"
+}
+
+is_no_more() {
+    [ "$(live_of "$1" .release)" != "$2" ]
+}
+
+op_canary() {
+    local live
+    live=$(live_of "$1" .release)
+    bg stage "$1" "$([ "$live" = v1 ] && echo v2 || echo v1)"
+    bg switch "$1" --canary 30%
+    sleep 0.5
+    if [ $((SOAK_STEP % 2)) = 0 ]; then bg switch "$1"; else bg abort "$1"; fi
+}
+
+op_preview() {
+    bg stage "$1" v1
+    on_client curl -sf -m 3 -o /dev/null http://203.0.113.10:8081/healthz
+    bg abort "$1"
+}
+
+op_rehearse() {
+    bg rehearse "$1"
+}
+
+# The next release needs more of the schema, and what only the former needed goes.
+op_schema() {
+    sed -i "s/^needs = .*/needs = $NEEDS/" "$WORLD/etc/apps/web.conf"
+    bg deploy "$1" v1
+    bg deploy "$1" v2
+    wait_for 10 soak_at_rest "$1"
+    bg schema "$1" contract --yes
+}
+
+op_looks() {
+    bg doctor --json
+    bg history "$1" --json
+    bg connections "$1"
+    bg diff "$1"
+}
+
+op_feed() {
+    bg feed fed pause
+    sleep 0.5
+    bg feed fed resume
+    bg feed fed verify
+}
+
+op_reload_good() {
+    soak_configure $((6 + SOAK_STEP % 4))
+    bg reload
+}
+
+op_reload_bad() {
+    printf '[nonsense]\nx = y\n' >>"$WORLD/etc/apps/api.conf"
+    ! bg reload
+    sed -i '/^\[nonsense\]/,$d' "$WORLD/etc/apps/api.conf"
+    bg reload
+}
+
+# --- faults -------------------------------------------------------------------------------------------------
+
+kill_one() { # PID
+    [ -z "$1" ] || kill -KILL "$1" 2>/dev/null || :
+}
+
+fault_live_app() {
+    CUTS=$1
+    kill_one "$(live_of "$1" .pid)"
+}
+
+fault_live_shim() {
+    CUTS=$1
+    kill_one "$(live_of "$1" .shim_pid)"
+}
+
+# Its connections are its own as long as it drains or has a share, and what is under way may have made it the live one.
+other_has_clients() {
+    [ "$1" = "$SOAK_APP" ] || [[ $(other_of "$1" .state) != standby ]] && CUTS=$1
+}
+
+fault_other_app() {
+    other_has_clients "$1" || :
+    kill_one "$(other_of "$1" .pid)"
+}
+
+fault_other_shim() {
+    other_has_clients "$1" || :
+    kill_one "$(other_of "$1" .shim_pid)"
+}
+
+fault_agent() {
+    agent_kill9
+    agent_start
+}
+
+fault_agent_restart() {
+    agent_stop
+    agent_start
+}
+
+fault_api() {
+    kill_one "$(pgrep -P "$AGENT" -f role=api)"
+}
+
+fault_probe() {
+    kill_one "$(pgrep -P "$AGENT" -x bluegreen-probe)"
+}
+
+fault_feed() {
+    CUTS=fed
+    kill_one "$(pgrep -x bluegreen-feed)"
+}
+
+# As nftables.service does when it is reloaded.
+fault_firewall_reload() {
+    cat >"$WORLD/nftables.conf" <<END
+flush ruleset
+table inet filter {
+    chain input { type filter hook input priority filter; policy accept; }
+    chain forward {
+        type filter hook forward priority filter; policy drop;
+        ct state established,related accept
+        ct status dnat accept
+    }
+}
+END
+    nft -f "$WORLD/nftables.conf" || :
+}
+
+fault_firewall_flush() {
+    nft flush ruleset || :
+}
+
+# Somebody's own table comes and goes.
+fault_firewall_table() {
+    nft -f - <<END || :
+table inet somebody
+flush table inet somebody
+table inet somebody {
+    chain pre { type filter hook prerouting priority -150; policy accept; ct state invalid counter; }
+}
+END
+    sleep 0.3
+    nft delete table inet somebody 2>/dev/null || :
+}
+
+fault_conntrack() {
+    conntrack -F >/dev/null 2>&1 || :
+}
+
+# --- one step -----------------------------------------------------------------------------------------------
+
+declare -A OPS=(
+    [web]='deploy deploy rollback rollback deploy_sick deploy_dead turns_sick canary rehearse schema looks reload_good reload_bad'
+    [api]='deploy rollback deploy_sick turns_sick canary canary preview rehearse looks'
+    [one]='deploy rollback deploy_sick deploy_dead rollback'
+    [udp]='deploy rollback rollback canary deploy_dead'
+    [fed]='deploy rollback rollback deploy_dead rehearse feed'
+)
+FAULTS='live_app live_shim other_app other_shim agent agent agent_restart api probe feed firewall_reload firewall_flush
+    firewall_table conntrack'
+
+event() { # BEGAN ENDED KIND APP CUT NAME
+    echo "$*" >>"$SOAK/events"
+}
+
+# By whichever zone.
+serves_again() { # APP
+    bg status "$1" --json | jq -e '.canary == null and .zones[.live // "none"].state == "live"' >/dev/null || return 1
+    answers_outside "$1" && answers_outside "$1" && answers_outside "$1"
+}
+
+# In FAULT.
+strike() { # NAME APP
+    local began
+    began=$(now_ms)
+    echo "  $(date +%T) $1 $2" >>"$SOAK/steps"
+    "fault_$1" "$2" 2>>"$SOAK/steps"
+    if [ -n "$CUTS" ]; then
+        wait_for 40 serves_again "$CUTS" 2>/dev/null || fail "$CUTS does not serve again after $1: $(bg status "$CUTS")"
+        event "$began" "$(now_ms)" fault "$CUTS" cut "$1"
+    else
+        event "$began" "$(now_ms)" fault "$2" - "$1"
+    fi
+}
+
+# An operation; two times out of three with a fault somewhere in it, on any app.
+soak_step() { # NUMBER
+    local began op
+    SOAK_STEP=$1 CUTS=''
+    pick web web api api one udp fed fed && SOAK_APP=$PICKED
+    # shellcheck disable=SC2086 # words
+    pick ${OPS[$SOAK_APP]} && op=$PICKED
+    [ "$op" != schema ] || NEEDS=$((NEEDS + 1))
+    # What the others are still at may go on.
+    wait_for 40 soak_at_rest "$SOAK_APP" 2>/dev/null || fail "step $1: $SOAK_APP does not come to rest: $WHY"
+    echo "step $1: $(date +%T) $op $SOAK_APP" >>"$SOAK/steps"
+    began=$(now_ms)
+    ("op_$op" "$SOAK_APP") >"$SOAK/said" 2>&1 &
+    local doing=$!
+    if [ $((RANDOM % 3)) != 0 ]; then
+        sleep "$((RANDOM % 2)).$((RANDOM % 10))"
+        # shellcheck disable=SC2086 # words
+        pick $FAULTS && local fault=$PICKED
+        # shellcheck disable=SC2153 # of soak_lib.sh
+        pick "$SOAK_APP" "$SOAK_APP" "${SOAK_APPS[@]}"
+        strike "$fault" "$PICKED"
+    fi
+    wait_for 60 ended "$doing" || fail "step $1: $op $SOAK_APP never ends: $(cat "$SOAK/said")"
+    wait "$doing" || echo "  said no: $(tail -n 1 "$SOAK/said")" >>"$SOAK/steps"
+    event "$began" "$(now_ms)" op "$SOAK_APP" - "$op"
+    rm -f "$SHARED/sick.$SOAK_APP.v1" "$SHARED/sick.$SOAK_APP.v2"
+    bg reload >/dev/null
+    soak_serves
+    sleep "$((RANDOM % 2)).$((RANDOM % 10))"
+}
+
+ended() {
+    ! kill -0 "$1" 2>/dev/null
+}
