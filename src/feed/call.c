@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 void call_init(struct call *call, struct role *role)
 {
@@ -46,23 +47,25 @@ static void broken(struct call *call, const char *why)
 
 /* --- the request -------------------------------------------------------------------------------------------------- */
 
-/* One piece; as send(2), or -EIO where the file could not be read. */
+/* What is left of the head, and the body or a piece of it along with it: two packets would wake the app twice. As
+ * sendmsg(2), or -1 with EIO where the file could not be read. */
 static ssize_t send_piece(struct call *call)
 {
-    int fd = back_fd(call->back);
     char piece[BUFFER_PIECE];
-    if (call->head_sent < call->head.length)
-        return send(fd, call->head.data + call->head_sent, call->head.length - call->head_sent,
-                    MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (call->body_fd < 0)
-        return send(fd, call->body + call->body_sent, call->body_length - call->body_sent, MSG_DONTWAIT | MSG_NOSIGNAL);
-    ssize_t got = pread(call->body_fd, piece, sizeof piece, (off_t)call->body_sent);
-    if (got <= 0) {
-        errno = EIO;
-        return -1;
-    }
     uint64_t left = call->body_length - call->body_sent;
-    return send(fd, piece, (uint64_t)got < left ? (size_t)got : (size_t)left, MSG_DONTWAIT | MSG_NOSIGNAL);
+    struct iovec parts[] = {{call->head.data + call->head_sent, call->head.length - call->head_sent},
+                            {(void *)(uintptr_t)(call->body + call->body_sent), (size_t)left}};
+    const struct msghdr message = {.msg_iov = parts, .msg_iovlen = left > 0 ? 2 : 1};
+    if (left > 0 && call->body_fd >= 0) {
+        ssize_t got =
+            pread(call->body_fd, piece, left < sizeof piece ? (size_t)left : sizeof piece, (off_t)call->body_sent);
+        if (got <= 0) {
+            errno = EIO;
+            return -1;
+        }
+        parts[1] = (struct iovec){piece, (size_t)got};
+    }
+    return sendmsg(back_fd(call->back), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static bool all_sent(const struct call *call)
@@ -82,10 +85,11 @@ static bool send_request(struct call *call)
         if (sent < 0)
             return false;
         call->sent = true;
-        if (call->head_sent < call->head.length)
-            call->head_sent += (size_t)sent;
-        else
-            call->body_sent += (uint64_t)sent;
+        size_t of_head = call->head.length - call->head_sent;
+        if (of_head > (size_t)sent)
+            of_head = (size_t)sent;
+        call->head_sent += of_head;
+        call->body_sent += (size_t)sent - of_head;
     }
     back_watch(call->back, EPOLLIN | (all_sent(call) ? 0u : EPOLLOUT));
     return true;
