@@ -313,7 +313,7 @@ struct back *back_open(struct backs *backs, uint16_t port, bool fresh, back_call
 void back_keep(struct back *back)
 {
     struct backs *backs = back->backs;
-    if (back->state != OPEN || backs->kept_count >= BACK_KEEP_MAX || !is_quiet(back->fd)) {
+    if (back->state != OPEN || backs->kept_count >= BACK_KEEP_MAX) {
         free_back(back);
         return;
     }

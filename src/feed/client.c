@@ -89,13 +89,23 @@ static bool wants_to_read(const struct client *client)
     }
 }
 
-void client_watch(struct client *client)
+static void watch(struct client *client, uint32_t events)
 {
-    if (client->state == CLIENT_DEAD)
-        return;
-    uint32_t events = (wants_to_read(client) ? EPOLLIN : 0u) | (buffer_length(&client->out) ? EPOLLOUT : 0u);
     if (events != client->watched && loop_set_events(client->source, events) == 0)
         client->watched = events;
+}
+
+static uint32_t wanted(const struct client *client)
+{
+    return (wants_to_read(client) ? EPOLLIN : 0u) | (buffer_length(&client->out) ? EPOLLOUT : 0u);
+}
+
+/* Who waits for an answer rarely sends anything before: reading is called off when there is something to read
+ * (on_readable), or each request would take two system calls more. */
+void client_watch(struct client *client)
+{
+    if (client->state != CLIENT_DEAD)
+        watch(client, wanted(client) | (client->watched & EPOLLIN));
 }
 
 /* RFC 9112 2.2: an empty line before a request line is to be ignored. */
@@ -219,7 +229,7 @@ static void proceed(struct client *client)
 static void on_readable(struct client *client)
 {
     if (!wants_to_read(client)) {
-        client_watch(client);
+        watch(client, wanted(client));
         return;
     }
     bool resting = client->state == CLIENT_HEAD && buffer_length(&client->in) == 0;
