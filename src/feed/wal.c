@@ -50,9 +50,15 @@ static void serve_waiting(struct wal *wal)
         *outer = true;
 }
 
+/* At the end of the loop's turn: all that was appended in it is synced at once, the end of one transaction with the
+ * beginning of the next. */
 static void on_turn(void *context)
 {
-    serve_waiting(context);
+    struct wal *wal = context;
+    struct waiter *last = list_empty(&wal->waiting) ? NULL : list_entry(wal->waiting.previous, struct waiter, link);
+    if (last && last->at > wal->safe && wal->failure == 0)
+        wal_sync_want(wal->sync, last->at);
+    serve_waiting(wal);
 }
 
 static void on_synced(void *context, int fd, uint32_t events)
@@ -85,10 +91,7 @@ int wal_when_safe(struct wal *wal, wal_safe *callback, void *context, struct err
     waiter->at = wal->sync_ms == 0 ? wal->state.end : 0;
     list_init(&waiter->link);
     list_append(&wal->waiting, &waiter->link);
-    if (waiter->at > wal->safe && wal->failure == 0)
-        wal_sync_want(wal->sync, waiter->at);
-    else
-        loop_timer_arm(wal->turn, 0);
+    loop_timer_arm(wal->turn, 0);
     return 0;
 }
 

@@ -32,7 +32,7 @@ struct wal {
 
     struct wal_sync *sync;
     struct loop_source *event;
-    struct loop_timer *turn; /* callbacks that need not wait */
+    struct loop_timer *turn; /* what was asked for in this turn of the loop */
     struct loop_timer *pace; /* sync_ms after the first entry that is not on the disk */
     bool paced;
     struct list waiting; /* by the time of the call */

@@ -218,15 +218,19 @@ void loop_timer_free(struct loop_timer *timer)
     free(timer);
 }
 
-/* The timerfd is only touched when the earliest time changes: re-arming a later timer costs no system call. */
-static void set_timer_fd(struct loop *loop)
+/* For epoll_wait. The timerfd is only touched when the earliest time changes: re-arming a later timer costs no system
+ * call, nor does one that is due already. */
+static int set_timer_fd(struct loop *loop)
 {
     uint64_t due = list_empty(&loop->timers) ? 0 : list_entry(loop->timers.next, struct loop_timer, link)->due_ms;
+    if (due != 0 && due <= clock_monotonic_ms())
+        return 0;
     if (due == loop->timer_set_ms)
-        return;
+        return -1;
     struct itimerspec when = {.it_value = {.tv_sec = (time_t)(due / 1000), .tv_nsec = (long)(due % 1000) * 1000000}};
     timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
     loop->timer_set_ms = due;
+    return -1;
 }
 
 /* Only timers due at `now` run: one that re-arms itself with no delay waits for the next round, so descriptors are
@@ -288,8 +292,7 @@ int loop_run(struct loop *loop)
     enum { BATCH = 32 };
     struct epoll_event events[BATCH];
     while (!loop->quit) {
-        set_timer_fd(loop);
-        int count = epoll_wait(loop->epoll_fd, events, BATCH, -1);
+        int count = epoll_wait(loop->epoll_fd, events, BATCH, set_timer_fd(loop));
         if (count < 0 && errno != EINTR)
             return -errno;
         loop->now_ms = clock_monotonic_ms();
@@ -299,6 +302,7 @@ int loop_run(struct loop *loop)
                 source->callback(source->context, source->fd, events[i].events);
         }
         free_dead(loop);
+        loop->now_ms = clock_monotonic_ms(); /* what was armed for at once has its turn now, not after another wait */
         run_timers(loop, loop->now_ms);
         free_dead(loop);
     }

@@ -19,7 +19,7 @@ void loop_free(struct loop *loop);
 /* Runs until loop_quit; returns its status, or a negative errno. */
 int loop_run(struct loop *loop);
 void loop_quit(struct loop *loop, int status);
-uint64_t loop_now_ms(const struct loop *loop); /* monotonic, as of the last wake-up; starts at loop_new */
+uint64_t loop_now_ms(const struct loop *loop); /* monotonic, of this turn, or of its timers; starts at loop_new */
 
 /* events and the callback's events: EPOLLIN, EPOLLOUT, ... The fd stays the caller's. */
 typedef void loop_fd_callback(void *context, int fd, uint32_t events);
