@@ -15,7 +15,9 @@
 
 void call_init(struct call *call, struct role *role)
 {
-    *call = (struct call){.role = role, .body_fd = -1};
+    memset(call, 0, offsetof(struct call, answer));
+    call->role = role;
+    call->body_fd = -1;
     spool_init(&call->content);
 }
 

@@ -31,14 +31,14 @@ struct call {
     bool alone; /* on a connection of its own */
     char method[FEED_METHOD_MAX + 1];
     struct buffer in;
-    char *answer_bytes;      /* of the answer's head ... */
-    struct http_head answer; /* ... which points into them; valid when answer_bytes is there */
+    char *answer_bytes; /* of the answer's head, `answer` */
     struct http_body_reader reader;
     struct spool content;
     uint64_t deadline_ms;
     char why[160]; /* no whole answer came */
     call_done *done;
     void *context;
+    struct http_head answer; /* points into answer_bytes, valid when these are there; large, so never emptied */
 };
 
 void call_init(struct call *call, struct role *role);

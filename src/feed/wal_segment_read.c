@@ -7,7 +7,17 @@
 #include <errno.h>
 #include <inttypes.h>
 
-enum { PIECE = 65536, SECTOR = 512 /* the least that a disk writes as a whole */ };
+enum {
+    PIECE = 65536,
+    AHEAD = 4096, /* most entries are smaller, and are read by one system call */
+    SECTOR = 512  /* the least that a disk writes as a whole */
+};
+
+/* The beginning of an entry, as much of it as came along with its frame. */
+struct ahead {
+    size_t length;
+    uint8_t bytes[AHEAD];
+};
 
 static int damaged(const struct wal_segment *segment, uint64_t offset, struct error *err)
 {
@@ -31,18 +41,37 @@ static int read_all(const struct wal_segment *segment, void *bytes, size_t lengt
     return 0;
 }
 
+/* What is so far behind the beginning of the entry at `offset`. */
+static int read_part(const struct wal_segment *segment, uint64_t offset, const struct ahead *ahead, uint64_t behind,
+                     void *bytes, size_t length, struct error *err)
+{
+    if (behind + length > ahead->length)
+        return read_all(segment, bytes, length, offset + behind, err);
+    memcpy(bytes, ahead->bytes + behind, length);
+    return 0;
+}
+
+/* The frame, and what comes with it; what is wrong with the rest is said when it is needed. */
+static int read_ahead(const struct wal_segment *segment, uint64_t offset, struct ahead *ahead, struct error *err)
+{
+    uint64_t left = segment->size - offset;
+    ssize_t got = pread(segment->fd, ahead->bytes, left < AHEAD ? (size_t)left : AHEAD, (off_t)offset);
+    ahead->length = got < WAL_FRAME_SIZE ? WAL_FRAME_SIZE : (size_t)got;
+    return got < WAL_FRAME_SIZE ? read_all(segment, ahead->bytes, WAL_FRAME_SIZE, offset, err) : 0;
+}
+
 /* 1: there is an entry, and all of it; 0: the end. */
-static int read_frame(const struct wal_segment *segment, uint64_t offset, uint8_t bytes[WAL_FRAME_SIZE],
-                      struct wal_frame *frame, struct error *err)
+static int read_frame(const struct wal_segment *segment, uint64_t offset, struct ahead *ahead, struct wal_frame *frame,
+                      struct error *err)
 {
     if (offset == segment->size)
         return 0;
     if (offset > segment->size || segment->size - offset < WAL_FRAME_SIZE + WAL_TAIL_SIZE)
         return damaged(segment, offset, err);
-    int result = read_all(segment, bytes, WAL_FRAME_SIZE, offset, err);
+    int result = read_ahead(segment, offset, ahead, err);
     if (result < 0)
         return result;
-    if (!wal_frame_decode(bytes, frame) || frame->at != segment->at + offset ||
+    if (!wal_frame_decode(ahead->bytes, frame) || frame->at != segment->at + offset ||
         frame->length > segment->size - offset - WAL_FRAME_SIZE - WAL_TAIL_SIZE)
         return damaged(segment, offset, err);
     return 1;
@@ -51,9 +80,9 @@ static int read_frame(const struct wal_segment *segment, uint64_t offset, uint8_
 int wal_segment_peek(const struct wal_segment *segment, uint64_t offset, size_t keep, struct wal_frame *frame,
                      struct text *payload, struct error *err)
 {
-    uint8_t bytes[WAL_FRAME_SIZE];
+    struct ahead ahead;
     CLEANUP_FREE char *piece = NULL;
-    int result = read_frame(segment, offset, bytes, frame, err);
+    int result = read_frame(segment, offset, &ahead, frame, err);
     if (result <= 0)
         return result;
     payload->length = 0;
@@ -62,7 +91,7 @@ int wal_segment_peek(const struct wal_segment *segment, uint64_t offset, size_t 
     piece = malloc(keep + 1);
     if (!piece)
         return error_errno(err, ENOMEM, "read the feed's journal");
-    result = read_all(segment, piece, keep, offset + WAL_FRAME_SIZE, err);
+    result = read_part(segment, offset, &ahead, WAL_FRAME_SIZE, piece, keep, err);
     if (result == 0)
         text_add_bytes(payload, piece, keep);
     if (result == 0 && payload->failed)
@@ -70,26 +99,38 @@ int wal_segment_peek(const struct wal_segment *segment, uint64_t offset, size_t 
     return result < 0 ? result : 1;
 }
 
-int wal_segment_read(const struct wal_segment *segment, uint64_t offset, uint64_t keep, struct wal_frame *frame,
-                     struct text *payload, struct error *err)
+/* All of the payload, of which `keep` bytes stay, and the check sum of frame and payload. */
+static int read_payload(const struct wal_segment *segment, uint64_t offset, const struct ahead *ahead,
+                        const struct wal_frame *frame, uint64_t keep, struct text *payload, uint32_t *crc,
+                        struct error *err)
 {
-    uint8_t bytes[WAL_FRAME_SIZE], piece[PIECE];
-    int result = read_frame(segment, offset, bytes, frame, err);
-    if (result <= 0)
-        return result;
-    payload->length = 0;
-    uint32_t crc = crc32c(bytes, sizeof bytes), tail;
+    uint8_t piece[PIECE];
     for (uint64_t done = 0; done < frame->length;) {
         uint64_t left = frame->length - done, wanted = keep > done ? keep - done : 0;
         size_t step = left < PIECE ? (size_t)left : PIECE;
-        result = read_all(segment, piece, step, offset + WAL_FRAME_SIZE + done, err);
+        int result = read_part(segment, offset, ahead, WAL_FRAME_SIZE + done, piece, step, err);
         if (result < 0)
             return result;
-        crc = crc32c_add(crc, piece, step);
+        *crc = crc32c_add(*crc, piece, step);
         text_add_bytes(payload, piece, wanted < step ? (size_t)wanted : step);
         done += step;
     }
-    result = read_all(segment, &tail, sizeof tail, offset + WAL_FRAME_SIZE + frame->length, err);
+    return 0;
+}
+
+int wal_segment_read(const struct wal_segment *segment, uint64_t offset, uint64_t keep, struct wal_frame *frame,
+                     struct text *payload, struct error *err)
+{
+    struct ahead ahead;
+    uint32_t tail;
+    int result = read_frame(segment, offset, &ahead, frame, err);
+    if (result <= 0)
+        return result;
+    payload->length = 0;
+    uint32_t crc = crc32c(ahead.bytes, WAL_FRAME_SIZE);
+    result = read_payload(segment, offset, &ahead, frame, keep, payload, &crc, err);
+    if (result == 0)
+        result = read_part(segment, offset, &ahead, WAL_FRAME_SIZE + frame->length, &tail, sizeof tail, err);
     if (result < 0)
         return result;
     if (le32toh(tail) != crc)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Load for tests/bench/feed.sh: one thread, kept connections, and an app that answers with the X-Ask field it was
- * sent, so that an answer that belongs to another request, or to none, is told from the right one. Apart from wrk, which
- * looks at the status only, and cannot ask at a rate: at a rate, what takes long counts from when it was due.
+ * sent, so that an answer that belongs to another request, or to none, is told from the right one. Apart from wrk,
+ * which looks at the status only, and cannot ask at a rate: at a rate, what takes long counts from when it was due.
  *
  *   asker [--get] [--rate N] [--body N] [--connections N] [--seconds N] HOST:PORT
  *
