@@ -67,7 +67,7 @@ proxy_conf() {
             location = /mirror { internal; proxy_pass http://other$request_uri; } }\n}\n'
 }
 
-# feed_conf SYNC LANES
+# feed_conf SYNC LANES [JOURNAL]
 feed_conf() {
     app_conf web <<END
 [app]
@@ -86,7 +86,8 @@ mode = http
 sync = $1
 lanes = $2
 key = header X-Lane
-journal_max = 256M
+journal_max = ${3:-256M}
+body_max = 1M
 END
 }
 
@@ -224,6 +225,45 @@ measure_standby() {
     wait_for 60 is_in_step
 }
 
+role_kib() {
+    awk '/^VmRSS/ { print $2 }' "/proc/$ROLE/status"
+}
+
+# note_role WHEN
+note_role() {
+    note 0 "$1" memory "$(role_kib)"
+    note 0 "$1" journal "$(status_of '.feed.journal_bytes / 1048576')"
+    note 0 "$1" requests "$(committed)"
+}
+
+journal_at() {
+    [ "$(status_of ".feed.journal_bytes <= $1")" = true ]
+}
+
+# Nothing of what the standby lacks may be kept for ever, and live goes on.
+beyond_the_bound() {
+    local max=16
+    feed_conf 100ms 16 ${max}M
+    bg reload >/dev/null
+    standby_is stopped
+    note_role 'then'
+    for _ in 1 2 3 4 5; do
+        ask standby --seconds "$SECONDS_EACH" --body 4096
+    done
+    wait_for 5 journal_at $((max << 20))
+    note_role bound
+    echo "the feed then is $(status_of '"\(.feed.state): \(.feed.reason)"')"
+}
+
+role_figures() {
+    local when
+    row role 'memory KiB' 'journal MiB' requests
+    line 1 2 3
+    for when in begin then bound; do
+        row "$when" "$(median "$when" memory)" "$(median "$when" journal | short)" "$(median "$when" requests)"
+    done
+}
+
 # row NAME FIGURE...: of a table.
 row() {
     printf '| %-14s |' "$1"
@@ -282,6 +322,7 @@ networks
 app
 servers
 sleep 0.5
+note_role begin
 for ((round = 0; round < ROUNDS; round++)); do
     for way in "${WAYS[@]}"; do
         measure "$round" "$way"
@@ -294,4 +335,6 @@ for ((round = 0; round < ROUNDS; round++)); do
     done
 done
 standby_figures
+beyond_the_bound
+role_figures
 exit "$FAILED"
