@@ -191,7 +191,7 @@ int applied_mark(struct applied *applied, struct error *err)
     if (result < 0)
         return result;
     applied->marked = !applied->token;
-    result = wal_when_safe(role->wal, on_marked, applied, err);
+    result = wal_when_safe_too(role->wal, on_marked, applied, err);
     if (result == 0)
         applied->state = MARKING;
     return result;

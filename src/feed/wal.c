@@ -8,92 +8,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <sys/epoll.h>
 #include <sys/file.h>
-#include <unistd.h>
-
-struct waiter {
-    struct list link;
-    uint64_t at; /* is to be on the disk; 0: nothing */
-    wal_safe *callback;
-    void *context;
-};
-
-/* --- being safe --------------------------------------------------------------------------------------------------- */
-
-/* Calls back whom it can. They may call anything, wal_close too. */
-static void serve_waiting(struct wal *wal)
-{
-    bool gone = false, *outer = wal->gone;
-    struct list ready;
-    struct waiter *waiter;
-    list_init(&ready);
-    list_for_each(waiter, &wal->waiting, link)
-    {
-        if (waiter->at > wal->safe && wal->failure == 0)
-            continue;
-        list_remove(&waiter->link);
-        list_append(&ready, &waiter->link);
-    }
-    wal->gone = &gone;
-    int result = wal->failure;
-    while (!list_empty(&ready)) {
-        waiter = list_entry(ready.next, struct waiter, link);
-        list_remove(&waiter->link);
-        if (!gone)
-            waiter->callback(waiter->context, result);
-        free(waiter);
-    }
-    if (!gone)
-        wal->gone = outer;
-    else if (outer)
-        *outer = true;
-}
-
-/* At the end of the loop's turn: all that was appended in it is synced at once, the end of one transaction with the
- * beginning of the next. */
-static void on_turn(void *context)
-{
-    struct wal *wal = context;
-    struct waiter *last = list_empty(&wal->waiting) ? NULL : list_entry(wal->waiting.previous, struct waiter, link);
-    if (last && last->at > wal->safe && wal->failure == 0)
-        wal_sync_want(wal->sync, last->at);
-    serve_waiting(wal);
-}
-
-static void on_synced(void *context, int fd, uint32_t events)
-{
-    struct wal *wal = context;
-    uint64_t count;
-    int before = wal->failure;
-    if (read(fd, &count, sizeof count) < 0)
-        return;
-    wal->safe = wal_sync_done(wal->sync, &wal->failure);
-    if (wal->failure != 0 && before == 0)
-        log_error("the feed's journal cannot be written to the disk: %s", strerror(-wal->failure));
-    serve_waiting(wal);
-}
-
-static void on_pace(void *context)
-{
-    struct wal *wal = context;
-    wal->paced = false;
-    wal_sync_want(wal->sync, wal->state.end);
-}
-
-int wal_when_safe(struct wal *wal, wal_safe *callback, void *context, struct error *err)
-{
-    struct waiter *waiter = calloc(1, sizeof *waiter);
-    if (!waiter)
-        return error_errno(err, ENOMEM, "wait for the feed's journal");
-    waiter->callback = callback;
-    waiter->context = context;
-    waiter->at = wal->sync_ms == 0 ? wal->state.end : 0;
-    list_init(&waiter->link);
-    list_append(&wal->waiting, &waiter->link);
-    loop_timer_arm(wal->turn, 0);
-    return 0;
-}
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
 
@@ -113,21 +28,6 @@ static int take_over(struct wal *wal, struct error *err)
     return result;
 }
 
-static int start_sync(struct wal *wal, struct error *err)
-{
-    int result = wal_sync_new(wal->directory, wal->safe, &wal->sync, err);
-    if (result == 0)
-        result = wal_sync_file(wal->sync, wal->current.fd, true, err);
-    if (result < 0)
-        return result;
-    wal->event = loop_add_fd(wal->loop, wal_sync_event(wal->sync), EPOLLIN, on_synced, wal);
-    wal->turn = loop_timer_new(wal->loop, on_turn, wal);
-    wal->pace = loop_timer_new(wal->loop, on_pace, wal);
-    if (!wal->event || !wal->turn || !wal->pace)
-        return error_errno(err, ENOMEM, "sync the feed's journal");
-    return 0;
-}
-
 static int open_all(struct wal *wal, bool new_app, struct error *err)
 {
     if (flock(wal->directory, LOCK_EX | LOCK_NB) < 0)
@@ -135,7 +35,7 @@ static int open_all(struct wal *wal, bool new_app, struct error *err)
                                     : error_errno(err, errno, "lock the feed's journal");
     int result = wal_recover(wal, new_app, err);
     if (result == 0)
-        result = start_sync(wal, err);
+        result = wal_safe_start(wal, err);
     if (result == 0)
         result = take_over(wal, err);
     if (result < 0)
@@ -147,14 +47,7 @@ static int open_all(struct wal *wal, bool new_app, struct error *err)
 
 static void clear(struct wal *wal)
 {
-    struct waiter *waiter;
-    if (wal->gone)
-        *wal->gone = true;
-    loop_remove_fd(wal->event);
-    loop_timer_free(wal->turn);
-    loop_timer_free(wal->pace);
-    wal_sync_free(wal->sync);
-    list_for_each(waiter, &wal->waiting, link) free(waiter);
+    wal_safe_end(wal);
     wal_forget_files(wal, UINT64_MAX);
     wal_segment_close(&wal->current);
     text_clear(&wal->payload);

@@ -82,6 +82,9 @@ void wal_pin(struct wal *wal, uint64_t sequence);
 /* Calls back once everything appended before is as safe as sync_ms wants: with 0 after the disk has it (many calls
  * share one sync), else from the loop's next turn. Never from inside. After a failed sync every call says so. */
 int wal_when_safe(struct wal *wal, wal_safe *callback, void *context, struct error *err);
+/* The same for what no client waits for: goes along with others, or waits for WAL_PATIENCE_MS more. */
+#define WAL_PATIENCE_MS 5
+int wal_when_safe_too(struct wal *wal, wal_safe *callback, void *context, struct error *err);
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 

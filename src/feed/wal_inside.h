@@ -33,12 +33,14 @@ struct wal {
     struct wal_sync *sync;
     struct loop_source *event;
     struct loop_timer *turn; /* what was asked for in this turn of the loop */
-    struct loop_timer *pace; /* sync_ms after the first entry that is not on the disk */
+    struct loop_timer *pace; /* what is not on the disk is brought there, whoever waits for it */
     bool paced;
-    struct list waiting; /* by the time of the call */
-    uint64_t safe;       /* as the loop knows it */
-    int failure;         /* of a sync: for good */
-    bool *gone;          /* set by wal_close, for whoever is calling back */
+    uint64_t asked;             /* up to where the thread was asked for ... */
+    uint64_t urgent, urgent_ms; /* ... for those who are not patient, and when they last got it */
+    struct list waiting;        /* by the time of the call */
+    uint64_t safe;              /* as the loop knows it */
+    int failure;                /* of a sync: for good */
+    bool *gone;                 /* set by wal_close, for whoever is calling back */
 
     struct wal_found newest[WAL_FOUND_MAX], read[WAL_FOUND_MAX];
     struct wal_place walked;                 /* so far this segment was read for numbers ... */
@@ -46,6 +48,11 @@ struct wal {
     struct wal_segment files[WAL_FILES_MAX]; /* fd -1: none */
     unsigned next_file;
 };
+
+/* wal_safe.c */
+int wal_safe_start(struct wal *wal, struct error *err); /* makes the thread; an error leaves wal_safe_end to do */
+void wal_safe_end(struct wal *wal);
+void wal_pace(struct wal *wal, uint64_t delay_ms); /* has what was appended synced, after so long at most */
 
 /* wal_write.c: writing */
 

@@ -26,10 +26,8 @@ static uint64_t segment_size(const struct wal *wal)
 /* What is appended is not on the disk; with nobody waiting for it somebody has to see to it. */
 static void note_unsafe(struct wal *wal)
 {
-    if (wal->sync_ms == 0 || wal->paced || !wal->pace)
-        return;
-    wal->paced = true;
-    loop_timer_arm(wal->pace, wal->sync_ms);
+    if (wal->sync_ms != 0)
+        wal_pace(wal, wal->sync_ms);
 }
 
 /* Writes one that was admitted. */

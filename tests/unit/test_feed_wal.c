@@ -494,6 +494,34 @@ static void test_callbacks(void **state)
     }
 }
 
+static uint64_t asked_ns, waited_ns;
+
+static void note_wait(void *context, int result)
+{
+    assert_int_equal(result, 0);
+    waited_ns = clock_monotonic_ns() - asked_ns;
+    loop_quit(world.loop, 0);
+}
+
+static void wait_along(void *context, int result)
+{
+    assert_int_equal(wal_applying(world.wal, GREEN, 1, &world.err), 0);
+    asked_ns = clock_monotonic_ns();
+    assert_int_equal(wal_when_safe_too(world.wal, note_wait, NULL, NULL), 0);
+}
+
+/* Who is patient waits for others if there have just been some, but not for ever. */
+static void test_patience(void **state)
+{
+    world.options.sync_ms = 0;
+    world_open();
+    assert_int_equal(wal_live(world.wal, BLUE, NULL), 0);
+    transact("POST / HTTP/1.1\r\n\r\n");
+    assert_int_equal(wal_when_safe(world.wal, wait_along, NULL, NULL), 0);
+    assert_int_equal(loop_run(world.loop), 0);
+    assert_true(waited_ns >= (WAL_PATIENCE_MS - 1) * UINT64_C(1000000)); /* both times are rounded to one */
+}
+
 static void test_one_at_a_time(void **state)
 {
     struct wal *second = NULL;
@@ -527,6 +555,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_pin, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_not_new, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_callbacks, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(test_patience, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(test_one_at_a_time, world_setup, world_teardown),
     };
     return cmocka_run_group_tests_name("feed_wal", tests, NULL, NULL);
