@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -216,6 +217,7 @@ static void on_message(void *context, int fd, uint32_t events)
 static int make_directory(const struct app *app, char *path, size_t size, struct error *err)
 {
     struct user_ids ids;
+    struct stat status;
     char above[PATH_MAX];
     snprintf(above, sizeof above, "%s/feed", app->agent->options.state_dir);
     directory_of(app, path, size);
@@ -224,9 +226,13 @@ static int make_directory(const struct app *app, char *path, size_t size, struct
         result = directory_make(above, 0700, err);
     if (result == 0)
         result = directory_make(path, 0700, err);
-    if (result == 0 && lchown(path, ids.uid, ids.gid) < 0)
-        result = error_errno(err, errno, "give %s to user %s", path, FEED_USER);
-    return result;
+    if (result < 0)
+        return result;
+    /* One that is its own already may be read-only: the feed says so then, and goes on with all that needs no disk. */
+    bool own = lstat(path, &status) == 0 && status.st_uid == ids.uid && status.st_gid == ids.gid;
+    if (!own && lchown(path, ids.uid, ids.gid) < 0)
+        return error_errno(err, errno, "give %s to user %s", path, FEED_USER);
+    return 0;
 }
 
 static int watch(struct feeding *feeding, struct error *err)
@@ -250,6 +256,7 @@ static int start(struct feeding *feeding, struct error *err)
     char path[PATH_MAX], user[] = FEED_USER;
     int result = make_directory(feeding->app, path, sizeof path, err);
     char *argv[] = {(char *)agent->options.feed_path, user, path, NULL};
+    feeding->started_ms = clock_monotonic_ms();
     feeding_end_stray(feeding->app->agent, feeding->app->name);
     if (result == 0)
         result = process_start(argv, &feeding->process, err);
@@ -264,11 +271,13 @@ static int start(struct feeding *feeding, struct error *err)
 static void start_or_later(struct feeding *feeding)
 {
     struct error err = {0};
+    feeding->failure[0] = '\0';
     if (start(feeding, &err) == 0) {
         feeding_tell(feeding);
         return;
     }
-    log_error("%s", err.text);
+    log_error("%s; it is tried again", err.text);
+    text_copy(feeding->failure, sizeof feeding->failure, err.text);
     respawn_later(feeding);
 }
 

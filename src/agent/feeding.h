@@ -38,6 +38,7 @@ struct feeding {
     struct loop_timer *respawn_timer, *hold_timer;
     uint64_t started_ms;
     uint32_t failures;
+    char failure[FEED_TEXT_MAX + 1]; /* why it could not be started, or "" */
     bool killed;
     uint64_t leaves_ms; /* not 0: it is not wanted, and only ends what its clients have begun, no longer than that */
     bool unfed;         /* live is not fed: what the journal says is not true any more, and it was removed */

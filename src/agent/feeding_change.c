@@ -77,7 +77,10 @@ void feeding_fill(struct app *app, struct wire_feed *out)
     struct feed_figures none = {.state = FEED_STATE_STARTING, .live = -1};
     if (!service || service->feed.mode == FEED_OFF || app->state != APP_RUNNING)
         return;
-    text_copy(none.reason, sizeof none.reason, "it is being started");
+    if (app->feeding && app->feeding->failure[0])
+        none.state = FEED_STATE_BROKEN;
+    text_copy(none.reason, sizeof none.reason,
+              none.state == FEED_STATE_BROKEN ? app->feeding->failure : "it is being started");
     wire_feed_fill(&service->feed, app->feeding && app->feeding->has_figures ? &app->feeding->figures : &none, out);
     out->alone = app->feeding && live && !app->feeding->zones[colour_other(live->colour)].there;
 }
