@@ -77,16 +77,18 @@ void nft_build_delete_table(struct nft_batch *batch, const char *name, uint32_t 
     nft_batch_done(batch, message);
 }
 
-static void set_hook(struct nftnl_chain *chain, const struct ruleset_op *op)
+/* False without memory. A message that lacks a name says something else: a rule to delete without its chain is every
+ * rule of the table. */
+static bool set_hook(struct nftnl_chain *chain, const struct ruleset_op *op)
 {
     static const uint32_t hooks[] = {
         [HOOK_PREROUTING] = NF_INET_PRE_ROUTING,   [HOOK_FORWARD] = NF_INET_FORWARD, [HOOK_OUTPUT] = NF_INET_LOCAL_OUT,
         [HOOK_POSTROUTING] = NF_INET_POST_ROUTING, [HOOK_INPUT] = NF_INET_LOCAL_IN,
     };
-    nftnl_chain_set_str(chain, NFTNL_CHAIN_TYPE, op->nat ? "nat" : "filter");
     nftnl_chain_set_u32(chain, NFTNL_CHAIN_HOOKNUM, hooks[op->hook]);
     nftnl_chain_set_s32(chain, NFTNL_CHAIN_PRIO, op->priority);
     nftnl_chain_set_u32(chain, NFTNL_CHAIN_POLICY, NF_ACCEPT);
+    return nftnl_chain_set_str(chain, NFTNL_CHAIN_TYPE, op->nat ? "nat" : "filter") == 0;
 }
 
 static void build_chain(const struct builder *builder)
@@ -99,10 +101,11 @@ static void build_chain(const struct builder *builder)
         builder->batch->failed = true;
         return;
     }
-    nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, builder->op->table);
-    nftnl_chain_set_str(chain, NFTNL_CHAIN_NAME, builder->op->name);
-    if (adding && builder->op->hook != HOOK_NONE)
-        set_hook(chain, builder->op);
+    bool named = nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, builder->op->table) == 0 &&
+                 nftnl_chain_set_str(chain, NFTNL_CHAIN_NAME, builder->op->name) == 0;
+    if (named && adding && builder->op->hook != HOOK_NONE)
+        named = set_hook(chain, builder->op);
+    builder->batch->failed |= !named;
     nftnl_chain_nlmsg_build_payload(message, chain);
     nftnl_chain_free(chain);
     nft_batch_done(builder->batch, message);
@@ -120,8 +123,8 @@ static void build_rule(const struct builder *builder)
         builder->batch->failed = true;
         return;
     }
-    nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, op->table);
-    nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, op->name);
+    builder->batch->failed |= nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, op->table) < 0 ||
+                              nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, op->name) < 0;
     for (size_t i = 0; adding && i < op->count; i++)
         builder->batch->failed |= nft_expr_add(rule, &builder->ops->pieces[op->first + i]) < 0;
     nftnl_rule_nlmsg_build_payload(message, rule);
@@ -136,21 +139,22 @@ static struct nftnl_set *name_set(const struct builder *builder)
         builder->batch->failed = true;
         return NULL;
     }
-    nftnl_set_set_str(set, NFTNL_SET_TABLE, builder->op->table);
-    nftnl_set_set_str(set, NFTNL_SET_NAME, builder->op->name);
+    builder->batch->failed |= nftnl_set_set_str(set, NFTNL_SET_TABLE, builder->op->table) < 0 ||
+                              nftnl_set_set_str(set, NFTNL_SET_NAME, builder->op->name) < 0;
     return set;
 }
 
 /* Names are as this machine has them: nft would show their bytes the other way round (struct byteorder in nftables). */
-static void describe_names(struct nftnl_set *set)
+static bool describe_names(struct nftnl_set *set)
 {
     enum { BYTE_ORDER_OF_HOST = 1, DATA_MAX = 64 };
     struct nftnl_udata_buf *data = nftnl_udata_buf_alloc(DATA_MAX);
     if (!data)
-        return;
-    if (nftnl_udata_put_u32(data, NFTNL_UDATA_SET_KEYBYTEORDER, BYTE_ORDER_OF_HOST))
-        nftnl_set_set_data(set, NFTNL_SET_USERDATA, nftnl_udata_buf_data(data), nftnl_udata_buf_len(data));
+        return false;
+    bool good = nftnl_udata_put_u32(data, NFTNL_UDATA_SET_KEYBYTEORDER, BYTE_ORDER_OF_HOST) &&
+                nftnl_set_set_data(set, NFTNL_SET_USERDATA, nftnl_udata_buf_data(data), nftnl_udata_buf_len(data)) == 0;
     nftnl_udata_buf_free(data);
+    return good;
 }
 
 static void describe_set(struct nftnl_set *set, const struct builder *builder)
@@ -162,7 +166,7 @@ static void describe_set(struct nftnl_set *set, const struct builder *builder)
     nftnl_set_set_u32(set, NFTNL_SET_KEY_TYPE, layouts[op->key].type);
     nftnl_set_set_u32(set, NFTNL_SET_KEY_LEN, layouts[op->key].length);
     if (op->key == KEY_LINK)
-        describe_names(set);
+        builder->batch->failed |= !describe_names(set);
     if (op->data == DATA_VERDICT) {
         nftnl_set_set_u32(set, NFTNL_SET_DATA_TYPE, NFT_DATA_VERDICT);
         nftnl_set_set_u32(set, NFTNL_SET_DATA_LEN, 0);
@@ -267,10 +271,13 @@ static void build_counter(const struct builder *builder)
         builder->batch->failed = true;
         return;
     }
-    nftnl_obj_set_str(counter, NFTNL_OBJ_TABLE, builder->op->table);
+    nftnl_obj_set_str(counter, NFTNL_OBJ_TABLE, builder->op->table); /* tells nothing before libnftnl 1.2.7 */
     nftnl_obj_set_str(counter, NFTNL_OBJ_NAME, builder->op->name);
+    bool named = nftnl_obj_get_str(counter, NFTNL_OBJ_TABLE) && nftnl_obj_get_str(counter, NFTNL_OBJ_NAME);
+    builder->batch->failed |= !named;
     nftnl_obj_set_u32(counter, NFTNL_OBJ_TYPE, NFT_OBJECT_COUNTER);
-    nftnl_obj_nlmsg_build_payload(message, counter);
+    if (named)
+        nftnl_obj_nlmsg_build_payload(message, counter);
     nftnl_obj_free(counter);
     nft_batch_done(builder->batch, message);
 }

@@ -121,9 +121,9 @@ static void build_chain(struct nft_batch *batch)
         batch->failed = true;
         return;
     }
-    nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, TRACE_TABLE);
-    nftnl_chain_set_str(chain, NFTNL_CHAIN_NAME, chain_name);
-    nftnl_chain_set_str(chain, NFTNL_CHAIN_TYPE, "filter");
+    batch->failed |= nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, TRACE_TABLE) < 0 ||
+                     nftnl_chain_set_str(chain, NFTNL_CHAIN_NAME, chain_name) < 0 ||
+                     nftnl_chain_set_str(chain, NFTNL_CHAIN_TYPE, "filter") < 0;
     nftnl_chain_set_u32(chain, NFTNL_CHAIN_HOOKNUM, NF_INET_PRE_ROUTING);
     nftnl_chain_set_s32(chain, NFTNL_CHAIN_PRIO, MARK_PRIORITY);
     nftnl_chain_set_u32(chain, NFTNL_CHAIN_POLICY, NF_ACCEPT);
@@ -143,8 +143,8 @@ static void build_rule(struct nft_batch *batch, const char *link, const struct a
     }
     char name[IFNAMSIZ] = "";
     text_copy(name, sizeof name, link ? link : "");
-    nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, TRACE_TABLE);
-    nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, chain_name);
+    batch->failed |= nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, TRACE_TABLE) < 0 ||
+                     nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, chain_name) < 0;
     bool good = link ? load_meta(rule, NFT_META_IIFNAME) && must_be(rule, name, sizeof name) : is_for(rule, address);
     batch->failed |= !good || !mark(rule);
     nftnl_rule_nlmsg_build_payload(message, rule);
