@@ -206,6 +206,7 @@ void usage_count_tcp(struct app_zone *zone); /* of TCP only */
 
 /* --- probing.c ---------------------------------------------------------------------------------- */
 void probing_start(struct app_zone *zone);
+void on_probe_timer(void *context); /* of a zone's checks_timer */
 void probing_stop(struct app_zone *zone);
 void probing_now(struct app_zone *zone);    /* the next probe is due at once */
 void probing_retime(struct app_zone *zone); /* its interval is another one now */
@@ -250,7 +251,8 @@ void drain_finish(struct app_zone *zone, char *text, size_t size);
 /* When it began and when its time is over, both monotonic; false: none that ends, or none at all. */
 bool drain_times(const struct app_zone *zone, uint64_t *begun_ms, uint64_t *deadline_ms);
 /* For `drain APP` on a zone that is not draining. */
-int drain_watch(struct app_zone *zone, struct error *err);
+void drain_watch(struct app_zone *zone);
+void on_drain_timer(void *context); /* of a zone's drain_timer */
 uint32_t zone_count_tcp(struct app_zone *zone);
 void drain_fill(const struct app_zone *zone, struct wire_drain *out); /* nothing if there is none that ends */
 /* nudging.c: for a drain's look. */

@@ -37,7 +37,7 @@ struct incident_log {
 
 /* Counts a zone's connections until they are gone or the time is over. */
 struct drain {
-    struct loop_timer *timer;           /* NULL: no drain */
+    struct loop_timer *timer;           /* NULL: no drain; else the zone's drain_timer */
     uint64_t operation_ms, deadline_ms; /* when its operation began; when the time is over */
     uint32_t timeout_ms;                /* [drain] timeout as it was when it began */
     uint32_t most, last;                /* connections at the most, and at the last look */
@@ -76,10 +76,12 @@ struct app_zone {
     struct loop_timer *close_timer;   /* armed while closing: the shim's last moment */
     bool closing;                     /* the app was asked to stop, the zone goes when it has */
     bool quieting;                    /* the app was asked to stop, and the zone stays; close_timer is armed */
+    struct loop_timer *drain_timer;   /* made with the app: a drain needs no memory to begin, or it would never end */
     struct loop_timer *rebuild_timer; /* a lost zone that could not be rebuilt is tried again */
     uint32_t rebuild_failures;
     struct verdict_tracker tracker;
-    struct loop_timer *probe_timer;
+    struct loop_timer *checks_timer; /* made with the app, for the same reason */
+    struct loop_timer *probe_timer;  /* it, while the zone is probed; else NULL */
     bool probe_running;
     uint64_t probe_id;     /* of the prober */
     uint64_t notified_ms;  /* when it was last probed because of what the app said of itself; 0 = never */

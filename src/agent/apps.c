@@ -51,6 +51,33 @@ static void on_step_timer(void *context)
     operation_event(context, EVENT_EXPIRED, NULL);
 }
 
+static bool make_timers(struct app *app)
+{
+    struct loop *loop = app->agent->loop;
+    app->step_timer = loop_timer_new(loop, on_step_timer, app);
+    app->workers_timer = loop_timer_new(loop, on_workers_timer, app);
+    app->hooks_timer = loop_timer_new(loop, on_hooks_timer, app);
+    bool made = app->step_timer && app->workers_timer && app->hooks_timer;
+    for (int colour = 0; colour < COLOURS; colour++) {
+        struct app_zone *zone = &app->zones[colour];
+        zone->drain_timer = loop_timer_new(loop, on_drain_timer, zone);
+        zone->checks_timer = loop_timer_new(loop, on_probe_timer, zone);
+        made = made && zone->drain_timer && zone->checks_timer;
+    }
+    return made;
+}
+
+static void free_timers(struct app *app)
+{
+    loop_timer_free(app->step_timer);
+    loop_timer_free(app->workers_timer);
+    loop_timer_free(app->hooks_timer);
+    for (int colour = 0; colour < COLOURS; colour++) {
+        loop_timer_free(app->zones[colour].drain_timer);
+        loop_timer_free(app->zones[colour].checks_timer);
+    }
+}
+
 int app_get(struct agent *agent, const char *name, struct app **out, struct error *err)
 {
     struct app *app = app_find(agent, name);
@@ -71,15 +98,10 @@ int app_get(struct agent *agent, const char *name, struct app **out, struct erro
         app->zones[colour].app = app;
         app->zones[colour].colour = (enum colour)colour;
     }
-    app->step_timer = loop_timer_new(agent->loop, on_step_timer, app);
-    app->workers_timer = loop_timer_new(agent->loop, on_workers_timer, app);
-    app->hooks_timer = loop_timer_new(agent->loop, on_hooks_timer, app);
     list_init(&app->hooks);
     list_init(&app->release_jobs);
-    if (!app->step_timer || !app->workers_timer || !app->hooks_timer) {
-        loop_timer_free(app->hooks_timer);
-        loop_timer_free(app->step_timer);
-        loop_timer_free(app->workers_timer);
+    if (!make_timers(app)) {
+        free_timers(app);
         free(app);
         return error_errno(err, ENOMEM, "add app %s", name);
     }
@@ -107,8 +129,7 @@ void app_free(struct app *app)
     feeding_dispose(app);
     for (int colour = 0; colour < COLOURS; colour++)
         zone_dispose(&app->zones[colour]);
-    loop_timer_free(app->step_timer);
-    loop_timer_free(app->workers_timer);
+    free_timers(app);
     service_free(app->service);
     list_remove(&app->link);
     free(app);

@@ -60,7 +60,7 @@ static void end(struct app_zone *zone, uint32_t cut, uint32_t left, bool settles
     bool has_receipt = drain->has_receipt;
     struct wire_receipt receipt = drain->receipt;
     settles = settles && !drain->passive;
-    loop_timer_free(drain->timer);
+    loop_timer_disarm(drain->timer);
     *drain = (struct drain){0};
     if (settles)
         settle(zone);
@@ -105,7 +105,7 @@ static void tell(struct app_zone *zone, uint32_t connections)
         drain->most = connections;
 }
 
-static void on_drain_timer(void *context)
+void on_drain_timer(void *context)
 {
     struct app_zone *zone = context;
     struct drain *drain = &zone->drain;
@@ -135,19 +135,14 @@ static void on_drain_timer(void *context)
 }
 
 /* Instead of one that there is: who waits for that waits for this. */
-static int begin(struct app_zone *zone, struct drain fresh)
+static void begin(struct app_zone *zone, struct drain fresh)
 {
-    struct loop *loop = zone->app->agent->loop;
-    fresh.timer = loop_timer_new(loop, on_drain_timer, zone);
-    if (!fresh.timer)
-        return -ENOMEM;
-    loop_timer_free(zone->drain.timer);
+    fresh.timer = zone->drain_timer;
     fresh.operation_ms = fresh.begun_ms;
     fresh.timeout_ms = zone->service->drain_timeout_ms;
     fresh.nudged_before = zone->kernel ? zone_nudged(zone->kernel) : 0;
     zone->drain = fresh;
     loop_timer_arm(zone->drain.timer, 0);
-    return 0;
 }
 
 void drain_start(struct app_zone *zone, uint64_t operation)
@@ -156,11 +151,7 @@ void drain_start(struct app_zone *zone, uint64_t operation)
     struct drain fresh = {
         .begun_ms = now, .deadline_ms = now + zone->service->drain_timeout_ms, .operation = operation};
     nudging_end(zone);
-    if (begin(zone, fresh) == 0)
-        return;
-    log_error("%s/%s: no memory to watch its connections; the zone stays as it is", zone->app->name,
-              colour_name(zone->colour));
-    drain_stop(zone, "out of memory");
+    begin(zone, fresh);
 }
 
 void drain_set_receipt(struct app_zone *zone, const struct wire_receipt *receipt, uint64_t operation_ms)
@@ -175,7 +166,7 @@ void drain_stop(struct app_zone *zone, const char *why)
     if (!zone->drain.timer)
         return;
     nudging_end(zone);
-    loop_timer_free(zone->drain.timer);
+    loop_timer_disarm(zone->drain.timer);
     zone->drain = (struct drain){0};
     requests_end(zone->app, WAIT_DRAIN, why ? RESULT_FAILED : RESULT_DONE, NULL, why ? why : "");
 }
@@ -225,12 +216,10 @@ void drain_fill(const struct app_zone *zone, struct wire_drain *out)
     };
 }
 
-int drain_watch(struct app_zone *zone, struct error *err)
+void drain_watch(struct app_zone *zone)
 {
-    if (zone->drain.timer)
-        return 0;
-    struct drain fresh = {.begun_ms = clock_monotonic_ms(), .passive = true};
-    return begin(zone, fresh) < 0 ? error_errno(err, ENOMEM, "watch the connections of %s", zone->app->name) : 0;
+    if (!zone->drain.timer)
+        begin(zone, (struct drain){.begun_ms = clock_monotonic_ms(), .passive = true});
 }
 
 /* --- over a restart of the agent ------------------------------------------------------------------------ */
@@ -255,10 +244,7 @@ static void resume(struct app_zone *zone, const struct folded_drain *from)
                           .deadline_ms = mono + (left < whole ? left : whole),
                           .operation = from->operation,
                           .resumed = true};
-    if (begin(zone, fresh) < 0) {
-        log_error("%s/%s: no memory to watch its connections", zone->app->name, colour_name(zone->colour));
-        return;
-    }
+    begin(zone, fresh);
     zone->drain.timeout_ms = (uint32_t)whole;
     log_notice("%s/%s: the drain goes on, for %llu ms at most", zone->app->name, colour_name(zone->colour),
                (unsigned long long)(zone->drain.deadline_ms - mono));

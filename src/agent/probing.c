@@ -153,7 +153,7 @@ static bool needs_prober(const struct app_zone *zone)
     return health_of(zone)->kind == HEALTH_TCP || health_of(zone)->kind == HEALTH_HTTP;
 }
 
-static void on_probe_timer(void *context)
+void on_probe_timer(void *context)
 {
     struct app_zone *zone = context;
     if (zone->probe_running) {
@@ -183,14 +183,8 @@ static void on_probe_timer(void *context)
 
 void probing_start(struct app_zone *zone)
 {
-    struct agent *agent = zone->app->agent;
-    if (!zone->probe_timer)
-        zone->probe_timer = loop_timer_new(agent->loop, on_probe_timer, zone);
-    if (!zone->probe_timer) {
-        log_error("%s/%s: no memory to probe it", zone->app->name, colour_name(zone->colour));
-        return;
-    }
-    verdict_start(&zone->tracker, loop_now_ms(agent->loop));
+    zone->probe_timer = zone->checks_timer;
+    verdict_start(&zone->tracker, loop_now_ms(zone->app->agent->loop));
     probing_now(zone);
 }
 
@@ -219,7 +213,7 @@ void probing_stop(struct app_zone *zone)
     else if (zone->probe_running)
         prober_cancel(zone->app->agent->prober, zone->probe_id);
     zone->probe_running = false;
-    loop_timer_free(zone->probe_timer);
+    loop_timer_disarm(zone->checks_timer);
     zone->probe_timer = NULL;
     zone->tracker = (struct verdict_tracker){0};
 }

@@ -210,15 +210,12 @@ static void handle_reload(const struct asked *asked)
 static void handle_drain(const struct asked *asked, struct app *app)
 {
     struct app_zone *zone = zone_of(app, app->live >= 0 ? colour_other((enum colour)app->live) : BLUE);
-    struct error err = {0};
     if (!zone->kernel || !zone->service || zone->closing) {
         answer(asked, RESULT_DONE, "there is no zone to drain");
         return;
     }
-    if (drain_watch(zone, &err) < 0)
-        answer(asked, RESULT_FAILED, err.text);
-    else
-        request_wait_for(asked, app, WAIT_DRAIN);
+    drain_watch(zone);
+    request_wait_for(asked, app, WAIT_DRAIN);
 }
 
 static void abort_operation(const struct asked *asked, struct app *app)
