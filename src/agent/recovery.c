@@ -306,13 +306,21 @@ static bool pull_plug(struct app_zone *zone)
     return true;
 }
 
-static void adopt(struct app_zone *zone)
+/* It was not the zone that was in the way of looking at it. */
+static bool is_shortage(int code)
+{
+    return code == -ENOMEM || code == -EMFILE || code == -ENFILE || code == -ENOBUFS || code == -EAGAIN ||
+           code == -EINTR;
+}
+
+/* Fails if nobody could say whether the zone is there: what serves is not made anew for want of a descriptor. */
+static int adopt(struct app_zone *zone, struct error *failure)
 {
     struct error err = {0};
     bool hold = zone->app->operation.back && zone->service; /* also one that had not been started */
     if (!hold && (!is_kept(zone->state) || (zone->state == ZONE_RESTING && !pull_plug(zone)))) {
         clean(zone);
-        return;
+        return 0;
     }
     int result = zone_adopt_running(zone, &err);
     if (result == 0) {
@@ -323,7 +331,11 @@ static void adopt(struct app_zone *zone)
         pull_plug(zone);
         if (zone_set_live(zone->kernel, zone->state == ZONE_LIVE, &err) < 0)
             log_warning("%s/%s: %s", zone->app->name, colour_name(zone->colour), err.text);
-        return;
+        return 0;
+    }
+    if (is_shortage(result)) {
+        *failure = err;
+        return error_suffix(failure, "; zones and traffic go on, start the agent again");
     }
     if (result != -ENOENT)
         log_warning("%s/%s: adopt: %s", zone->app->name, colour_name(zone->colour), err.text);
@@ -333,6 +345,7 @@ static void adopt(struct app_zone *zone)
         record_zone(zone);
         clean(zone);
     }
+    return 0;
 }
 
 /* The agent ended between making the zone and executing its app: as good as lost. */
@@ -400,8 +413,11 @@ int recover(struct agent *agent, const struct fold *fold, struct error *err)
         const struct folded_app *folded = &fold->apps[i];
         app = app_find(agent, folded->name);
         resolve(app, folded);
-        adopt(&app->zones[BLUE]);
-        adopt(&app->zones[GREEN]);
+        int result = adopt(&app->zones[BLUE], err);
+        if (result == 0)
+            result = adopt(&app->zones[GREEN], err);
+        if (result < 0)
+            return result;
         if (app->operation.back)
             hold_recover(app);
         serving_recover(app, folded);

@@ -184,9 +184,12 @@ int link_remove(uint16_t number, struct error *err)
     return result == -ENODEV ? 0 : result; /* gone meanwhile, with its namespace */
 }
 
-bool link_exists(uint16_t number)
+int link_look(uint16_t number, struct error *err)
 {
     char name[LINK_NAME_MAX + 1];
     link_name(number, name);
-    return if_nametoindex(name) != 0;
+    if (if_nametoindex(name) != 0)
+        return 0;
+    return errno == ENODEV || errno == ENXIO ? error_set(err, ENOENT, "its link %s is gone", name)
+                                             : error_errno(err, errno, "look for its link %s", name);
 }

@@ -31,4 +31,5 @@ int link_create(struct link_plan *plan, struct error *err);
 /* Removes the host end, and with it the other one. A missing one is fine; one that we did not make is refused
  * (-EPERM). */
 int link_remove(uint16_t number, struct error *err);
-bool link_exists(uint16_t number);
+/* 0: there is one of that name; -ENOENT: there is not. */
+int link_look(uint16_t number, struct error *err);

@@ -62,12 +62,18 @@ int network_open(const char *name, struct network *network, struct error *err)
 }
 
 /* Only an address of its own can be bound to. */
-bool network_has_addresses(const struct network *network, const struct zone_addresses *addresses)
+int network_look(const struct network *network, const struct zone_addresses *addresses, struct error *err)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
-    CLEANUP_FD int fd = netns_socket(network->netns, AF_INET, SOCK_DGRAM, 0, NULL);
+    CLEANUP_FD int fd = netns_socket(network->netns, AF_INET, SOCK_DGRAM, 0, err);
+    if (fd < 0)
+        return fd;
     memcpy(&address.sin_addr, addresses->service4.bytes, sizeof address.sin_addr);
-    return fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+    if (bind(fd, (const struct sockaddr *)&address, sizeof address) == 0)
+        return 0;
+    return errno == EADDRNOTAVAIL
+               ? error_set(err, ENOENT, "its addresses are not those of the configured pools any more")
+               : error_errno(err, errno, "look for its addresses");
 }
 
 void network_close(struct network *network)

@@ -18,6 +18,6 @@ int network_make(const char *name, uint16_t number, const struct zone_addresses 
                  struct network *network, struct error *err);
 /* The same handles for one that is there. */
 int network_open(const char *name, struct network *network, struct error *err);
-/* Does the zone have this plan's addresses? False after the pools were changed in the configuration. */
-bool network_has_addresses(const struct network *network, const struct zone_addresses *addresses);
+/* 0: the zone has this plan's addresses. -ENOENT after the pools were changed in the configuration. */
+int network_look(const struct network *network, const struct zone_addresses *addresses, struct error *err);
 void network_close(struct network *network);

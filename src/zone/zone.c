@@ -52,7 +52,10 @@ static int kill_shim(int pidfd, struct error *err)
     struct pollfd ended = {.fd = pidfd, .events = POLLIN};
     if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
         return error_errno(err, errno, "end the zone's shim");
-    int count = poll(&ended, 1, KILL_TIMEOUT_MS);
+    int count;
+    do
+        count = poll(&ended, 1, KILL_TIMEOUT_MS);
+    while (count < 0 && errno == EINTR);
     waitid(P_PIDFD, (id_t)pidfd, NULL, WEXITED | WNOHANG); /* our child, if we started it */
     return count == 1
                ? 0
@@ -302,10 +305,10 @@ static int adopt(struct zone *zone, struct error *err)
     int result = channel_open(&zone->channel, path, err);
     if (result == 0)
         result = network_open(name, &zone->network, err);
-    if (result == 0 && !link_exists(zone->id.number))
-        result = error_set(err, ENOENT, "its link bg%u is gone", zone->id.number);
-    if (result == 0 && !network_has_addresses(&zone->network, &zone->addresses))
-        result = error_set(err, ENOENT, "its addresses are not those of the configured pools any more");
+    if (result == 0)
+        result = link_look(zone->id.number, err);
+    if (result == 0)
+        result = network_look(&zone->network, &zone->addresses, err);
     if (result == 0)
         result = place_find(zone, err);
     if (result == 0)
