@@ -225,8 +225,8 @@ check: ## every test tier that this machine can run
 
 check-build: all tools $(UNIT_BIN) $(FUZZ_BIN)
 
-fuzz: $(FUZZ_BIN) ## fuzz for SECONDS each (default 60)
-	$(Q)BUILD=$(BUILD) FUZZ_SECONDS=$(or $(SECONDS),60) tests/run fuzz
+fuzz: $(FUZZ_BIN) ## fuzz for SECONDS (default 60) or RUNS each
+	$(Q)BUILD=$(BUILD) FUZZ_SECONDS=$(or $(SECONDS),$(if $(RUNS),,60)) FUZZ_RUNS=$(RUNS) tests/run fuzz
 
 # One instrumented archive for all fuzz targets.
 FUZZ_CFLAGS = -std=gnu11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
@@ -235,7 +235,7 @@ $(BUILD)/fuzz/%.o: %.c
 	$(call say,CC,$<)
 	$(Q)$(FUZZ_CC) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
 
-FUZZ_PARTS := $(call sources,base model os conf journal api) $(FEED_SRC)
+FUZZ_PARTS := $(call sources,base model os conf journal api) $(FEED_SRC) $(filter-out src/probe/main.c,$(PROBE_SRC))
 $(BUILD)/libfuzz.a: $(patsubst %.c,$(BUILD)/fuzz/%.o,$(FUZZ_PARTS))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
@@ -244,7 +244,10 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/libfuzz.a
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)
 	$(Q)$(FUZZ_CC) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined $< $(BUILD)/libfuzz.a -o $@ \
-		-liniparser $(JSON_LIBS) -lcap -lseccomp $(shell $(PKG_CONFIG) --libs nettle)
+		-liniparser $(JSON_LIBS) -lcap -lseccomp $(shell $(PKG_CONFIG) --libs nettle) $(FUZZ_MORE)
+
+# Only what it says of an app's answers; libcurl is slow to load.
+$(BUILD)/tests/fuzz/fuzz_verdict $(BUILD)/tests/fuzz/fuzz_probe: FUZZ_MORE = $(CURL_LIBS)
 
 check-vm: all tools ## the tiers that boot systemd in a container and in a VM
 	$(Q)BUILD=$(BUILD) tests/run systemd vm
