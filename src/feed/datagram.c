@@ -166,17 +166,15 @@ static void on_safe(void *context, int result)
     struct packet *packet = context;
     struct role *role = packet->role;
     struct wal_answer none = {0};
-    int ended;
     if (result < 0)
         role_journal_failed(role, strerror(-result));
     if (result == 0 && role->live == (int8_t)packet->zone && send_to_live(packet)) {
-        ended = wal_commit(role->wal, packet->transaction, &none, NULL, NULL);
+        if (wal_commit(role->wal, packet->transaction, &none, NULL, NULL) < 0)
+            role_doubt(role, packet->transaction);
         role->figures.now.fed++;
     } else {
-        ended = wal_abort(role->wal, packet->transaction, NULL);
+        role_undone(role, packet->transaction);
     }
-    if (ended < 0)
-        role_doubt(role, packet->transaction);
     done_with(packet);
 }
 

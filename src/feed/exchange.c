@@ -214,9 +214,7 @@ static void in_doubt(struct exchange *exchange, uint16_t status, const char *why
 
 static void not_done(struct exchange *exchange, const char *why)
 {
-    struct error err = {0};
-    if (wal_abort(exchange->role->wal, exchange->id, &err) < 0)
-        role_doubt(exchange->role, exchange->id);
+    role_undone(exchange->role, exchange->id);
     refuse(exchange, 503, why);
 }
 
@@ -357,10 +355,23 @@ static void start(struct exchange *exchange)
         not_done(exchange, err.text);
 }
 
+/* A client that waited for a journal that cannot be opened would wait in vain. */
+static void refuse_waiting(struct role *role, struct live_lane *lane)
+{
+    while (!list_empty(&lane->waiting)) {
+        struct exchange *exchange = list_entry(lane->waiting.next, struct exchange, link);
+        list_remove(&exchange->link);
+        role->queued--;
+        refuse(exchange, 503, role->broken);
+    }
+}
+
 void exchanges_proceed(struct role *role)
 {
     for (size_t i = 0; i < FEED_LANES_MAX; i++) {
         struct live_lane *lane = &role->lanes[i];
+        if (!role->wal && role->broken[0])
+            refuse_waiting(role, lane);
         /* One that is refused at once leaves the lane free for the next. */
         while (role->wal && role->live >= 0 && !role_holds(role) && !lane->now && !list_empty(&lane->waiting))
             start(list_entry(lane->waiting.next, struct exchange, link));

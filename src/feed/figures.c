@@ -78,7 +78,8 @@ static enum feed_state state_of(const struct role *role, const struct feed_figur
     if (book->zones[other].position == WAL_UNKNOWN)
         return broken_unknown(role, other, why, size);
     if (role->applier.stuck[0]) {
-        text_copy(why, size, role->applier.stuck);
+        snprintf(why, size, "%.220s: %s lacks what is from there on, and cannot be a backup until it is seeded",
+                 role->applier.stuck, colour_name(other));
         return FEED_STATE_BROKEN;
     }
     if (book->in_doubt > 0) {

@@ -8,7 +8,7 @@
 
 uint64_t hold_missing(const struct role *role, enum colour zone)
 {
-    if (!role->wal)
+    if (!role->wal || wal_has_failed(role->wal))
         return 1; /* nobody can say */
     const struct wal_book *book = wal_book(role->wal);
     uint64_t position = book->zones[zone].position, open = role->underway + book->in_doubt;
@@ -31,7 +31,7 @@ static void answer(struct role *role)
 /* Waiting longer changes nothing: somebody has to decide first. */
 static bool is_hopeless(const struct role *role)
 {
-    if (!role->wal)
+    if (!role->wal || wal_has_failed(role->wal))
         return true;
     const struct wal_book *book = wal_book(role->wal);
     uint64_t position = book->zones[role->hold.target].position;

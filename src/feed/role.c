@@ -49,12 +49,55 @@ void role_changed(struct role *role)
     figures_touch(role);
 }
 
+/* Rules are there and the journal is not, or nothing is taken by it any more. */
+static bool lacks_journal(const struct role *role)
+{
+    return role->rules.mode != FEED_OFF && (!role->wal || wal_has_failed(role->wal));
+}
+
 static bool is_idle(const struct role *role)
 {
-    return role->stranded_count == 0 && list_empty(&role->clients) && list_empty(&role->streams) &&
-           list_empty(&role->copies) && list_empty(&role->datagrams.flows) && role->queued == 0 &&
-           role->underway == 0 && role->applier.count == 0 && !role->applier.lost && backs_idle(&role->backs[BLUE]) &&
-           backs_idle(&role->backs[GREEN]);
+    return role->stranded_count == 0 && !lacks_journal(role) && list_empty(&role->clients) &&
+           list_empty(&role->streams) && list_empty(&role->copies) && list_empty(&role->datagrams.flows) &&
+           role->queued == 0 && role->underway == 0 && role->applier.count == 0 && !role->applier.lost &&
+           backs_idle(&role->backs[BLUE]) && backs_idle(&role->backs[GREEN]);
+}
+
+static void say_live(struct role *role)
+{
+    struct error err = {0};
+    if (!role->wal || role->live < 0 || wal_book(role->wal)->live == role->live)
+        return;
+    if (wal_live(role->wal, (enum colour)role->live, &err) < 0)
+        role_journal_failed(role, err.text);
+}
+
+static void open_journal(struct role *role)
+{
+    struct error err = {0};
+    if (role_open_journal(role, &err) < 0) {
+        role_journal_failed(role, err.text);
+        return;
+    }
+    role_journal_works(role);
+    say_live(role);
+    applier_relane(&role->applier); /* keys and lanes may have been others when it was written */
+    role_settle_doubts(role);
+}
+
+/* What is wrong with the disk may be over. One that failed is read again from what the disk has, once nobody is in the
+ * middle of something. */
+static void try_journal(struct role *role)
+{
+    if (!lacks_journal(role) || role->underway > 0 || role->applier.lost || role->orders.seed != SEED_NONE ||
+        role->orders.verify_token)
+        return;
+    if (role->wal) {
+        applier_drop(&role->applier);
+        wal_close(role->wal);
+        role->wal = NULL;
+    }
+    open_journal(role);
 }
 
 static void on_sweep(void *context)
@@ -64,6 +107,7 @@ static void on_sweep(void *context)
     struct client *client;
     list_for_each(client, &role->clients, link) client_expire(client, now);
     role_write_stranded(role);
+    try_journal(role);
     exchanges_sweep(role, now);
     passes_sweep(role, now);
     datagrams_sweep(role, now);
@@ -93,15 +137,6 @@ uint16_t role_target(const struct role *role, enum colour zone, uint8_t index)
 
 /* --- what the monitor says ---------------------------------------------------------------------------------------- */
 
-static void say_live(struct role *role)
-{
-    struct error err = {0};
-    if (!role->wal || role->live < 0 || wal_book(role->wal)->live == role->live)
-        return;
-    if (wal_live(role->wal, (enum colour)role->live, &err) < 0)
-        role_journal_failed(role, err.text);
-}
-
 static void take_rules(struct role *role, const struct feed_rules *rules)
 {
     struct feed *feed = &role->feed;
@@ -121,7 +156,6 @@ static void take_rules(struct role *role, const struct feed_rules *rules)
 
 void role_rules(struct role *role, const struct feed_rules *rules)
 {
-    struct error err = {0};
     bool relane =
         role->wal && (rules->lanes != role->rules.lanes || rules->key_kind != role->rules.key_kind ||
                       rules->key_part != role->rules.key_part || strcmp(rules->key_name, role->rules.key_name) != 0);
@@ -130,15 +164,10 @@ void role_rules(struct role *role, const struct feed_rules *rules)
         role->relane = true;
         exchanges_relane(role);
     }
-    if (role->wal) {
+    if (role->wal)
         wal_options_change(role->wal, rules->journal_max, rules->sync_ms);
-    } else if (role_open_journal(role, &err) < 0) {
-        role_journal_failed(role, err.text);
-    } else {
-        role->broken[0] = '\0';
-        say_live(role);
-        applier_relane(&role->applier); /* keys and lanes may have been others when it was written */
-    }
+    else
+        open_journal(role);
     role_settle_doubts(role);
     role_changed(role);
 }

@@ -33,6 +33,12 @@
 
 struct exchange;
 
+/* One without an end, which the journal did not take. */
+struct stranded {
+    uint64_t id;
+    bool undone; /* live has surely not done it; else nobody knows */
+};
+
 /* Fed requests with keys of one lane, on their way to live: one at a time. */
 struct live_lane {
     struct list waiting;
@@ -65,9 +71,9 @@ struct role {
     struct orders orders;
     struct figures figures;
     struct loop_timer *sweep, *burial;
-    bool changing, changed;          /* role_changed */
-    bool relane;                     /* keys or lanes have changed: what is under way by the old ones ends first */
-    uint64_t stranded[STRANDED_MAX]; /* ids without an end, which the journal did not take */
+    bool changing, changed; /* role_changed */
+    bool relane;            /* keys or lanes have changed: what is under way by the old ones ends first */
+    struct stranded stranded[STRANDED_MAX];
     size_t stranded_count;
 };
 
@@ -88,6 +94,8 @@ void role_settle_doubts(struct role *role);
 void role_journal_works(struct role *role);
 /* Nobody knows whether live has done this one: it is in doubt, or becomes so when the journal can be written again. */
 void role_doubt(struct role *role, uint64_t id);
+/* Live has surely not done it, and nobody will. */
+void role_undone(struct role *role, uint64_t id);
 void role_write_stranded(struct role *role);
 /* True: new fed requests wait. */
 bool role_holds(const struct role *role);

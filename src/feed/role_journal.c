@@ -49,33 +49,58 @@ void role_settle_doubts(struct role *role)
     }
 }
 
+static int write_end(struct role *role, const struct stranded *stranded, struct error *err)
+{
+    return stranded->undone ? wal_abort(role->wal, stranded->id, err) : wal_doubt(role->wal, stranded->id, err);
+}
+
 void role_write_stranded(struct role *role)
 {
     while (role->wal && role->stranded_count > 0) {
-        if (wal_doubt(role->wal, role->stranded[role->stranded_count - 1], NULL) < 0)
+        if (write_end(role, &role->stranded[role->stranded_count - 1], NULL) < 0)
             return;
         role->stranded_count--;
         role_settle_doubts(role);
     }
 }
 
-void role_doubt(struct role *role, uint64_t id)
+static void end_one(struct role *role, struct stranded stranded)
 {
     struct error err = {0};
-    if (wal_doubt(role->wal, id, &err) == 0) {
+    if (write_end(role, &stranded, &err) == 0) {
         role_settle_doubts(role);
         return;
     }
     role_journal_failed(role, err.text);
     if (role->stranded_count < STRANDED_MAX)
-        role->stranded[role->stranded_count++] = id;
+        role->stranded[role->stranded_count++] = stranded;
     else
         loop_quit(role->loop, EXIT_FAILURE);
 }
 
+void role_doubt(struct role *role, uint64_t id)
+{
+    end_one(role, (struct stranded){.id = id});
+}
+
+void role_undone(struct role *role, uint64_t id)
+{
+    end_one(role, (struct stranded){.id = id, .undone = true});
+}
+
+/* All that have no end are in doubt when a journal is opened, and of these we know more. */
+static void end_stranded(struct role *role)
+{
+    for (size_t i = 0; i < role->stranded_count; i++) {
+        if (role->stranded[i].undone)
+            wal_settle(role->wal, role->stranded[i].id, false, NULL); /* it may not even have been on the disk */
+    }
+    role->stranded_count = 0;
+}
+
 /* One that is damaged is put aside: what it had is not read again, and the other zone must be seeded; but live goes on,
  * and what is acknowledged from now on is journalled. */
-int role_open_journal(struct role *role, struct error *err)
+static int open_or_begin(struct role *role, struct error *err)
 {
     const struct feed_rules *rules = &role->rules;
     struct wal_options options = {
@@ -87,4 +112,12 @@ int role_open_journal(struct role *role, struct error *err)
     options.new_app = false;
     result = wal_set_aside(role->directory, err);
     return result < 0 ? result : wal_open(role->loop, &options, &role->wal, err);
+}
+
+int role_open_journal(struct role *role, struct error *err)
+{
+    int result = open_or_begin(role, err);
+    if (result == 0)
+        end_stranded(role);
+    return result;
 }

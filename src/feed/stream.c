@@ -169,8 +169,7 @@ static void on_safe(void *context, int result)
     if (stream->dead || result < 0 || role->live != (int8_t)stream->zone) {
         if (result < 0)
             role_journal_failed(role, strerror(-result));
-        if (wal_abort(role->wal, stream->transaction, NULL) < 0)
-            role_doubt(role, stream->transaction);
+        role_undone(role, stream->transaction);
         done_with_piece(stream);
         if (stream->dead)
             free_stream(stream);

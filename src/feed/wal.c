@@ -227,6 +227,11 @@ int wal_seeded(struct wal *wal, enum colour zone, uint64_t sequence, struct erro
     return append_small(wal, &entry, err);
 }
 
+bool wal_has_failed(const struct wal *wal)
+{
+    return wal->failure != 0 && list_empty(&wal->waiting);
+}
+
 void wal_pin(struct wal *wal, uint64_t sequence)
 {
     wal->pin = sequence;

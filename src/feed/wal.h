@@ -86,6 +86,10 @@ int wal_when_safe(struct wal *wal, wal_safe *callback, void *context, struct err
 #define WAL_PATIENCE_MS 5
 int wal_when_safe_too(struct wal *wal, wal_safe *callback, void *context, struct error *err);
 
+/* A sync has failed, and whoever waited has heard of it. The way on is wal_close, and wal_open, which reads what the
+ * disk has. */
+bool wal_has_failed(const struct wal *wal);
+
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
 /* What the journal comes to; kept up to date. */
