@@ -82,3 +82,14 @@ role_pid() {
 no_role() {
     ! grep -qsx bluegreen-feed /proc/[0-9]*/comm
 }
+
+# another_feed NAME: the agent runs tests/drivers/NAME.c as its feed.
+another_feed() {
+    local program
+    mkdir "$WORLD/libexec"
+    for program in "$BUILD"/bluegreen-*; do
+        ln -s "$program" "$WORLD/libexec/"
+    done
+    ln -sf "$BUILD/tests/drivers/$1" "$WORLD/libexec/bluegreen-feed"
+    export BLUEGREEN_LIBEXEC=$WORLD/libexec
+}

@@ -3,7 +3,7 @@
  * Clients that post to tests/tools/ledger.c and remember what came of each request.
  *
  *   clerk [--again] ADDRESS PORT THREADS COUNT SEED     until COUNT are acknowledged, or SIGTERM; stdout: a line
- *       "ID ACCOUNT STATUS BEGAN ENDED" each, the times in microseconds. STATUS 0: it was sent, and there was no answer;
+ *       "ID ACCOUNT STATUS BEGAN ENDED" each, the times in microseconds; STATUS 0: sent, and there was no answer;
  *       -1: there was no connection. At the end, on stderr, how many there were of each
  *
  * Each thread has a connection that it keeps for a while, some requests have a connection of their own, some a body of

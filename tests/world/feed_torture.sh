@@ -243,19 +243,9 @@ kills_of_the_feed() {
     wait_for 30 has_all
 }
 
-behind_its_answers() {
-    local program
-    mkdir "$WORLD/libexec"
-    for program in "$BUILD"/bluegreen-*; do
-        ln -s "$program" "$WORLD/libexec/"
-    done
-    ln -sf "$TOOLS/../drivers/feed_behind" "$WORLD/libexec/bluegreen-feed"
-    export BLUEGREEN_LIBEXEC=$WORLD/libexec
-}
-
 test_a_journal_behind_the_answers_loses() {
     local zone
-    behind_its_answers
+    another_feed feed_behind
     survive
     expect_match 'feed_behind$' "$(readlink "/proc/$(role_pid)/exe")" "the feed that runs"
     clerks_start
