@@ -53,6 +53,7 @@ static void remove_kernel_side(struct app_zone *zone)
     serving_zone_gone(zone);
     routing_zone_gone(zone);
     feeding_close_doors(zone);
+    feeding_follow(zone->app); /* it takes leave of clients, as long as there is a way to them */
     zone_destroy(zone->kernel);
     zone->kernel = NULL;
     feeding_follow(zone->app);

@@ -57,6 +57,16 @@ void clients_bury(struct role *role)
     }
 }
 
+void clients_cut(struct role *role, enum colour zone)
+{
+    struct client *client;
+    list_for_each(client, &role->clients, link)
+    {
+        if (client->door->zone == zone)
+            client_close(client);
+    }
+}
+
 void clients_clear(struct role *role)
 {
     struct client *client;

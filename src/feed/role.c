@@ -174,7 +174,11 @@ void role_rules(struct role *role, const struct feed_rules *rules)
 
 void role_zone(struct role *role, const struct feed_zone *zone)
 {
-    backs_zone(&role->backs[zone->zone], zone);
+    struct backs *backs = &role->backs[zone->zone];
+    bool anew = zone->serial != backs->serial;
+    backs_zone(backs, zone);
+    if (anew) /* no answer reaches them any more: better they hear the end while it can, and what waits is not begun */
+        clients_cut(role, (enum colour)zone->zone);
     role_changed(role);
 }
 

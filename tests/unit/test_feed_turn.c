@@ -347,6 +347,35 @@ static void test_failover_in_a_request(void **state)
     client_end(&client);
 }
 
+/* Its network is gone with it, so nobody who came in by its doors can be answered: they are let go, and what waited is
+ * not begun. */
+static void test_clients_of_a_zone_that_is_gone(void **state)
+{
+    (void)state;
+    static struct test_client rests, waits;
+    feed_start(&monitor);
+    assert_true(client_open(&rests, monitor.door_ports[BLUE]));
+    assert_int_equal(ask(&rests, &answer, "POST", "/w/1", "", ""), 200);
+    monitor.zones[BLUE].delay_ms = 600;
+    assert_true(client_open(&client, monitor.door_ports[BLUE]));
+    assert_true(send_text(&client, "POST /w/2 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"));
+    pause_ms(200);
+    assert_true(client_open(&waits, monitor.door_ports[BLUE]));
+    assert_true(send_text(&waits, "POST /w/3 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"));
+    pause_ms(100);
+    monitor.there[BLUE].serial++;
+    tell_zone(&monitor, BLUE);
+    uint64_t began = clock_monotonic_ms();
+    assert_false(client_more(&rests));
+    assert_false(client_more(&waits));
+    assert_true(clock_monotonic_ms() - began < 5000);
+    assert_int_equal(ask_once(&monitor, &answer, "POST", "/w/4"), 200);
+    assert_int_equal(zone_count(&monitor.zones[BLUE], "/w/3"), 0);
+    client_end(&rests);
+    client_end(&waits);
+    client_end(&client);
+}
+
 static void test_pause_seed_and_skip(void **state)
 {
     (void)state;
@@ -433,6 +462,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_switches_and_kills_together, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_hold_that_is_too_late, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failover_in_a_request, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_clients_of_a_zone_that_is_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pause_seed_and_skip, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_journal_of_another_life, setup, teardown),
     };
