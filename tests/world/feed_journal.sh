@@ -98,7 +98,7 @@ test_torn_end() {
     wait_for 3 has_all
     expect_match 'stopped while it was written: cutting it off' "$(cat "$WORLD/agent.log")"
     expect_eq '1 2 3 4' "$(ids_of blue | paste -sd ' ')"
-    expect_match 'can be read, all are as they were written' "$(bg feed web verify)"
+    expect_match 'can be read, as they were written' "$(bg feed web verify)"
 }
 
 test_flipped_bit() {
@@ -122,6 +122,21 @@ test_flipped_bit_while_it_runs() {
     expect_match 'check sum|damaged' "$OUTPUT"
     bg feed web resume
     is_no_backup_before_a_seed 'wal of the feed.s journal is damaged.*blue lacks .*seed'
+}
+
+# A standby that is away for too long: live does not notice, and nobody is told that all is well.
+test_full_journal() {
+    local id
+    ready_journal 'journal_max = 16M' 'body_max = 1M'
+    bg feed web pause
+    head -c 900000 /dev/zero >"$WORLD/large"
+    for id in $(seq 24); do
+        expect_eq 201 "$(on_client curl -s -m 5 -o /dev/null -w '%{http_code}' -H 'Expect:' --data-binary "@$WORLD/large" \
+            "$URL4/add/$id")"
+    done
+    bg feed web resume
+    [ "$(du -sm "$JOURNAL" | cut -f1)" -le 18 ] || fail "$(ls -l "$JOURNAL")"
+    is_no_backup_before_a_seed 'blue is behind by more than the journal holds .*dropped.*seed'
 }
 
 test_full_disk() {
