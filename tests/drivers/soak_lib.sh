@@ -145,7 +145,9 @@ soak_at_rest() { # APP
     WHY=$(bg status "$1" --json 2>&1 | jq -r '.live as $l | select((.state == "running" and .operation == null and .bake == null
         and .zones[$l].state == "live" and ([.zones[].state] | index("draining", "starting", "staging") | not)) | not)
         | "\(.state), \([.zones[] | "\(.state) \(.release): \(.detail)"]), \(.operation), \(.bake)"')
-    [ -z "$WHY" ] && WHY="no answer outside" && answers_outside "$1"
+    [ -z "$WHY" ] && WHY="no answer outside" && answers_outside "$1" && return
+    sleep 0.2 # who asks without a pause is a load of its own
+    false
 }
 
 soak_settle() {

@@ -35,12 +35,22 @@ test_five_hundred_zones_leave_nothing() {
     expect_eq "" "$(ps -o pid= --ppid "$D_PID")" "children left"
 }
 
+# Memory and descriptors of the monitor and of its roles, a line each.
+agent_weighs() {
+    local name pid
+    for name in monitor role=api bluegreen-probe; do
+        pid=$AGENT
+        [ "$name" = monitor ] || pid=$(pgrep -P "$AGENT" -f -- "$name")
+        echo "$name $(anonymous_kib "$pid") $(descriptors_of "$pid")"
+    done
+}
+
+# ROUNDS=100 is two hundred deploys.
 test_agent_that_deployed_and_removed_sixty_times() {
-    local before descriptors memory i monitor
+    local before weight i name kib descriptors was_kib was_descriptors
     exec
     ready_web
     sed -i 's/^interval.*/interval = 50ms/; s/^passes.*/passes = 1/' "$WORLD/etc/apps/web.conf"
-    monitor=$(agent_pid)
     cycle() {
         for ((i = 0; i < $1; i++)); do
             bg deploy web v1 >/dev/null
@@ -52,13 +62,14 @@ test_agent_that_deployed_and_removed_sixty_times() {
     cycle 20
     sleep 1
     before=$(kernel_counts)
-    descriptors=$(descriptors_of "$monitor")
-    memory=$(anonymous_kib "$monitor")
-    cycle 60
-    expect_counts "$before" "after 60 rounds of two zones"
-    expect_eq "$descriptors" "$(descriptors_of "$monitor")" "descriptors of the monitor"
-    echo "memory of the monitor: $memory KiB before, $(anonymous_kib "$monitor") KiB after"
-    [ "$(anonymous_kib "$monitor")" -le $((memory + 96)) ] || fail "memory grew from $memory to $(anonymous_kib "$monitor") KiB"
+    weight=$(agent_weighs)
+    cycle "${ROUNDS:-60}"
+    expect_counts "$before" "after ${ROUNDS:-60} rounds of two zones"
+    while read -r name kib descriptors was_kib was_descriptors; do
+        echo "$name: $was_kib KiB and $was_descriptors descriptors before, $kib and $descriptors after"
+        expect_eq "$was_descriptors" "$descriptors" "descriptors of $name"
+        [ "$kib" -le $((was_kib + 96)) ] || fail "memory of $name grew from $was_kib to $kib KiB"
+    done < <(join --nocheck-order <(agent_weighs) - <<<"$weight")
 }
 
 test_shim_that_ran_a_hundred_commands() {
