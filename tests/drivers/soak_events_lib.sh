@@ -248,9 +248,13 @@ soak_step() { # NUMBER
     wait "$doing" || echo "  said no: $(tail -n 1 "$SOAK/said")" >>"$SOAK/steps"
     event "$began" "$(now_ms)" op "$SOAK_APP" - "$op"
     rm -f "$SHARED/sick.$SOAK_APP.v1" "$SHARED/sick.$SOAK_APP.v2"
-    bg reload >/dev/null
+    wait_for 20 reloads # the agent or its role may have been killed just now
     soak_serves
     sleep "$((RANDOM % 2)).$((RANDOM % 10))"
+}
+
+reloads() {
+    bg reload >/dev/null 2>&1
 }
 
 ended() {
