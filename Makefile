@@ -163,7 +163,7 @@ $(BUILD)/bluegreen-zone: $(SHIM_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) -static -Wl,--gc-sections $(LDFLAGS_ALL) $^ -o $@ -lcap
 
-CLIENT_OBJ := $(patsubst %.c,$(BUILD)/pic/%.o,$(CLIENT_SRC) src/base/text.c)
+CLIENT_OBJ := $(patsubst %.c,$(BUILD)/pic/%.o,$(CLIENT_SRC) src/base/text.c src/base/json_ascii.c)
 $(BUILD)/libbluegreen.so.0: $(CLIENT_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) -shared -Wl,-soname,libbluegreen.so.0 $(LDFLAGS_ALL) $^ -o $@ $(JSON_LIBS)

@@ -3,6 +3,7 @@
 #include "api/varlink.h"
 
 #include "base/cleanup.h"
+#include "base/json_ascii.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -65,14 +66,19 @@ void varlink_reader_clear(struct varlink_reader *reader)
     *reader = (struct varlink_reader){0};
 }
 
-/* json-c's own check of UTF-8 is not used: up to 0.17 it lets overlong forms pass ("\xc0\xaf" for "/"), and 0.18 (that
- * of Debian 13) refuses every character beyond ASCII in a message that comes in one piece. */
+/* json-c's own check of UTF-8 is not used: up to 0.17 it lets overlong forms pass ("\xc0\xaf" for "/"). */
 static struct json_object *parse_json(const char *message, size_t length, struct error *err)
 {
-    if (!text_is_utf8(message, length)) {
-        error_set(err, EBADMSG, "the message is not UTF-8");
+    CLEANUP_TEXT struct text ascii = {0};
+    int result = json_ascii(message, length, &ascii);
+    if (result == -EBADMSG)
+        error_set(err, EBADMSG,
+                  text_is_utf8(message, length) ? "the message is not JSON: an escape that there is none of"
+                                                : "the message is not UTF-8");
+    else if (result < 0)
+        error_errno(err, -result, "read the message");
+    if (result < 0)
         return NULL;
-    }
     struct json_tokener *tokener = json_tokener_new_ex(VARLINK_DEPTH_MAX);
     if (!tokener) {
         error_errno(err, ENOMEM, "read the message");
@@ -80,11 +86,11 @@ static struct json_object *parse_json(const char *message, size_t length, struct
     }
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
     /* With its NUL, or a number at the end would be taken for an unfinished one. */
-    struct json_object *value = json_tokener_parse_ex(tokener, message, (int)length + 1);
+    struct json_object *value = json_tokener_parse_ex(tokener, ascii.data ? ascii.data : "", (int)ascii.length + 1);
     enum json_tokener_error outcome = json_tokener_get_error(tokener);
     size_t end = json_tokener_get_parse_end(tokener);
     json_tokener_free(tokener);
-    if (outcome == json_tokener_success && end >= length)
+    if (outcome == json_tokener_success && end >= ascii.length)
         return value;
     json_object_put(value);
     const char *why = outcome == json_tokener_success    ? "more follows after the object"

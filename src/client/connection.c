@@ -2,7 +2,7 @@
 /* The connection to the agent. */
 #include "client/connection.h"
 
-#include "base/text.h"
+#include "base/json_ascii.h"
 #include "client/decode.h"
 
 #include <errno.h>
@@ -367,14 +367,15 @@ static int fail_reply(const char *name, struct json_object *parameters, struct b
 
 static struct json_object *parse(const char *message, size_t length)
 {
-    struct json_tokener *tokener = text_is_utf8(message, length) ? json_tokener_new_ex(CONNECTION_DEPTH_MAX) : NULL;
+    CLEANUP_TEXT struct text ascii = {0};
+    bool read = json_ascii(message, length, &ascii) == 0 && ascii.data;
+    struct json_tokener *tokener = read ? json_tokener_new_ex(CONNECTION_DEPTH_MAX) : NULL;
     if (!tokener)
         return NULL;
-    /* Not json-c's check of UTF-8: 0.18 (Debian 13) refuses every character beyond ASCII. */
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-    struct json_object *value = json_tokener_parse_ex(tokener, message, (int)length + 1);
+    struct json_object *value = json_tokener_parse_ex(tokener, ascii.data, (int)ascii.length + 1);
     bool whole =
-        json_tokener_get_error(tokener) == json_tokener_success && json_tokener_get_parse_end(tokener) >= length;
+        json_tokener_get_error(tokener) == json_tokener_success && json_tokener_get_parse_end(tokener) >= ascii.length;
     json_tokener_free(tokener);
     if (whole && json_object_is_type(value, json_type_object))
         return value;

@@ -6,7 +6,7 @@
  */
 #include "api/client.h"
 #include "api/varlink.h"
-#include "base/text.h"
+#include "base/json_ascii.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -80,9 +80,12 @@ static void turn(struct stage *stage)
 
 static void check_reply(const char *reply)
 {
+    CLEANUP_TEXT struct text ascii = {0};
+    if (json_ascii(reply, strlen(reply), &ascii) < 0 || !ascii.data)
+        abort();
     struct json_tokener *tokener = json_tokener_new();
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-    struct json_object *object = json_tokener_parse_ex(tokener, reply, (int)strlen(reply) + 1);
+    struct json_object *object = json_tokener_parse_ex(tokener, ascii.data, (int)ascii.length + 1);
     if (!json_object_is_type(object, json_type_object))
         abort();
     json_object_put(object);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* api/render: the field names and types that users rely on, written out in full. */
 #include "api/render.h"
+#include "base/json_ascii.h"
 #include "base/text.h"
 #include "model/feed_wire.h"
 #include "model/verdict.h"
@@ -411,9 +412,11 @@ static void test_any_bytes(void **state)
         }
         struct json_object *object = render_status(&status);
         const char *json = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
+        CLEANUP_TEXT struct text ascii = {0};
+        assert_int_equal(json_ascii(json, strlen(json), &ascii), 0);
         struct json_tokener *tokener = json_tokener_new();
         json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-        struct json_object *again = json_tokener_parse_ex(tokener, json, (int)strlen(json) + 1);
+        struct json_object *again = json_tokener_parse_ex(tokener, ascii.data, (int)ascii.length + 1);
         assert_non_null(again);
         json_tokener_free(tokener);
         json_object_put(again);

@@ -155,6 +155,12 @@ static void test_call(void **state)
     assert_int_equal(parse("{\"method\":\"a.B\"}", &call, &err), 0);
     assert_null(call.parameters);
     varlink_call_clear(&call);
+    struct json_object *word;
+    assert_int_equal(parse("{\"method\":\"a.B\",\"parameters\":{\"x\":\"\xc3\xa9 \xf0\x9f\x94\xb5\"}}", &call, &err),
+                     0);
+    assert_true(json_object_object_get_ex(call.parameters, "x", &word));
+    assert_string_equal(json_object_get_string(word), "\xc3\xa9 \xf0\x9f\x94\xb5");
+    varlink_call_clear(&call);
     assert_int_equal(parse("{\"oneway\":true,\"method\":\"a.B\",\"parameters\":null,\"upgrade\":true}", &call, NULL),
                      0);
     assert_true(call.oneway && call.upgrade);
@@ -204,6 +210,7 @@ static void test_bad_calls(void **state)
         "{\"method\":\"a.B\",\"surprise\":1}",
         "{\"method\":\"a.B\\u0000.C\"}",
         "{\"method\":\"a\xff.B\"}",
+        "{\"method\":\"a.B\",\"parameters\":{\"x\":\"\\\xc3\xa9\"}}",
         "{\"method\":\"a.B\",\"parameters\":{\"x\":\"\xc3\"}}",
         "{\"method\":\"a.B\",\"parameters\":{\"x\":\"\xc0\xaf\"}}",
         "{\"method\":\"a.B\",\"parameters\":{\"\xf0\x9f\":1}}",
