@@ -532,11 +532,14 @@ static void answer(const struct wire_request *request)
 static int listen_at(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (!text_copy(address.sun_path, sizeof address.sun_path, path))
+    int length = snprintf(address.sun_path, sizeof address.sun_path, "%s.new", path);
+    if (length < 0 || (size_t)length >= sizeof address.sun_path)
         errx(1, "%s is too long for a socket's path", path);
-    unlink(path);
+    unlink(address.sun_path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 64) < 0)
+    /* Whoever waits for the socket to be there connects at once. */
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 64) < 0 ||
+        rename(address.sun_path, path) < 0)
         err(1, "listen on %s", path);
     return fd;
 }
