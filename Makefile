@@ -123,11 +123,14 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
-# The shim is static: nothing of the zone's file system is loaded into it, and it stays below 1 MiB.
+# The shim is static: nothing of the zone's file system is loaded into it, and it stays below 1 MiB. No sanitizer can be
+# linked so: it is built without.
+UNSANITISED = $(filter-out -fsanitize=% -fno-sanitize-recover=%,$(1))
 $(BUILD)/static/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CPPFLAGS_ALL) $(filter-out -fPIE,$(CFLAGS_ALL)) -ffunction-sections -fdata-sections -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(call UNSANITISED,$(filter-out -fPIE,$(CFLAGS_ALL))) -ffunction-sections -fdata-sections \
+		-MMD -MP -c $< -o $@
 
 $(BUILD)/libagent.a: $(call objects,$(AGENT_SRC))
 	$(call say,AR,$@)
@@ -161,7 +164,7 @@ $(BUILD)/bluegreen-scope: $(call objects,$(call sources,scope)) $(BUILD)/libagen
 SHIM_OBJ := $(patsubst %.c,$(BUILD)/static/%.o,$(SHIM_SRC) $(SHARED_SRC) src/os/message.c)
 $(BUILD)/bluegreen-zone: $(SHIM_OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) -static -Wl,--gc-sections $(LDFLAGS_ALL) $^ -o $@ -lcap
+	$(Q)$(CC) -static -Wl,--gc-sections $(call UNSANITISED,$(LDFLAGS_ALL)) $^ -o $@ -lcap
 
 CLIENT_OBJ := $(patsubst %.c,$(BUILD)/pic/%.o,$(CLIENT_SRC) src/base/text.c src/base/json_ascii.c)
 $(BUILD)/libbluegreen.so.0: $(CLIENT_OBJ)
