@@ -9,8 +9,12 @@
  * nobody is refused while a role that died is started again. */
 struct zone_doors {
     uint32_t serial; /* another one for each zone that was built */
+    uint32_t made;   /* so many doors of it were */
     size_t count;
-    struct {
+    struct door {
+        uint32_t made;   /* the how-manieth */
+        uint8_t index;   /* of its port in [ports], which stays as it is as long as the zone does */
+        uint16_t port;   /* where clients find it */
         uint16_t target; /* the app's port behind it */
         enum protocol protocol;
         int fds[2]; /* IPv4, IPv6; -1 = none */
@@ -29,7 +33,10 @@ struct feeding_order {
     char failure[WIRE_TEXT_MAX + 1]; /* of a seed: the hook's */
 };
 
-enum door_told { DOOR_UNTOLD, DOOR_OPEN, DOOR_SHUT };
+struct door_told {
+    uint32_t serial, made; /* of the door; 0: nothing was told */
+    bool shut;
+};
 
 struct feeding {
     struct app *app;
@@ -47,8 +54,7 @@ struct feeding {
     /* What this role was told. */
     struct feed_rules rules;
     struct feed_zone zones[COLOURS];
-    enum door_told doors[COLOURS];
-    uint32_t door_serials[COLOURS];
+    struct door_told doors[COLOURS][FEED_DOORS_MAX];
     int live; /* or -2: nothing yet */
     /* STEP_TAIL */
     bool holds, asked, planned; /* it is in force; this role was told; the answer was "ready" */
@@ -72,6 +78,7 @@ int feeding_connect(struct feeding *feeding);       /* to one of a former agent;
 
 /* feeding_telling.c: everything that the role has not been told yet. */
 void feeding_tell(struct feeding *feeding);
+void feeding_tell_door(struct feeding *feeding, const struct app_zone *zone, const struct door *door, bool open);
 void feeding_wants_sockets(struct feeding *feeding, const struct feed_sockets *want);
 
 /* feeding_hold.c */

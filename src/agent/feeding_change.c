@@ -25,15 +25,20 @@ static void leave(struct app *app)
     loop_timer_arm(feeding->respawn_timer, patience);
 }
 
+/* Of ports that are not fed any more. */
 static void shut_doors(struct app_zone *zone)
 {
     for (size_t i = 0; zone->app->feeding && zone->doors && i < zone->doors->count; i++) {
-        struct feed_door door = {.zone = (uint8_t)zone->colour,
-                                 .index = (uint8_t)i,
-                                 .target = zone->doors->doors[i].target,
-                                 .protocol = (uint8_t)zone->doors->doors[i].protocol};
-        feeding_send(zone->app->feeding, FEED_DOOR_SHUT, &door.header, sizeof door, NULL, 0);
+        const struct door *door = &zone->doors->doors[i];
+        if (zone_door_port(zone, &zone->service->ports[door->index]) == 0)
+            feeding_tell_door(zone->app->feeding, zone, door, false);
     }
+}
+
+/* Another number when there are other doors; 0: none. */
+static uint64_t doors_mark(const struct app_zone *zone)
+{
+    return zone->doors ? (uint64_t)zone->doors->made << 32 | zone->doors->count : 0;
 }
 
 /* What one mode has written another one cannot read. */
@@ -48,18 +53,17 @@ static void end_former_mode(struct app *app)
 void feeding_file_changed(struct app *app)
 {
     struct error err = {0};
-    bool before[COLOURS], differs = false;
+    bool differs = false;
     for (int colour = 0; colour < COLOURS; colour++) {
         struct app_zone *zone = &app->zones[colour];
-        const struct zone_doors *doors = zone->doors;
-        before[colour] = doors != NULL;
-        if (zone->service && zone->service->feed.mode == FEED_OFF)
+        uint64_t before = doors_mark(zone);
+        if (zone->service)
             shut_doors(zone);
         if (zone->service && feeding_make_doors(zone, &err) < 0) {
             log_error("%s; it is not fed", err.text);
             zone->unfed = true;
         }
-        differs |= before[colour] != (zone->doors != NULL) || doors != zone->doors;
+        differs |= before != doors_mark(zone);
     }
     end_former_mode(app);
     leave(app);

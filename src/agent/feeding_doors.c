@@ -20,15 +20,12 @@ bool zone_is_fed(const struct app_zone *zone)
     return zone->service && zone->service->feed.mode != FEED_OFF && !zone->unfed;
 }
 
-/* 61000 and up, by the fed ports' order; 0: not fed. */
+/* 61000 and up, in the order of [ports]; 0: not fed. */
 uint16_t zone_door_port(const struct app_zone *zone, const struct port *port)
 {
-    uint16_t door = FEED_DOOR_FIRST;
     if (!zone_is_fed(zone) || !service_feeds(zone->service, port))
         return 0;
-    for (size_t i = 0; i < zone->service->port_count && &zone->service->ports[i] != port; i++)
-        door = (uint16_t)(door + service_feeds(zone->service, &zone->service->ports[i]));
-    return door;
+    return (uint16_t)(FEED_DOOR_FIRST + (port - zone->service->ports));
 }
 
 size_t zone_ports_seen(const struct app_zone *zone, struct port ports[SERVICE_PORTS_MAX])
@@ -76,73 +73,96 @@ static int make(struct app_zone *zone, const struct address *address, uint16_t p
     return error_prefix(err, "%s/%s", zone->app->name, colour_name(zone->colour));
 }
 
-static int make_all(struct app_zone *zone, struct zone_doors *doors, struct error *err)
+static void close_door(struct door *door)
 {
-    const struct zone_addresses *addresses = zone_addresses(zone->kernel);
-    const struct address *families[2] = {&addresses->service4, &addresses->service6};
-    for (size_t i = 0; i < zone->service->port_count && doors->count < FEED_DOORS_MAX; i++) {
-        const struct port *port = &zone->service->ports[i];
-        uint16_t door = zone_door_port(zone, port);
-        if (!door)
-            continue;
-        size_t at = doors->count++;
-        doors->doors[at].target = port->target;
-        doors->doors[at].protocol = port->protocol;
-        doors->doors[at].fds[0] = doors->doors[at].fds[1] = -1;
-        for (int family = 0; family < 2; family++) {
-            int fd = families[family]->family ? make(zone, families[family], door, port->protocol, err) : -1;
-            if (fd < 0 && families[family]->family)
-                return fd;
-            doors->doors[at].fds[family] = fd;
-        }
-    }
-    return 0;
+    close_fd(&door->fds[0]);
+    close_fd(&door->fds[1]);
 }
 
 static void free_doors(struct zone_doors *doors)
 {
-    for (size_t i = 0; doors && i < doors->count; i++) {
-        close_fd(&doors->doors[i].fds[0]);
-        close_fd(&doors->doors[i].fds[1]);
-    }
+    for (size_t i = 0; doors && i < doors->count; i++)
+        close_door(&doors->doors[i]);
     free(doors);
 }
 
-/* Again where the fed ports are others than those that there are doors for. */
-static bool fits(const struct app_zone *zone)
+static int make_door(struct app_zone *zone, const struct port *port, struct error *err)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < zone->service->port_count && count < FEED_DOORS_MAX; i++) {
-        if (!service_feeds(zone->service, &zone->service->ports[i]))
+    const struct zone_addresses *addresses = zone_addresses(zone->kernel);
+    const struct address *families[2] = {&addresses->service4, &addresses->service6};
+    struct zone_doors *doors = zone->doors;
+    struct door *door = &doors->doors[doors->count++];
+    *door = (struct door){.made = ++doors->made,
+                          .index = (uint8_t)(port - zone->service->ports),
+                          .port = port->published,
+                          .target = port->target,
+                          .protocol = port->protocol,
+                          .fds = {-1, -1}};
+    for (int family = 0; family < 2; family++) {
+        if (!families[family]->family)
             continue;
-        const struct port *port = &zone->service->ports[i];
-        if (count == zone->doors->count || zone->doors->doors[count].target != port->target ||
-            zone->doors->doors[count].protocol != port->protocol)
-            return false;
-        count++;
+        int fd = make(zone, families[family], zone_door_port(zone, port), port->protocol, err);
+        if (fd < 0)
+            return fd;
+        door->fds[family] = fd;
     }
-    return count == zone->doors->count;
+    return 0;
+}
+
+/* The door of the index-th port, if there is one. */
+static struct door *find(struct zone_doors *doors, size_t index)
+{
+    for (size_t i = 0; i < doors->count; i++) {
+        if (doors->doors[i].index == index)
+            return &doors->doors[i];
+    }
+    return NULL;
+}
+
+/* Those of ports that are not fed any more go; those that stay are not touched, for clients wait at them. */
+static void keep_fed(struct app_zone *zone)
+{
+    struct zone_doors *doors = zone->doors;
+    size_t kept = 0;
+    for (size_t i = 0; i < doors->count; i++) {
+        if (zone_door_port(zone, &zone->service->ports[doors->doors[i].index]))
+            doors->doors[kept++] = doors->doors[i];
+        else
+            close_door(&doors->doors[i]);
+    }
+    doors->count = kept;
+}
+
+static int make_all(struct app_zone *zone, struct error *err)
+{
+    keep_fed(zone);
+    for (size_t i = 0; i < zone->service->port_count; i++) {
+        const struct port *port = &zone->service->ports[i];
+        bool fed = zone_door_port(zone, port) != 0;
+        int result = fed && !find(zone->doors, i) ? make_door(zone, port, err) : 0;
+        if (result < 0)
+            return result;
+    }
+    return 0;
 }
 
 int feeding_make_doors(struct app_zone *zone, struct error *err)
 {
     bool wanted = zone->kernel && zone->service && zone->service->feed.mode != FEED_OFF;
     zone->unfed = false;
-    if (zone->doors && (!wanted || !fits(zone))) {
-        free_doors(zone->doors);
-        zone->doors = NULL;
-    }
-    if (!wanted || zone->doors)
+    if (!wanted) {
+        feeding_close_doors(zone);
         return 0;
-    struct zone_doors *doors = calloc(1, sizeof *doors);
-    if (!doors)
-        return error_errno(err, ENOMEM, "make the doors of fed ports");
-    doors->serial = (uint32_t)zone_shim_pid(zone->kernel); /* the same for the next agent */
-    int result = make_all(zone, doors, err);
+    }
+    if (!zone->doors) {
+        zone->doors = calloc(1, sizeof *zone->doors);
+        if (!zone->doors)
+            return error_errno(err, ENOMEM, "make the doors of fed ports");
+        zone->doors->serial = (uint32_t)zone_shim_pid(zone->kernel); /* the same for the next agent */
+    }
+    int result = make_all(zone, err);
     if (result < 0)
-        free_doors(doors);
-    else
-        zone->doors = doors;
+        feeding_close_doors(zone);
     return result;
 }
 

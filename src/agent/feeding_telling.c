@@ -82,17 +82,18 @@ static void tell_zone(struct feeding *feeding, const struct app_zone *zone)
     *last = told;
 }
 
-static void tell_door(struct feeding *feeding, const struct app_zone *zone, size_t index, bool open)
+void feeding_tell_door(struct feeding *feeding, const struct app_zone *zone, const struct door *at, bool open)
 {
     struct feed_door door = {.zone = (uint8_t)zone->colour,
-                             .index = (uint8_t)index,
-                             .target = zone->doors->doors[index].target,
-                             .protocol = (uint8_t)zone->doors->doors[index].protocol};
+                             .index = at->index,
+                             .port = at->port,
+                             .target = at->target,
+                             .protocol = (uint8_t)at->protocol};
     int fds[2];
     size_t count = 0;
     for (int i = 0; open && i < 2; i++) {
-        if (zone->doors->doors[index].fds[i] >= 0)
-            fds[count++] = zone->doors->doors[index].fds[i];
+        if (at->fds[i] >= 0)
+            fds[count++] = at->fds[i];
     }
     feeding_send(feeding, open ? FEED_DOOR : FEED_DOOR_SHUT, &door.header, sizeof door, fds, count);
 }
@@ -101,21 +102,21 @@ static void tell_door(struct feeding *feeding, const struct app_zone *zone, size
 static void tell_doors(struct feeding *feeding, const struct app_zone *zone)
 {
     const struct app *app = feeding->app;
-    bool elsewhere = app->state == APP_RUNNING && app->live >= 0 && app->live != (int)zone->colour;
-    enum door_told *told = &feeding->doors[zone->colour], wanted = elsewhere ? DOOR_SHUT : DOOR_OPEN;
-    if (!zone->doors) {
-        *told = DOOR_UNTOLD;
-        return;
+    const struct zone_doors *doors = zone->doors;
+    struct door_told *all = feeding->doors[zone->colour];
+    bool shut = app->state == APP_RUNNING && app->live >= 0 && app->live != (int)zone->colour;
+    if (!doors)
+        memset(all, 0, sizeof feeding->doors[zone->colour]);
+    for (size_t i = 0; doors && i < doors->count; i++) {
+        const struct door *door = &doors->doors[i];
+        struct door_told *told = &all[door->index];
+        bool fresh = told->serial != doors->serial || told->made != door->made;
+        if (fresh || (told->shut && !shut))
+            feeding_tell_door(feeding, zone, door, true);
+        if (shut && (fresh || !told->shut))
+            feeding_tell_door(feeding, zone, door, false);
+        *told = (struct door_told){.serial = doors->serial, .made = door->made, .shut = shut};
     }
-    bool fresh = *told == DOOR_UNTOLD || feeding->door_serials[zone->colour] != zone->doors->serial;
-    for (size_t i = 0; i < zone->doors->count; i++) {
-        if (fresh || (wanted == DOOR_OPEN && *told != DOOR_OPEN))
-            tell_door(feeding, zone, i, true);
-        if (wanted == DOOR_SHUT && (fresh || *told != DOOR_SHUT))
-            tell_door(feeding, zone, i, false);
-    }
-    *told = wanted;
-    feeding->door_serials[zone->colour] = zone->doors->serial;
 }
 
 static void tell_live(struct feeding *feeding)

@@ -81,6 +81,8 @@ static void try_again(struct applied *applied, const char *why)
         answer_order(applied, -EIO, why);
         return;
     }
+    snprintf(applier->why, sizeof applier->why, "transaction %" PRIu64 " is tried again: %s",
+             applied->transaction.sequence, why);
     call_clear(&applied->call);
     applied->delay_ms = applied->delay_ms == 0 ? RETRY_FIRST_MS : applied->delay_ms * 2;
     if (applied->delay_ms > RETRY_MAX_MS)
@@ -106,6 +108,7 @@ static void applied_well(struct applied *applied)
         try_again(applied, err.text);
         return;
     }
+    applier->why[0] = '\0';
     figures_applied(role);
     if (applied->token) {
         answer_order(applied, 0, same ? "applied" : "applied, with another answer than before");
@@ -165,7 +168,7 @@ static void call(struct applied *applied)
     if (out->head.failed)
         try_again(applied, "out of memory");
     else
-        call_begin(out, &role->backs[applied->zone], role_target(role, applied->zone, transaction->door), on_answer,
+        call_begin(out, &role->backs[applied->zone], door_target(role, applied->zone, transaction->door), on_answer,
                    applied);
 }
 

@@ -24,7 +24,7 @@ void applier_drop(struct applier *applier)
     loop_timer_disarm(applier->retry);
     applier->next = 0;
     applier->zone = -1;
-    applier->stuck[0] = '\0';
+    applier->stuck[0] = applier->why[0] = '\0';
 }
 
 /* --- which are next ----------------------------------------------------------------------------------------------- */

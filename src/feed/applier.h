@@ -27,6 +27,7 @@ struct applier {
     struct applied *lost;     /* one that a zone has missed, on its way because somebody wants it */
     struct loop_timer *retry;
     char stuck[256]; /* why one cannot be read; "" */
+    char why[256];   /* why one is tried again; "" */
 };
 
 int applier_init(struct applier *applier, struct role *role, struct error *err);

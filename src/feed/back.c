@@ -295,6 +295,10 @@ static struct back *open_new(struct backs *backs, uint16_t port, const char **wh
 struct back *back_open(struct backs *backs, uint16_t port, bool fresh, back_callback *callback, void *context,
                        const char **why)
 {
+    if (port == 0) {
+        *why = "its release does not feed the port that the client came to";
+        return NULL;
+    }
     if (!backs_reachable(backs)) {
         *why = backs->there ? "its zone is frozen" : "its app does not run";
         return NULL;

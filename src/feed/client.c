@@ -276,6 +276,12 @@ static void on_event(void *context, int fd, uint32_t events)
         on_readable(client);
 }
 
+/* Its door leads elsewhere than when it came, or nowhere. */
+bool client_is_to_come_again(const struct client *client)
+{
+    return client->door->shut || client->door->port != client->port;
+}
+
 /* --- answers ------------------------------------------------------------------------------------------------------ */
 
 static void answered(struct client *client)
@@ -357,7 +363,7 @@ void client_answer(struct client *client, const struct text *head, struct spool 
 void client_refuse(struct client *client, uint16_t status, const char *why)
 {
     CLEANUP_TEXT struct text text = {0};
-    client->close |= client->door->shut;
+    client->close |= client_is_to_come_again(client);
     answer_own(status, why, client->close, client->head_only, &text);
     client_answer(client, &text, NULL);
 }
@@ -400,6 +406,7 @@ void client_take(struct door *door, int fd, const struct sockaddr_storage *peer)
         return;
     }
     client->door = door;
+    client->port = door->port;
     client->role = door->role;
     client->fd = fd;
     client->watched = EPOLLIN;

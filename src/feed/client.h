@@ -29,6 +29,7 @@ enum client_state {
 struct client {
     struct list link;
     struct door *door;
+    uint16_t port; /* by which it came */
     struct role *role;
     enum client_state state;
     int fd;
@@ -48,6 +49,7 @@ struct client {
     struct pass *pass;
 };
 
+bool client_is_to_come_again(const struct client *client);
 void client_take(struct door *door, int fd, const struct sockaddr_storage *peer); /* takes fd */
 void client_close(struct client *client);                                         /* at once, whatever it waits for */
 void clients_clear(struct role *role);

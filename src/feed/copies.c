@@ -107,7 +107,7 @@ static struct copy *find(struct role *role, uint64_t stream)
     return NULL;
 }
 
-static struct copy *open_copy(struct role *role, enum colour zone, uint8_t door, uint64_t stream, const char **why)
+static struct copy *open_copy(struct role *role, enum colour zone, uint16_t door, uint64_t stream, const char **why)
 {
     struct copy *copy = calloc(1, sizeof *copy);
     if (!copy) {
@@ -117,7 +117,7 @@ static struct copy *open_copy(struct role *role, enum colour zone, uint8_t door,
     copy->role = role;
     copy->stream = stream;
     list_append(&role->copies, &copy->link);
-    copy->back = back_open(&role->backs[zone], role_target(role, zone, door), true, on_back, copy, why);
+    copy->back = back_open(&role->backs[zone], door_target(role, zone, door), true, on_back, copy, why);
     if (copy->back)
         return copy;
     free_copy(copy);

@@ -28,7 +28,7 @@ struct flow {
 struct packet {
     struct list link;
     struct role *role;
-    struct door *door;
+    uint16_t door; /* the port by which it came */
     uint64_t flow, transaction;
     enum colour zone;
     size_t length;
@@ -131,7 +131,7 @@ static struct flow *take_flow(struct door *door, int fd, const struct sockaddr_s
     list_remove(&flow->link);
     list_append(&datagrams->flows, &flow->link);
     if (!flow->back)
-        flow->back = back_open(&role->backs[role->live], role_target(role, (enum colour)role->live, door->index), true,
+        flow->back = back_open(&role->backs[role->live], door_target(role, (enum colour)role->live, door->port), true,
                                on_back, flow, &why);
     return flow;
 }
@@ -185,7 +185,7 @@ static void begin(struct packet *packet)
     char head[COPIES_HEAD_MAX];
     struct wal_request request = {.lane = packet->flow,
                                   .unix_ms = clock_unix_ms(),
-                                  .door = packet->door->index,
+                                  .door = packet->door,
                                   .mode = FEED_DATAGRAM,
                                   .head = head,
                                   .head_length = copies_head(head, packet->flow, false),
@@ -238,7 +238,7 @@ static bool read_one(struct door *door, int fd)
     if (!packet)
         return true; /* lost, as in a full queue */
     packet->role = role;
-    packet->door = door;
+    packet->door = door->port;
     packet->flow = flow->id;
     packet->zone = (enum colour)role->live;
     packet->length = (size_t)got;
@@ -273,6 +273,16 @@ void datagrams_cut(struct role *role)
 {
     struct flow *flow;
     list_for_each(flow, &role->datagrams.flows, link) free_flow(flow);
+}
+
+void datagrams_leave(struct role *role, int door_fd)
+{
+    struct flow *flow;
+    list_for_each(flow, &role->datagrams.flows, link)
+    {
+        if (flow->door_fd == door_fd)
+            free_flow(flow);
+    }
 }
 
 void datagrams_sweep(struct role *role, uint64_t now_ms)

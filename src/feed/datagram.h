@@ -24,7 +24,8 @@ struct datagrams {
 };
 
 void datagrams_init(struct role *role);
-void datagrams_read(struct door *door, int fd); /* what has come by this door */
-void datagrams_cut(struct role *role);          /* another zone is live: flows begin anew there */
-void datagrams_proceed(struct role *role);      /* a hold may be over, or begin */
+void datagrams_read(struct door *door, int fd);       /* what has come by this door */
+void datagrams_cut(struct role *role);                /* another zone is live: flows begin anew there */
+void datagrams_leave(struct role *role, int door_fd); /* it is closed */
+void datagrams_proceed(struct role *role);            /* a hold may be over, or begin */
 void datagrams_sweep(struct role *role, uint64_t now_ms);

@@ -49,6 +49,7 @@ static void stop_listening(struct door *door)
 {
     for (size_t i = 0; i < door->count; i++) {
         loop_remove_fd(door->sources[i]);
+        datagrams_leave(door->role, door->fds[i]);
         close_fd(&door->fds[i]);
     }
     door->count = 0;
@@ -85,6 +86,7 @@ void door_open(struct role *role, const struct feed_door *message, const int fds
     door->keeps = false;
     door->zone = message->zone;
     door->index = message->index;
+    door->port = message->port;
     door->target = message->target;
     door->shut = false;
     door->paused = role->client_count >= role->clients_max || role->datagrams.held;
@@ -108,6 +110,26 @@ void doors_clear(struct role *role)
         for (int i = 0; i < FEED_DOORS_MAX; i++)
             stop_listening(&role->doors[zone][i]);
     }
+}
+
+void doors_end(struct role *role, enum colour zone)
+{
+    for (int i = 0; i < FEED_DOORS_MAX; i++) {
+        struct door *door = &role->doors[zone][i];
+        stop_listening(door);
+        door->port = door->target = 0;
+        door->keeps = false;
+    }
+}
+
+uint16_t door_target(const struct role *role, enum colour zone, uint16_t port)
+{
+    for (int i = 0; i < FEED_DOORS_MAX; i++) {
+        const struct door *door = &role->doors[zone][i];
+        if (door->target && door->port == port)
+            return door->target;
+    }
+    return 0;
 }
 
 void doors_pause(struct role *role, bool pause)

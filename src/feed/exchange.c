@@ -24,7 +24,7 @@ struct exchange {
     struct client *client; /* NULL: gone */
     enum state state;
     enum colour zone; /* that was asked */
-    uint8_t door;
+    uint16_t door;
     size_t lane;
     uint64_t key, id, since_ms;
     char *bytes; /* of the client's head, which `head` points into */
@@ -84,7 +84,7 @@ bool exchange_new(struct client *client, const struct http_head *head)
     list_init(&exchange->link);
     exchange->role = role;
     exchange->client = client;
-    exchange->door = client->door->index;
+    exchange->door = client->port;
     exchange->head = *head;
     spool_init(&exchange->body);
     call_init(&exchange->call, role);
@@ -231,7 +231,7 @@ static void on_commit_safe(void *context, int result)
     }
     if (client) {
         struct call *call = &exchange->call;
-        client->close |= client->door->shut;
+        client->close |= client_is_to_come_again(client);
         sending_answer(&call->answer, call->content.length, client->close, &head);
         client_answer(client, &head, &call->content);
     }
@@ -279,7 +279,7 @@ static void ask(struct exchange *exchange)
     call->body = exchange->body.data;
     call->body_fd = exchange->body.fd;
     call->body_length = exchange->body.length;
-    call_begin(call, &role->backs[exchange->zone], role_target(role, exchange->zone, exchange->door), on_asked,
+    call_begin(call, &role->backs[exchange->zone], door_target(role, exchange->zone, exchange->door), on_asked,
                exchange);
 }
 

@@ -56,6 +56,8 @@ static enum feed_state state_of_copies(const struct role *role, const struct fee
 {
     if (!backs_reachable(&role->backs[other]))
         snprintf(why, size, "%s does not run", colour_name(other));
+    else if (figures->behind > 0)
+        text_copy(why, size, role->applier.why);
     if (figures->behind > 0)
         return FEED_STATE_BEHIND;
     return wal_book(role->wal)->diverged > 0 ? FEED_STATE_DIVERGED : FEED_STATE_IN_STEP;

@@ -24,8 +24,8 @@
 
 enum { CHANNEL = 3 };
 
-#define DESCRIPTORS_RESERVED 512 /* channel, loop, journal, doors, sockets in stock, kept connections */
-#define DESCRIPTORS_EACH     4   /* a client: itself, its connection to live, its request's body, its answer's */
+#define DESCRIPTORS_RESERVED 1024 /* channel, loop, journal, doors, sockets in stock, kept connections */
+#define DESCRIPTORS_EACH     4    /* a client: itself, its connection to live, its request's body, its answer's */
 
 static bool channel_is_there(void)
 {

@@ -210,7 +210,7 @@ static void take_framing(struct pass *pass, const struct http_head *head, struct
     struct client *client = pass->client;
     bool endless = head->body == HTTP_BODY_CHUNKED || head->body == HTTP_BODY_TO_END;
     pass->answer_chunked = endless && pass->minor >= 1;
-    client->close |= client->door->shut || (endless && pass->minor == 0);
+    client->close |= client_is_to_come_again(client) || (endless && pass->minor == 0);
     rewrite->close = client->close;
     rewrite->chunked = pass->answer_chunked;
     rewrite->to_end = endless && !pass->answer_chunked; /* HTTP/1.0 knows no chunks */
@@ -372,8 +372,7 @@ static void open_back(struct pass *pass)
         refuse(pass, 503, "out of memory");
         return;
     }
-    pass->back =
-        back_open(&role->backs[live], role_target(role, live, pass->client->door->index), fresh, on_back, pass, &why);
+    pass->back = back_open(&role->backs[live], door_target(role, live, pass->client->port), fresh, on_back, pass, &why);
     if (!pass->back)
         refuse(pass, 503, why);
     else

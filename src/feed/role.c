@@ -129,12 +129,6 @@ static void on_burial(void *context)
     clients_bury(context);
 }
 
-uint16_t role_target(const struct role *role, enum colour zone, uint8_t index)
-{
-    uint16_t target = role->doors[zone][index].target;
-    return target ? target : role->doors[colour_other(zone)][index].target;
-}
-
 /* --- what the monitor says ---------------------------------------------------------------------------------------- */
 
 static void take_rules(struct role *role, const struct feed_rules *rules)
@@ -177,8 +171,10 @@ void role_zone(struct role *role, const struct feed_zone *zone)
     struct backs *backs = &role->backs[zone->zone];
     bool anew = zone->serial != backs->serial;
     backs_zone(backs, zone);
-    if (anew) /* no answer reaches them any more: better they hear the end while it can, and what waits is not begun */
+    if (anew) { /* no answer reaches them any more: better they hear the end while it can, and what waits is not begun */
         clients_cut(role, (enum colour)zone->zone);
+        doors_end(role, (enum colour)zone->zone);
+    }
     role_changed(role);
 }
 

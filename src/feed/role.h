@@ -101,5 +101,3 @@ void role_write_stranded(struct role *role);
 bool role_holds(const struct role *role);
 /* Something that a hold, a seed or a lane waits for may have come about. */
 void role_changed(struct role *role);
-/* The app's port behind that door, in that zone. */
-uint16_t role_target(const struct role *role, enum colour zone, uint8_t index);

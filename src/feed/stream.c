@@ -21,6 +21,7 @@ struct stream {
     struct list link;
     struct role *role;
     struct door *door;
+    uint16_t port; /* by which it came */
     int fd;
     struct loop_source *source;
     uint32_t watched;
@@ -51,7 +52,7 @@ static int begin_piece(struct stream *stream, bool last)
     char head[COPIES_HEAD_MAX];
     struct wal_request request = {.lane = stream->id,
                                   .unix_ms = clock_unix_ms(),
-                                  .door = stream->door->index,
+                                  .door = stream->port,
                                   .mode = FEED_STREAM,
                                   .head = head,
                                   .head_length = copies_head(head, stream->id, last),
@@ -270,14 +271,15 @@ void stream_new(struct door *door, int fd, const struct sockaddr_storage *peer)
     }
     stream->role = role;
     stream->door = door;
+    stream->port = door->port;
     stream->fd = fd;
     stream->zone = (enum colour)role->live;
     stream->id = wal_next_id(role->wal) + role->stream_count++; /* ids are never used again */
     list_append(&role->streams, &stream->link);
     role->client_count++;
     door->connections++;
-    stream->back = back_open(&role->backs[stream->zone], role_target(role, stream->zone, door->index), true, on_back,
-                             stream, &why);
+    stream->back =
+        back_open(&role->backs[stream->zone], door_target(role, stream->zone, door->port), true, on_back, stream, &why);
     if (!stream->back)
         stream_close(stream);
     else

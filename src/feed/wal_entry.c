@@ -114,9 +114,9 @@ static void put_begin(struct text *to, const struct wal_entry *entry)
 {
     wal_put(to, entry->carried, 1);
     wal_put(to, (uint64_t)entry->zone, 1);
-    wal_put(to, entry->door, 1);
     wal_put(to, entry->mode, 1);
-    wal_put(to, 0, 2);
+    wal_put(to, 0, 1);
+    wal_put(to, entry->door, 2);
     wal_put(to, entry->id, 8);
     wal_put(to, entry->lane, 8);
     wal_put(to, entry->unix_ms, 8);
@@ -180,9 +180,9 @@ static void take_begin(struct wal_bytes *from, uint64_t whole, struct wal_entry 
 {
     entry->carried = take_flag(from);
     entry->zone = take_zone(from);
-    entry->door = (uint8_t)wal_take(from, 1);
     entry->mode = (uint8_t)wal_take(from, 1);
-    from->failed = wal_take(from, 2) != 0 || from->failed;
+    from->failed = wal_take(from, 1) != 0 || from->failed;
+    entry->door = (uint16_t)wal_take(from, 2);
     entry->id = wal_take(from, 8);
     entry->lane = wal_take(from, 8);
     entry->unix_ms = wal_take(from, 8);

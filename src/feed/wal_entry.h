@@ -22,8 +22,8 @@
 struct wal_request {
     uint64_t lane; /* the key's hash, 0 = none */
     uint64_t unix_ms;
-    uint8_t door; /* which port */
-    uint8_t mode; /* enum feed_mode */
+    uint16_t door; /* by which port it came: the number that clients know */
+    uint8_t mode;  /* enum feed_mode */
     const void *head;
     size_t head_length;
     const void *body; /* in memory ... */
@@ -40,7 +40,8 @@ struct wal_answer {
 
 struct wal_transaction {
     uint64_t id, sequence, lane, unix_ms;
-    uint8_t door, mode;
+    uint16_t door;
+    uint8_t mode;
     char *bytes; /* head, then body, then a NUL */
     size_t head_length, body_length;
     struct wal_answer answer; /* live's */

@@ -42,7 +42,8 @@ struct wal_entry {
     bool noted;             /* WAL_APPLIED: has a note */
     struct wal_place begin; /* WAL_COMMIT, WAL_SETTLE */
     uint64_t lane, unix_ms, head_length, body_length;
-    uint8_t door, mode;
+    uint16_t door;
+    uint8_t mode;
     struct wal_answer answer;
     struct wal_note note;
 };

@@ -97,7 +97,8 @@ static bool rules_valid(const void *message)
 static bool door_valid(const void *message)
 {
     const struct feed_door *door = message;
-    return door->zone < COLOURS && door->index < FEED_DOORS_MAX && door->target != 0 && protocol_valid(door->protocol);
+    return door->zone < COLOURS && door->index < FEED_DOORS_MAX && door->port != 0 && door->target != 0 &&
+           protocol_valid(door->protocol);
 }
 
 static bool zone_valid(const void *message)

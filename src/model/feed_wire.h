@@ -10,7 +10,7 @@
 #include "model/service.h"
 
 #define FEED_VERSION     1
-#define FEED_DOORS_MAX   16 /* ports of an app that are fed */
+#define FEED_DOORS_MAX   SERVICE_PORTS_MAX
 #define FEED_TEXT_MAX    255
 #define FEED_SOCKETS_MAX 8 /* with one message */
 
@@ -57,7 +57,8 @@ struct feed_rules {
 struct feed_door {
     struct feed_header header;
     uint8_t zone;     /* enum colour: in whose network namespace its sockets are */
-    uint8_t index;    /* which of the fed ports, 0.. */
+    uint8_t index;    /* which of the release's ports, 0..; the other zone's may be in another order */
+    uint16_t port;    /* where clients find it: by this one the zones' doors belong together */
     uint16_t target;  /* the app's port behind it */
     uint8_t protocol; /* enum protocol */
 };

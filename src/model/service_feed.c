@@ -49,6 +49,18 @@ static void check_way_round(const struct service *service, const struct port *fe
     }
 }
 
+/* Of a transaction the feed knows the number of the port by which it came. */
+static void check_number(const struct service *service, const struct port *fed, struct findings *findings)
+{
+    for (const struct port *port = service->ports; port < fed; port++) {
+        if (service_feeds(service, port) && port->published == fed->published && port->target != fed->target)
+            found(findings,
+                  "[feed] ports: %s and %s are published at the same number, %u, and the feed tells ports apart by "
+                  "number; publish one of them at another, let both lead to one port of the zone, or feed one only",
+                  port->name, fed->name, fed->published);
+    }
+}
+
 static void check_fed_port(const struct service *service, const struct port *port, struct findings *findings)
 {
     if (port_span(port) > 1)
@@ -62,6 +74,7 @@ static void check_fed_port(const struct service *service, const struct port *por
               "or name the other ports here",
               port->name);
     check_way_round(service, port, findings);
+    check_number(service, port, findings);
 }
 
 /* Doors are in the zone, where the app could want the same ports. */
@@ -88,9 +101,6 @@ static void check_fed_ports(const struct service *service, struct findings *find
     if (count == 0 && findings->count == before)
         found(findings, "[feed] mode: there is no port of %s in [ports] to feed; add one, or leave [feed] out",
               service->feed.mode == FEED_DATAGRAM ? "UDP" : "TCP");
-    if (count > FEED_DOORS_MAX)
-        found(findings, "[feed] ports: %zu ports, and at most %d are fed; name those that change the app's state",
-              count, FEED_DOORS_MAX);
     check_doors(service, findings);
 }
 

@@ -99,7 +99,7 @@ static inline int world_sync(void)
 static inline int try_begin(const char *text, uint64_t *id)
 {
     struct wal_request request = {
-        .lane = 7, .unix_ms = 1700000000000, .door = 1, .mode = 1, .head = text, .body_fd = -1};
+        .lane = 7, .unix_ms = 1700000000000, .door = 8443, .mode = 1, .head = text, .body_fd = -1};
     request.head_length = strlen(text);
     return wal_begin(world.wal, &request, id, &world.err);
 }

@@ -188,6 +188,10 @@ static void test_methods(void **state)
     "[app]\nname = web\nuser = web\nrun = /srv/web/server\n[ports]\nhttp = 80-82 -> " \
     "8080-8082/tcp\n"
 
+#define NUMBERS                                                       \
+    "[app]\nname = web\nuser = web\nrun = /srv/web/server\n[ports]\n" \
+    "http = 192.0.2.1:80 -> 8080/tcp\nadmin = 192.0.2.2:80 -> 8081/tcp\n"
+
 static const struct bad_file bad_files[] = {
     {APP "[feed]\nmode = tcp\n", "[feed] mode: ", "is not one of off, http, stream, datagram"},
     {APP "[feed]\nports = http\n", "[feed] ports: ", "write \"mode = http\" too"},
@@ -200,7 +204,8 @@ static const struct bad_file bad_files[] = {
     {RANGE "[feed]\nmode = datagram\n", "[feed] mode: ", "no port of UDP in [ports]"},
     {RANGE "one = 90 -> 8081/tcp\n[feed]\nmode = http\nports = one\n", "[feed] ports: ", "by [ports] http, too"},
     {APP "extra = 82 -> 8082/tcp listen\n[feed]\nmode = http\n", "[feed] ports: ", "extra has listen"},
-    {APP "extra = 82 -> 61015/tcp\n[feed]\nmode = http\n", "[ports] extra: ", "are the feed's"},
+    {APP "extra = 82 -> 61063/tcp\n[feed]\nmode = http\n", "[ports] extra: ", "are the feed's"},
+    {NUMBERS "[feed]\nmode = http\n", "[feed] ports: ", "are published at the same number, 80"},
     {HTTP "sync = 0\n", "[feed] sync: ", "out of range; it is 1ms to 1m; or write each"},
     {HTTP "sync = 61s\n", "[feed] sync: ", "or write each"},
     {HTTP "journal_max = 15M\n", "[feed] journal_max: ", "it is 16M to 1T"},

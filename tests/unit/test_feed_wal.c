@@ -24,7 +24,7 @@ static void test_written_is_read_again(void **state)
         assert_int_equal(transaction.sequence, 1);
         assert_int_equal(transaction.lane, 7);
         assert_int_equal(transaction.unix_ms, 1700000000000);
-        assert_int_equal(transaction.door, 1);
+        assert_int_equal(transaction.door, 8443);
         assert_int_equal(transaction.mode, 1);
         assert_int_equal(transaction.head_length, 25);
         assert_memory_equal(transaction.bytes, "POST /orders HTTP/1.1\r\n\r\n", 25);

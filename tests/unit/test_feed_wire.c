@@ -16,8 +16,8 @@ static struct feed_rules good_rules = {HEADER(FEED_RULES),   .app = "web",      
                                        .ignore = {"Date"},   .lanes = 4,          .key_kind = FEED_KEY_HEADER,
                                        .key_name = "X-User", .sync_ms = 100,      .journal_max = 1 << 30,
                                        .body_max = 1 << 24};
-static struct feed_door good_door = {HEADER(FEED_DOOR), .zone = GREEN, .index = 15, .target = 8080,
-                                     .protocol = PROTOCOL_TCP};
+static struct feed_door good_door = {HEADER(FEED_DOOR), .zone = GREEN,  .index = 15,
+                                     .port = 80,        .target = 8080, .protocol = PROTOCOL_TCP};
 static struct feed_zone good_zone = {HEADER(FEED_ZONE), .zone = BLUE, .there = 1, .release = "v1",
                                      .service4 = {.family = 4}};
 static struct feed_sockets good_sockets = {HEADER(FEED_SOCKETS), .zone = BLUE, .protocol = PROTOCOL_TCP, .count = 8};
@@ -114,6 +114,7 @@ static void test_what_the_monitor_says(void **state)
     (void)state;
     assert_false(WITH(good_door, zone, COLOURS));
     assert_false(WITH(good_door, index, FEED_DOORS_MAX));
+    assert_false(WITH(good_door, port, 0));
     assert_false(WITH(good_door, target, 0));
     assert_false(WITH(good_door, protocol, 1));
     assert_false(WITH(good_zone, zone, COLOURS));
