@@ -111,8 +111,21 @@ static inline void tell_live(struct monitor *monitor, int8_t zone, bool planned)
 
 static inline void tell_door(struct monitor *monitor, enum feed_message kind, enum colour zone)
 {
-    struct feed_door door = {.zone = (uint8_t)zone, .target = monitor->zones[zone].port, .protocol = PROTOCOL_TCP};
+    struct feed_door door = {
+        .zone = (uint8_t)zone, .port = 80, .target = monitor->zones[zone].port, .protocol = PROTOCOL_TCP};
     send_message(monitor, kind, &door.header, sizeof door, &monitor->doors[zone], kind == FEED_DOOR);
+}
+
+/* All that it has to know, as the agent tells it to one that is new, and to one that it takes over. */
+static inline void tell_all(struct monitor *monitor)
+{
+    send_message(monitor, FEED_RULES, &monitor->rules.header, sizeof monitor->rules, NULL, 0);
+    tell_zone(monitor, BLUE);
+    tell_zone(monitor, GREEN);
+    tell_live(monitor, monitor->live, false);
+    tell_door(monitor, FEED_DOOR, BLUE);
+    tell_door(monitor, FEED_DOOR, GREEN);
+    pthread_create(&monitor->reader, NULL, read_messages, monitor);
 }
 
 static inline void feed_start(struct monitor *monitor)
@@ -129,14 +142,8 @@ static inline void feed_start(struct monitor *monitor)
         fprintf(stderr, "%s\n", err.text);
         abort();
     }
-    send_message(monitor, FEED_RULES, &monitor->rules.header, sizeof monitor->rules, NULL, 0);
+    tell_all(monitor);
     monitor->rules.new_app = 0;
-    tell_zone(monitor, BLUE);
-    tell_zone(monitor, GREEN);
-    tell_live(monitor, monitor->live, false);
-    tell_door(monitor, FEED_DOOR, BLUE);
-    tell_door(monitor, FEED_DOOR, GREEN);
-    pthread_create(&monitor->reader, NULL, read_messages, monitor);
 }
 
 /* By SIGKILL, or by the end of the channel; the exit status, -1 for a signal. */
