@@ -305,7 +305,8 @@ void feeding_hold_over(struct app *app);    /* the operation has failed */
 void feeding_recover(struct app *app);      /* a role that a former agent left */
 /* Of an app that has no feeding, or whose role nobody has to be told of: what a former agent left. */
 void feeding_end_stray(struct agent *agent, const char *app);
-void feeding_forget(struct app *app); /* with its journal */
+bool feeding_ends(struct app *app);   /* ends it; true: it has not ended yet, and STEP_FORGET is entered when it has */
+void feeding_forget(struct app *app); /* its journal, when it has ended */
 void feeding_dispose(struct app *app);
 void feeding_fill(struct app *app, struct wire_feed *out);
 struct asked;

@@ -9,7 +9,6 @@
 #include "os/log.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -29,9 +28,8 @@ enum {
     RESPAWN_MS = 100,
     RESPAWN_MAX_SHIFT = 7,
     WELL_MS = 10000,  /* a role that ran this long was well */
-    READ_BATCH = 64,  /* messages, before others have their turn */
     BUFFER = 1 << 20, /* of the channel */
-    END_MS = 1000,    /* what it may take to die when it is killed */
+    REAP_MS = 100,    /* for one that was killed, when nobody will be there to hear of its end */
 };
 
 static void directory_of(const struct app *app, char *path, size_t size)
@@ -46,29 +44,6 @@ static void remove_journal(const struct app *app)
     directory_of(app, path, sizeof path);
     if (directory_remove(path, &err) < 0)
         log_warning("%s: remove the feed's journal: %s", app->name, err.text);
-}
-
-/* --- to it ------------------------------------------------------------------------------------------------ */
-
-void feeding_kill(struct feeding *feeding, const char *why)
-{
-    if (feeding->killed || feeding->process.pid == 0)
-        return;
-    log_error("%s: the feed %s; it is killed and started again", feeding->app->name, why);
-    syscall(SYS_pidfd_send_signal, feeding->process.pidfd, SIGKILL, NULL, 0);
-    feeding->killed = true;
-}
-
-void feeding_send(struct feeding *feeding, enum feed_message kind, struct feed_header *message, size_t length,
-                  const int *fds, size_t count)
-{
-    *message = (struct feed_header){.version = FEED_VERSION, .kind = (uint32_t)kind};
-    if (feeding->process.pid == 0 || feeding->killed)
-        return;
-    /* It reads all the time, and never waits for anything: a full channel is one that hangs. */
-    int result = message_send(feeding->process.channel, message, length, fds, count);
-    if (result < 0 && result != -EPIPE && result != -ECONNRESET)
-        feeding_kill(feeding, result == -EAGAIN ? "does not take messages" : strerror(-result));
 }
 
 /* --- its end ---------------------------------------------------------------------------------------------- */
@@ -106,110 +81,60 @@ static void respawn_later(struct feeding *feeding)
     loop_timer_arm(feeding->respawn_timer, feeding->failures++ ? (uint64_t)RESPAWN_MS << shift : 1);
 }
 
+static void say_end(const struct app *app, bool child, int status)
+{
+    char how[32] = "nobody knows how"; /* it was another agent's child */
+    if (child)
+        snprintf(how, sizeof how, "%s %d", WIFSIGNALED(status) ? "signal" : "code",
+                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    log_error("%s: the feed ended (%s) and is started again; clients wait for it", app->name, how);
+}
+
+static void clear_journal(struct feeding *feeding)
+{
+    if (feeding->clears)
+        remove_journal(feeding->app);
+    feeding->clears = false;
+}
+
 static void on_exit_of_role(void *context, int fd, uint32_t events)
 {
     struct feeding *feeding = context;
+    struct app *app = feeding->app;
     int status = 0;
-    char how[32] = "nobody knows how"; /* it was another agent's child */
     (void)fd;
     (void)events;
-    if (waitpid(feeding->process.pid, &status, 0) > 0)
-        snprintf(how, sizeof how, "%s %d", WIFSIGNALED(status) ? "signal" : "code",
-                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-    bool wanted = feeding_is_wanted(feeding->app);
-    if (wanted)
-        log_error("%s: the feed ended (%s) and is started again; clients wait for it", feeding->app->name, how);
+    bool child = waitpid(feeding->process.pid, &status, 0) > 0;
+    bool meant = feeding->ends, wanted = feeding_is_wanted(app);
+    if (!meant && wanted)
+        say_end(app, child, status);
+    feeding->ends = false;
     forget_role(feeding);
-    if (wanted)
+    feeding_end_stray(app->agent, app->name); /* its files: it has ended */
+    clear_journal(feeding);
+    if (!meant && wanted)
         respawn_later(feeding);
+    else
+        feeding_follow(app);
+    if (operation_running(app) && operation_step(app) == STEP_FORGET)
+        step_enter(app, STEP_FORGET);
 }
 
-/* Not wanted any more, or what it knows is not true: its end is not waited for longer than SIGKILL takes. */
-static void end_role(struct feeding *feeding)
+/* Not wanted any more, or what it knows is not true, and then what it wrote goes, too. Nobody waits for its end here:
+ * what is wanted next comes with its exit. */
+static void end_role(struct feeding *feeding, bool clears)
 {
     loop_timer_disarm(feeding->respawn_timer);
-    if (feeding->process.pid == 0)
-        return;
     feeding->leaves_ms = 0;
+    feeding->clears |= clears;
+    if (feeding->process.pid == 0) {
+        clear_journal(feeding);
+        return;
+    }
     loop_remove_fd(feeding->source);
-    loop_remove_fd(feeding->exit_source);
-    feeding->source = feeding->exit_source = NULL;
-    struct pollfd ended = {.fd = feeding->process.pidfd, .events = POLLIN};
-    if (syscall(SYS_pidfd_send_signal, feeding->process.pidfd, SIGKILL, NULL, 0) == 0)
-        poll(&ended, 1, END_MS);
-    feeding_end_stray(feeding->app->agent, feeding->app->name);
-    waitpid(feeding->process.pid, NULL, WNOHANG);
-    forget_role(feeding);
-}
-
-/* --- from it ---------------------------------------------------------------------------------------------- */
-
-union from_role {
-    struct feed_header header;
-    struct feed_sockets want;
-    struct feed_ready ready;
-    struct feed_figures figures;
-    struct feed_item item;
-    struct feed_done done;
-    char bytes[FEED_MESSAGE_MAX];
-};
-
-static void take_figures(struct feeding *feeding, const struct feed_figures *figures)
-{
-    const char *name = feeding->app->name;
-    uint64_t lost = feeding->has_figures ? feeding->figures.lost : figures->lost;
-    if (figures->lost > lost)
-        log_error("%s: the feed has lost %" PRIu64 " transactions: \"bluegreen feed %s diff\" shows them", name,
-                  figures->lost - lost, name);
-    bool usual = figures->state == FEED_STATE_IN_STEP || figures->state == FEED_STATE_BEHIND;
-    if (!usual && (!feeding->has_figures || feeding->figures.state != figures->state))
-        log_notice("%s: the feed is %s%s%s", name, feed_state_name((enum feed_state)figures->state),
-                   figures->reason[0] ? ": " : "", figures->reason);
-    feeding->figures = *figures;
-    feeding->has_figures = true;
-    if (feeding->leaves_ms && figures->connections[BLUE] + figures->connections[GREEN] == 0)
-        loop_timer_arm(feeding->respawn_timer, 0);
-    changed(feeding->app->agent);
-}
-
-static void take_message(struct feeding *feeding, const union from_role *message)
-{
-    switch ((enum feed_message)message->header.kind) {
-    case FEED_WANT: feeding_wants_sockets(feeding, &message->want); break;
-    case FEED_READY: feeding_ready(feeding, &message->ready); break;
-    case FEED_FIGURES: take_figures(feeding, &message->figures); break;
-    case FEED_ITEM: feeding_item(feeding, &message->item); break;
-    case FEED_DONE: feeding_done(feeding, &message->done); break;
-    default: break; /* feed_message_valid knows the rest as the monitor's own */
-    }
-}
-
-/* False when there is nothing more to read now, or ever. */
-static bool read_message(struct feeding *feeding)
-{
-    static union from_role message;
-    ssize_t got = message_receive(feeding->process.channel, &message, sizeof message, NULL, NULL);
-    if (got == -EAGAIN)
-        return false;
-    if (got > 0 && feed_message_valid(&message, (size_t)got, false)) {
-        take_message(feeding, &message);
-        return feeding->process.pid != 0 && feeding->source;
-    }
-    if (got > 0 || got == -EMSGSIZE) {
-        feeding_kill(feeding, "sent what is no message");
-    } else { /* its exit is next */
-        loop_remove_fd(feeding->source);
-        feeding->source = NULL;
-    }
-    return false;
-}
-
-static void on_message(void *context, int fd, uint32_t events)
-{
-    (void)fd;
-    (void)events;
-    for (int i = 0; i < READ_BATCH && read_message(context); i++)
-        ;
+    feeding->source = NULL;
+    feeding->ends = true;
+    syscall(SYS_pidfd_send_signal, feeding->process.pidfd, SIGKILL, NULL, 0);
 }
 
 /* --- its start -------------------------------------------------------------------------------------------- */
@@ -242,11 +167,17 @@ static int watch(struct feeding *feeding, struct error *err)
     setsockopt(feeding->process.channel, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof buffer);
     forget_told(feeding);
     feeding->started_ms = clock_monotonic_ms();
-    feeding->source = loop_add_fd(loop, feeding->process.channel, EPOLLIN, on_message, feeding);
+    feeding->source = loop_add_fd(loop, feeding->process.channel, EPOLLIN, feeding_on_message, feeding);
     feeding->exit_source = loop_add_fd(loop, feeding->process.pidfd, EPOLLIN, on_exit_of_role, feeding);
     if (feeding->source && feeding->exit_source)
         return 0;
-    end_role(feeding);
+    if (feeding->exit_source) {
+        end_role(feeding, false);
+    } else { /* nobody would hear of its end: it has done nothing yet, and takes no time to die */
+        syscall(SYS_pidfd_send_signal, feeding->process.pidfd, SIGKILL, NULL, 0);
+        waitpid(feeding->process.pid, NULL, 0);
+        forget_role(feeding);
+    }
     return error_errno(err, ENOMEM, "watch the feed of %s", feeding->app->name);
 }
 
@@ -284,9 +215,7 @@ static void start_or_later(struct feeding *feeding)
 /* What clients did past it is not in its journal. */
 void feeding_leave_now(struct feeding *feeding)
 {
-    end_role(feeding);
-    feeding->leaves_ms = 0;
-    remove_journal(feeding->app);
+    end_role(feeding, true);
     feeding->unfed = true;
 }
 
@@ -331,8 +260,9 @@ static void see_to_truth(struct app *app)
     bool unfed = runs && !zone_is_fed(&app->zones[app->live]);
     if (unfed && !(app->feeding && app->feeding->unfed)) {
         if (app->feeding)
-            end_role(app->feeding);
-        remove_journal(app);
+            end_role(app->feeding, true);
+        else
+            remove_journal(app);
     }
     if (app->feeding && runs)
         app->feeding->unfed = unfed;
@@ -350,10 +280,10 @@ void feeding_follow(struct app *app)
     see_to_truth(app);
     if (app->feeding->leaves_ms && feeding_is_wanted(app))
         feeding_leave_now(app->feeding); /* it is wanted again: clients are not to wait for the former one's */
-    if (app->feeding->leaves_ms)
+    if (app->feeding->leaves_ms || app->feeding->ends)
         return;
     if (!feeding_is_wanted(app))
-        end_role(app->feeding);
+        end_role(app->feeding, false);
     else if (app->feeding->process.pid == 0 && loop_timer_due_ms(app->feeding->respawn_timer) == 0)
         start_or_later(app->feeding);
     else
@@ -369,10 +299,17 @@ void feeding_recover(struct app *app)
     feeding_follow(app);
 }
 
+bool feeding_ends(struct app *app)
+{
+    if (!app->feeding || app->feeding->process.pid == 0)
+        return false;
+    end_role(app->feeding, true);
+    return true;
+}
+
 void feeding_forget(struct app *app)
 {
-    if (app->feeding)
-        end_role(app->feeding);
+    feeding_end_stray(app->agent, app->name);
     remove_journal(app);
 }
 
@@ -385,6 +322,11 @@ void feeding_dispose(struct app *app)
     feeding_orders_end(feeding, "the agent is going down");
     loop_remove_fd(feeding->source);
     loop_remove_fd(feeding->exit_source);
+    if (feeding->ends) {
+        struct pollfd ended = {.fd = feeding->process.pidfd, .events = POLLIN};
+        poll(&ended, 1, REAP_MS);
+        waitpid(feeding->process.pid, NULL, WNOHANG);
+    }
     if (feeding->process.pid)
         process_forget(&feeding->process);
     loop_timer_free(feeding->respawn_timer);

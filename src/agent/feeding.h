@@ -47,6 +47,8 @@ struct feeding {
     uint32_t failures;
     char failure[FEED_TEXT_MAX + 1]; /* why it could not be started, or "" */
     bool killed;
+    bool ends;          /* it was killed because it is not wanted as it is */
+    bool clears;        /* and its journal goes with it */
     uint64_t leaves_ms; /* not 0: it is not wanted, and only ends what its clients have begun, no longer than that */
     bool unfed;         /* live is not fed: what the journal says is not true any more, and it was removed */
     struct feed_figures figures;
@@ -65,11 +67,14 @@ struct feeding {
 };
 
 /* feeding.c */
-void feeding_send(struct feeding *feeding, enum feed_message kind, struct feed_header *message, size_t length,
-                  const int *fds, size_t count);
 bool feeding_is_wanted(const struct app *app);   /* a zone of it has doors */
 void feeding_leave_now(struct feeding *feeding); /* it ends, and its journal goes */
+
+/* feeding_messages.c */
+void feeding_send(struct feeding *feeding, enum feed_message kind, struct feed_header *message, size_t length,
+                  const int *fds, size_t count);
 void feeding_kill(struct feeding *feeding, const char *why);
+void feeding_on_message(void *context, int fd, uint32_t events);
 
 /* feeding_adopt.c */
 bool feeding_is_left(const struct agent *agent, const char *app);

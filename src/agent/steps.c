@@ -304,6 +304,8 @@ static void enter_restore(struct app *app)
 static void enter_forget(struct app *app)
 {
     struct error err = {0};
+    if (feeding_ends(app))
+        return;
     int result = app_forget(app, &err);
     done_or_failed(app, result, &err);
 }
