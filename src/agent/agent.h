@@ -298,11 +298,13 @@ int feeding_make_doors(struct app_zone *zone, struct error *err);
 void feeding_close_doors(struct app_zone *zone);
 /* A zone, or what is live, is not as it was: the role is started, told or ended. */
 void feeding_follow(struct app *app);
-void feeding_file_changed(struct app *app); /* its zones' configurations did */
-void feeding_moved(struct app *app);        /* a transaction has made another zone live */
-void feeding_tail(struct app *app);         /* the steps of that name */
-void feeding_hold_over(struct app *app);    /* the operation has failed */
-void feeding_recover(struct app *app);      /* a role that a former agent left */
+void feeding_file_changed(struct app *app);  /* its zones' configurations did */
+void feeding_moved(struct app *app);         /* a transaction has made another zone live */
+void feeding_tail(struct app *app);          /* the steps of that name */
+bool feeding_is_near(const struct app *app); /* STEP_TAIL of a group: all that is left is to hold clients up */
+void feeding_go_on(struct app *app);         /* the others of the group are as far */
+void feeding_hold_over(struct app *app);     /* the operation has failed */
+void feeding_recover(struct app *app);       /* a role that a former agent left */
 /* Of an app that has no feeding, or whose role nobody has to be told of: what a former agent left. */
 void feeding_end_stray(struct agent *agent, const char *app);
 bool feeding_ends(struct app *app);   /* ends it; true: it has not ended yet, and STEP_FORGET is entered when it has */
@@ -550,6 +552,7 @@ const char *group_name_of(const struct app *app);
 void handle_group(const struct asked *asked);
 /* STEP_MEET: waits for the others; the last one to come moves all. */
 void group_meet(struct app *app);
+void group_gather(struct group_run *run); /* one more is as near to the move as it gets without holding clients up */
 /* The one that moved the app, behind it. */
 const struct transaction *group_transaction(const struct app *app);
 /* For operations.c: its operation is about to fail, and if nothing was moved yet, with it those of the others. */

@@ -58,7 +58,9 @@ struct feeding {
     struct feed_zone zones[COLOURS];
     struct door_told doors[COLOURS][FEED_DOORS_MAX];
     int live; /* or -2: nothing yet */
-    /* STEP_TAIL */
+    /* STEP_TAIL: first the other zone catches up with nobody held up, then the rest is applied while clients wait. */
+    bool catches_up, near; /* near: what is left can be applied soon; of a group, others are waited for */
+    uint64_t catch_began_ms, catch_applied, catch_behind;
     bool holds, asked, planned; /* it is in force; this role was told; the answer was "ready" */
     uint64_t hold_until_ms;
     uint64_t missed; /* that the switch goes on without */
@@ -87,6 +89,7 @@ void feeding_tell_door(struct feeding *feeding, const struct app_zone *zone, con
 void feeding_wants_sockets(struct feeding *feeding, const struct feed_sockets *want);
 
 /* feeding_hold.c */
+void feeding_catch_up(struct feeding *feeding); /* its figures are others */
 void feeding_hold_tell(struct feeding *feeding);
 void feeding_hold_ended(struct feeding *feeding); /* the role was told who is live, which ends its hold */
 void feeding_ready(struct feeding *feeding, const struct feed_ready *ready);

@@ -61,6 +61,7 @@ static void take_figures(struct feeding *feeding, const struct feed_figures *fig
                    figures->reason[0] ? ": " : "", figures->reason);
     feeding->figures = *figures;
     feeding->has_figures = true;
+    feeding_catch_up(feeding);
     if (feeding->leaves_ms && figures->connections[BLUE] + figures->connections[GREEN] == 0)
         loop_timer_arm(feeding->respawn_timer, 0);
     changed(feeding->app->agent);

@@ -147,6 +147,26 @@ static size_t missing(const struct group_run *run)
     return count;
 }
 
+static bool has_come(const struct app *app)
+{
+    return operation_step(app) == STEP_MEET || (operation_step(app) == STEP_TAIL && feeding_is_near(app));
+}
+
+/* The clients of one that is fed wait for the feed alone, and not for another one's gate or hooks. */
+void group_gather(struct group_run *run)
+{
+    for (size_t i = 0; i < run->count; i++) {
+        if (takes_part(run, run->members[i]) && !has_come(run->members[i]))
+            return;
+    }
+    run->used++;
+    for (size_t i = 0; i < run->count; i++) {
+        if (takes_part(run, run->members[i]))
+            feeding_go_on(run->members[i]);
+    }
+    unuse(run);
+}
+
 void group_meet(struct app *app)
 {
     struct group_run *run = app->operation.group;
@@ -157,6 +177,7 @@ void group_meet(struct app *app)
     }
     progress(app, app->operation.target, step_name(STEP_MEET), "ready; waits for %zu more of group %s", others,
              run->name);
+    group_gather(run);
 }
 
 const char *group_run_name(const struct group_run *run)
@@ -179,6 +200,8 @@ static void go_on_without(struct group_run *run, struct app *app, const char *re
     group_left(run, app);
     if (missing(run) == 0)
         go_on_together(run, run->leader);
+    else
+        group_gather(run);
 }
 
 void group_failed(struct app *app, enum step_event event, const char *reason)
@@ -367,39 +390,4 @@ int group_back(struct app *app, const char *who, const char *reason, struct erro
     enter_all(run);
     unuse(run);
     return result;
-}
-
-/* --- recovery ------------------------------------------------------------------------------------------------ */
-
-/* The transaction was one: if one of them is where it was to go, all are. */
-static bool took_place(struct agent *agent, const struct group_move *move)
-{
-    for (size_t i = 0; i < move->count; i++) {
-        struct app *app = app_find(agent, move->members[i].app);
-        int live = -1;
-        if (!app || move->members[i].zone < 0 || !app->zones[move->members[i].zone].service ||
-            traffic_read_live(agent->traffic, app->name, &live, NULL) < 0 || live != move->members[i].zone)
-            return false;
-    }
-    return true;
-}
-
-void groups_recover(struct agent *agent, const struct fold *fold)
-{
-    for (size_t i = 0; i < fold->groups.count; i++) {
-        struct record record;
-        const struct group_move *move = &fold->groups.items[i];
-        if (move->phase != GROUP_ABOUT || !took_place(agent, move))
-            continue;
-        log_notice("group %s: its transaction had taken place before the agent ended", move->name);
-        record_init(&record, RECORD_GROUP, "");
-        record.group = *move;
-        record.group.phase = GROUP_MOVED;
-        agent_record(agent, &record, NULL);
-        for (size_t j = 0; j < move->count; j++) {
-            struct app *app = app_find(agent, move->members[j].app);
-            app->live = move->members[j].zone;
-            app->state = APP_RUNNING;
-        }
-    }
 }

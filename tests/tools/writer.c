@@ -2,11 +2,10 @@
 /*
  * Clients that post to tests/tools/keeper.c and remember what was acknowledged.
  *
- *   writer ADDRESS PORT THREADS PER_SECOND [FILE]
- *                                               until SIGTERM: each thread posts /add/THREAD.NUMBER over a connection
- *                                               that it keeps as long as it may; stdout: one line "ID STATUS" each,
- *                                               STATUS 0 where there was no answer. At the end, on stderr, figures.
- *                                               FILE: what was seen in each second (seconds.h)
+ *   writer ADDRESS PORT THREADS PER_SECOND [FILE [FIRST]]
+ *       until SIGTERM: each thread, FIRST (0) and on, posts /add/THREAD.NUMBER over a connection that it keeps while it
+ *       may; stdout: a line "ID STATUS" for each, STATUS 0 where there was no answer. At the end, on stderr, figures.
+ *       FILE, if it is not "": what was seen in each second (seconds.h)
  */
 #include "seconds.h"
 
@@ -124,11 +123,12 @@ static void on_term(int signal)
 
 int main(int argc, char *argv[])
 {
-    if (argc != 5 && argc != 6)
-        errx(2, "writer ADDRESS PORT THREADS PER_SECOND [FILE]");
-    if (argc == 6 && !seconds_open(argv[5]))
+    if (argc < 5 || argc > 7)
+        errx(2, "writer ADDRESS PORT THREADS PER_SECOND [FILE [FIRST]]");
+    if (argc > 5 && argv[5][0] && !seconds_open(argv[5]))
         err(2, "open %s", argv[5]);
     pthread_t threads[64];
+    unsigned first = argc == 7 ? (unsigned)atoi(argv[6]) : 0;
     unsigned count = (unsigned)atoi(argv[3]);
     server = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[2]))};
     if (inet_pton(AF_INET, argv[1], &server.sin_addr) != 1 || count == 0 || count > 64 || atoi(argv[4]) <= 0)
@@ -136,7 +136,7 @@ int main(int argc, char *argv[])
     pause_us = 1000000u * count / (unsigned)atoi(argv[4]);
     signal(SIGTERM, on_term);
     for (unsigned i = 0; i < count; i++) {
-        if (pthread_create(&threads[i], NULL, write_on, (void *)(long)i) != 0)
+        if (pthread_create(&threads[i], NULL, write_on, (void *)(long)(first + i)) != 0)
             err(1, "make a thread");
     }
     for (unsigned i = 0; i < count; i++)
