@@ -61,6 +61,7 @@ static void lose_agent(struct control *control)
         list_remove(&unsent->link);
         free(unsent);
     }
+    hold_alone(control->role);
     log_notice("%s: the agent is gone; the feed goes on until the next one comes", control->role->rules.app);
 }
 

@@ -52,14 +52,23 @@ void hold_look(struct role *role)
 static void on_late(void *context)
 {
     struct role *role = context;
-    if (role->hold.on && !role->hold.answered)
+    if (role->hold.on && role->hold.alone)
+        hold_end(role);
+    else if (role->hold.on && !role->hold.answered)
         answer(role);
+}
+
+void hold_alone(struct role *role)
+{
+    role->hold.alone = true;
+    if (role->hold.on)
+        loop_timer_arm(role->hold.late, HOLD_ALONE_MS);
 }
 
 void hold_begin(struct role *role, const struct feed_hold *message)
 {
     role->hold.on = true;
-    role->hold.answered = false;
+    role->hold.answered = role->hold.alone = false;
     role->hold.token = message->token;
     role->hold.target = (enum colour)message->target;
     loop_timer_arm(role->hold.late, message->wait_ms);

@@ -196,10 +196,12 @@ void role_live(struct role *role, int8_t zone, bool planned)
     role_changed(role);
 }
 
-/* Its doors stay what they are, and get more sockets; what was asked of the former one will not come. */
+/* Its doors stay what they are, and get more sockets; what was asked of the former one will not come. A hold goes on
+ * until it says who is live: that may be the zone which the hold was for. */
 void role_adopted(struct role *role)
 {
-    hold_end(role);
+    role->hold.alone = false;
+    loop_timer_disarm(role->hold.late);
     for (int zone = 0; zone < COLOURS; zone++) {
         for (int i = 0; i < FEED_DOORS_MAX; i++)
             role->doors[zone][i].keeps = true;

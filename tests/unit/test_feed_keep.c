@@ -51,13 +51,18 @@ static void monitor_dies(void)
     close_fd(&monitor.process.channel);
 }
 
-static void monitor_comes(void)
+static void monitor_connects(void)
 {
     monitor.process.channel = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 6); /* NUL and five digits: unix(7) */
     assert_int_equal(connect(monitor.process.channel, (struct sockaddr *)&address, length), 0);
     assert_int_equal(fcntl(monitor.process.channel, F_SETFL, O_NONBLOCK), 0);
     memset(&monitor.figures, 0, sizeof monitor.figures);
+}
+
+static void monitor_comes(void)
+{
+    monitor_connects();
     tell_all(&monitor);
 }
 
@@ -144,6 +149,29 @@ static void test_a_hold_ends_with_its_monitor(void **state)
     end();
 }
 
+/* Its transaction had taken place: who waits goes where the next one says, and not to the former live zone first. */
+static void test_a_hold_lasts_until_the_next_monitor(void **state)
+{
+    (void)state;
+    begin();
+    make_lasting();
+    write_one("/w/1");
+    assert_true(WAIT_FIGURES(&monitor, figures.applied[GREEN] == 1));
+    assert_true(hold(&monitor, GREEN, 60000).ready);
+    assert_true(send_text(&client, "POST /w/2 HTTP/1.1\r\nHost: web\r\nContent-Length: 1\r\n\r\nx"));
+    assert_true(WAIT_FIGURES(&monitor, figures.waiting == 1));
+    monitor_dies();
+    monitor.live = GREEN;
+    monitor_connects();
+    pause_ms(100); /* it is busy with its journal, and zones */
+    assert_int_equal(zone_count(&monitor.zones[BLUE], "/w/2"), 0);
+    tell_all(&monitor);
+    assert_true(read_final(&client, &answer, false));
+    assert_int_equal(answer.status, 200);
+    assert_true(WAIT_FIGURES(&monitor, figures.committed == 2 && figures.applied[BLUE] == 2 && figures.lost == 0));
+    end();
+}
+
 static void test_one_that_nobody_made_lasting_ends(void **state)
 {
     (void)state;
@@ -185,6 +213,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_without_a_monitor_it_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_next_monitor_gives_sockets, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_hold_ends_with_its_monitor, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_hold_lasts_until_the_next_monitor, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_that_nobody_made_lasting_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_doors_end_with_their_zone, setup, teardown),
     };
