@@ -181,6 +181,15 @@ static int watch(struct feeding *feeding, struct error *err)
     return error_errno(err, ENOMEM, "watch the feed of %s", feeding->app->name);
 }
 
+/* Else it would be a process that the unit, once stopped, has left behind. */
+static void leave_unit(const struct feeding *feeding)
+{
+    struct error err = {0};
+    const struct app *app = feeding->app;
+    if (zone_host_keep(app->agent->zone_host, app->name, "feed", feeding->process.pid, &err) < 0)
+        log_warning("%s: its feed stays in the agent's unit: %s", app->name, err.text);
+}
+
 static int start(struct feeding *feeding, struct error *err)
 {
     struct agent *agent = feeding->app->agent;
@@ -194,8 +203,10 @@ static int start(struct feeding *feeding, struct error *err)
     if (result < 0)
         return error_prefix(err, "start the feed of %s", feeding->app->name);
     result = watch(feeding, err);
-    if (result == 0)
+    if (result == 0) {
+        leave_unit(feeding);
         feeding_make_lasting(feeding);
+    }
     return result;
 }
 

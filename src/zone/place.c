@@ -116,6 +116,18 @@ int place_find(struct zone *zone, struct error *err)
     return set_cgroup(zone, path, err);
 }
 
+int zone_host_keep(struct zone_host *host, const char *app, const char *what, pid_t pid, struct error *err)
+{
+    char scope[NAME_MAX + 1], slice[NAME_MAX + 1], description[128];
+    if (!host->scopes)
+        return 0;
+    if ((size_t)snprintf(scope, sizeof scope, "%s-%s-%s.scope", host->instance, app, what) >= sizeof scope ||
+        (size_t)snprintf(slice, sizeof slice, "%s.slice", host->instance) >= sizeof slice)
+        return error_set(err, ENAMETOOLONG, "the scope of the %s of %s would have too long a name", what, app);
+    snprintf(description, sizeof description, "bluegreen %s of %s", what, app);
+    return scope_start(host->scope_path, scope, slice, description, pid, err);
+}
+
 /* --- giving it back -------------------------------------------------------------------------------- */
 
 int place_end(struct zone_host *host, const struct zone_id *id, struct error *err)
