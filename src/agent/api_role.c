@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -54,9 +55,14 @@ void client_send_files(struct agent *agent, void *message, uint64_t client, uint
                                    .request = request};
     if (agent->api.process.pid == 0)
         return;
-    /* It reads only its own sockets and never waits: a full channel is one that hangs. */
-    if (message_send(agent->api.process.channel, message, length, fds, fd_count) == -EAGAIN)
-        kill_role(agent, "does not take messages");
+    /* It reads only its own sockets and never waits: a full channel is one that hangs. Without memory for a message its
+     * client would wait for ever; that the role has ended is told elsewhere. */
+    int result = message_send(agent->api.process.channel, message, length, fds, fd_count);
+    if (result < 0 && result != -EPIPE) {
+        char why[128];
+        snprintf(why, sizeof why, "does not take messages (%s)", strerror(-result));
+        kill_role(agent, why);
+    }
 }
 
 void client_send(struct agent *agent, void *message, uint64_t client, uint64_t request, enum wire_type type,

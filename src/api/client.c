@@ -8,7 +8,9 @@
 #include "api/descriptors.h"
 #include "api/methods.h"
 #include "api/render.h"
+#include "api/render_put.h"
 #include "base/cleanup.h"
+#include "os/log.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -65,6 +67,14 @@ const struct wire_client *client_who(const struct client *client)
     return &client->who;
 }
 
+/* Others cannot know why it was let go; the agent's log says so. */
+static void out_of_memory(struct client *client, const char *reason)
+{
+    log_warning("client %llu of uid %u is let go, %s: %s", (unsigned long long)client->who.header.client,
+                client->who.uid, reason, strerror(ENOMEM));
+    client->over_reason = reason;
+}
+
 static void set_timer(struct loop_timer *timer, bool *armed, bool wanted, uint32_t delay_ms)
 {
     if (wanted == *armed)
@@ -86,6 +96,11 @@ static void set_stall_timer(struct client *client, bool wanted)
 
 static void flush(struct client *client)
 {
+    if (client->output.failed) { /* half a reply would be taken for nonsense */
+        if (!client->over_reason)
+            out_of_memory(client, "there is no memory for its reply");
+        return;
+    }
     while (unsent(client) > 0) {
         ssize_t sent =
             descriptors_send(client->fd, client->output.data + client->sent, unsent(client), &client->attached);
@@ -97,9 +112,7 @@ static void flush(struct client *client)
         client->sent += (size_t)sent;
         set_stall_timer(client, false); /* it moves: the time starts anew */
     }
-    if (client->output.failed)
-        client->over_reason = "there is no memory for its reply";
-    else if (client_backlog(client) > CLIENT_BACKLOG_MAX)
+    if (client_backlog(client) > CLIENT_BACKLOG_MAX)
         client->over_reason = "it does not read its replies";
     if (unsent(client) == 0) {
         text_clear(&client->output);
@@ -188,7 +201,7 @@ static bool read_some(struct client *client)
     char *to;
     size_t size;
     if (varlink_reader_room(&client->input, &to, &size) < 0) {
-        client->over_reason = "there is no memory for its message";
+        out_of_memory(client, "there is no memory for its message");
         return false;
     }
     if (size == 0 || client->ended)
@@ -315,7 +328,8 @@ static void reply_progress(struct client *client, const struct wire_progress *pr
     if (!client->call.more)
         return;
     struct json_object *reply = json_object_new_object();
-    json_object_object_add(reply, "progress", render_progress(progress));
+    put(reply, "progress", render_progress(progress));
+    client->output.failed |= !reply;
     varlink_reply(&client->output, reply, true);
 }
 
@@ -340,19 +354,20 @@ static void reply_end(struct client *client, const struct wire_end *end)
     struct json_object *reply = json_object_new_object();
     struct json_object *text = end->text[0] ? render_text(end->text, sizeof end->text) : NULL;
     if (client->call.verb == VERB_VERSION) {
-        json_object_object_add(reply, "version", text ? text : json_object_new_string(BLUEGREEN_VERSION));
+        put(reply, "version", text ? text : json_object_new_string(BLUEGREEN_VERSION));
     } else {
         bool feed = client->call.verb == VERB_FEED, connections = client->call.verb == VERB_CONNECTIONS;
         const char *rows = feed ? "transactions" : connections ? "connections" : "items";
         if (client->call.receipt)
-            json_object_object_add(reply, feed ? "feed" : "receipt", json_object_get(client->call.receipt));
+            put(reply, feed ? "feed" : "receipt", json_object_get(client->call.receipt));
         if (client->call.lists && !client->call.rows)
             client->call.rows = json_object_new_array();
         if (client->call.rows)
-            json_object_object_add(reply, rows, json_object_get(client->call.rows));
+            put(reply, rows, json_object_get(client->call.rows));
         if (text)
-            json_object_object_add(reply, "text", text);
+            put(reply, "text", text);
     }
+    output->failed |= !reply;
     varlink_reply(output, reply, false);
 }
 
@@ -444,11 +459,12 @@ int client_new(const struct client_host *host, const struct wire_client *who, in
     }
     *client = (struct client){.host = host, .who = *who, .fd = fd, .events = EPOLLIN};
     client->source = loop_add_fd(host->loop, fd, client->events, on_event, client);
+    int cause = client->source ? ENOMEM : errno;
     client->half_timer = loop_timer_new(host->loop, on_half_message, client);
     client->stall_timer = loop_timer_new(host->loop, on_stall, client);
     if (!client->source || !client->half_timer || !client->stall_timer) {
         client_free(client);
-        return error_errno(err, ENOMEM, "take client %llu", (unsigned long long)who->header.client);
+        return error_errno(err, cause, "take client %llu", (unsigned long long)who->header.client);
     }
     *out = client;
     return 0;

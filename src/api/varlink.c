@@ -93,6 +93,10 @@ static struct json_object *parse_json(const char *message, size_t length, struct
     if (outcome == json_tokener_success && end >= ascii.length)
         return value;
     json_object_put(value);
+    if (outcome == json_tokener_success && !value && strncmp(message, "null", 4) != 0) {
+        error_errno(err, ENOMEM, "read the message"); /* versions of json-c that have no error for it */
+        return NULL;
+    }
     const char *why = outcome == json_tokener_success    ? "more follows after the object"
                       : outcome == json_tokener_continue ? "it ends in the middle"
                                                          : json_tokener_error_desc(outcome);
