@@ -40,8 +40,11 @@ static void load_apps(struct agent *agent)
 {
     CLEANUP_WORDS struct words problems = {0};
     CLEANUP_TEXT struct text notes = {0};
-    if (reload(agent, true, &problems, &notes) == 0)
+    if (reload(agent, true, &problems, &notes) == 0) {
+        if (notes.data)
+            log_notice("%s", notes.data);
         return;
+    }
     for (size_t i = 0; i < problems.count; i++)
         log_error("%s", problems.items[i]);
     log_error("no configuration was loaded; what ran goes on with what it was staged with; mend the files and "

@@ -36,15 +36,29 @@ static int write_all(int fd, const char *content, size_t length)
     return 0;
 }
 
-/* 4.1 reads only named files: give it the very bytes that were scanned, by a name that nobody else can change. */
+/* It goes on without memory where it should not (4.1 and 4.2: dictionary_new()), and would take the agent with it. So
+ * more than it ever needs is asked for and given back, where it can be said that there is none. */
+static bool has_memory(size_t length)
+{
+    enum { ROOM = 64 << 10, TIMES = 8 };
+    void *volatile room = malloc(ROOM + TIMES * length);
+    free(room);
+    return room != NULL;
+}
+
+/* 4.1 reads only named files: give it the very bytes that were scanned, by a name that nobody else can change. NULL:
+ * errno says why. */
 static dictionary *load(const char *content, size_t length)
 {
     char path[32];
+    if (!has_memory(length))
+        return NULL;
     CLEANUP_FD int fd = memfd_create("configuration", MFD_CLOEXEC);
     if (fd < 0 || write_all(fd, content, length) < 0)
         return NULL;
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     iniparser_set_error_callback(say_nothing);
+    errno = 0;
     return iniparser_load(path);
 }
 
@@ -54,11 +68,15 @@ static void compare(const dictionary *loaded, const struct scan_entry *entry, st
     char name[256];
     snprintf(name, sizeof name, "%s:%s", entry->section, entry->key);
     const char *value = iniparser_getstring(loaded, name, NULL);
-    if (!value || strcmp(value, entry->value) != 0)
+    if (!value)
+        problem_at_key(problems, entry->section, entry->key,
+                       "iniparser did not take the value: %s, or a version that reads files in another way",
+                       strerror(ENOMEM)); /* it says nothing of that */
+    else if (strcmp(value, entry->value) != 0)
         problem_at_key(problems, entry->section, entry->key,
                        "this version of iniparser reads the value as \"%.60s\"; write it without "
                        "quotes and backslashes",
-                       value ? value : "");
+                       value);
 }
 
 int ini_load(const char *content, size_t length, struct scan *scan, struct problems *problems)
@@ -70,7 +88,7 @@ int ini_load(const char *content, size_t length, struct scan *scan, struct probl
         return -EINVAL;
     dictionary *loaded __attribute__((cleanup(free_dictionary))) = load(content, length);
     if (!loaded) {
-        problem_in_file(problems, "iniparser cannot load it (is /proc mounted, is memory left?)");
+        problem_in_file(problems, "iniparser cannot load it: %s (is /proc mounted?)", strerror(errno ? errno : EIO));
         return -EINVAL;
     }
     for (size_t i = 0; i < scan->entry_count; i++)

@@ -218,12 +218,13 @@ int zone_host_open(const struct zone_host_options *options, struct zone_host **o
         result = hide_directories(host, options, err);
     host->instance = strdup(options->instance);
     host->shim_path = realpath(options->shim_path, NULL);
+    int missing = host->shim_path && access(host->shim_path, X_OK) == 0 ? 0 : errno;
     host->scope_path = options->scope_path ? realpath(options->scope_path, NULL) : NULL; /* may be missing */
     if (result == 0 && !host->instance)
         result = error_errno(err, ENOMEM, "prepare for zones");
-    if (result == 0 && (!host->shim_path || access(host->shim_path, X_OK) < 0))
-        result =
-            error_errno(err, errno, "find the zones' shim %s (is bluegreen installed completely?)", options->shim_path);
+    if (result == 0 && missing)
+        result = error_errno(err, missing, "find the zones' shim %s (is bluegreen installed completely?)",
+                             options->shim_path);
     if (result < 0) {
         zone_host_close(host);
         return result;
