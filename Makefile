@@ -81,10 +81,13 @@ TOOL_SRC  := $(filter-out $(if $(HAVE_SQLITE),,tests/tools/ledger.c),$(sort $(wi
 TOOL_BIN  := $(patsubst %.c,$(BUILD)/%,$(TOOL_SRC))
 BENCH_SRC := $(sort $(wildcard tests/bench/*.c))
 BENCH_BIN := $(patsubst %.c,$(BUILD)/%,$(BENCH_SRC))
+FAIL_AT_SRC := $(sort $(wildcard tests/drivers/fail_at*.c))
 # The feed with calls of its own wrapped: what its tests must notice.
 FEED_LIARS := feed_behind feed_sick
-DRIVER_SRC := $(filter-out tests/drivers/die_at.c $(FEED_LIARS:%=tests/drivers/%.c),$(sort $(wildcard tests/drivers/*.c)))
-DRIVER_BIN := $(patsubst %.c,$(BUILD)/%,$(DRIVER_SRC)) $(BUILD)/tests/drivers/die_at.so $(FEED_LIARS:%=$(BUILD)/tests/drivers/%)
+DRIVER_SRC := $(filter-out tests/drivers/die_at.c $(FAIL_AT_SRC) $(FEED_LIARS:%=tests/drivers/%.c),\
+	$(sort $(wildcard tests/drivers/*.c)))
+DRIVER_BIN := $(patsubst %.c,$(BUILD)/%,$(DRIVER_SRC)) $(BUILD)/tests/drivers/die_at.so $(BUILD)/tests/drivers/fail_at.so \
+	$(FEED_LIARS:%=$(BUILD)/tests/drivers/%)
 FUZZ_SRC  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 # Fuzzing wants clang's libFuzzer; without it the tier is skipped and says so.
 FUZZ_CC   ?= clang
@@ -207,6 +210,16 @@ $(FEED_LIARS:%=$(BUILD)/tests/drivers/%): $(BUILD)/tests/drivers/%: $(BUILD)/src
 	$(call say,LD,$@)
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $(patsubst %,-Wl$(comma)--wrap=%,$($(@F)_WRAPS)) $^ -o $@ \
 		$(shell $(PKG_CONFIG) --libs nettle libcap libseccomp) -lpthread
+
+# By tests/drivers/fault_walk.c, which asks the agent what to do as any program does.
+$(BUILD)/tests/drivers/fail_at.so: $(patsubst %.c,$(BUILD)/pic/%.o,$(FAIL_AT_SRC))
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared $(LDFLAGS_ALL) $^ -o $@ -ldl
+
+$(BUILD)/tests/drivers/fault_walk: $(BUILD)/tests/drivers/fault_walk.o $(BUILD)/libbluegreen.a
+	$(call say,LD,$@)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(JSON_LIBS) -lpthread
 
 $(BUILD)/tests/tools/%: $(BUILD)/tests/tools/%.o
 	$(call say,LD,$@)

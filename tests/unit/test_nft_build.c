@@ -45,7 +45,7 @@ void *realloc(void *old, size_t size)
 {
     size_t before = old ? malloc_usable_size(old) : 0;
     char *new = memory_is_out() ? NULL : __libc_realloc(old, size);
-    if (new && size > before)
+    if (new &&size > before)
         memset(new + before, 0, size - before);
     return new;
 }

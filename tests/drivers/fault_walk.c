@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * fault_walk SERIES...: does what a series says once while every call of the agent that may fail is noted (fail_at.so),
+ * and then again for each of them and each error that the kernel has for it, with that one call failing once, in one agent
+ * that goes on. After each: the client that is under way got all its answers, whatever was refused names the fault, the
+ * next command works, and nothing is left behind. The agent may have ended in series "restart" only, where it must say why.
+ *
+ *   WORLD, BUILD    as in tests/world/lib.sh; apps web (live, with a client) and api are configured, the releases v1 and v2
+ *   FAULT_SECONDS   for each series: as many faults as fit, evenly chosen; 0: all. FAULT_ALL=1: with each error
+ *   FAULT_CALL, FAULT_OBJECT, FAULT_ERROR   only those; FAULT_VERBOSE=1 shows each, 2 where the call comes from
+ *
+ * Prints a table of what was walked, and a line for each thing that is not as it should be; the status says if there are.
+ */
+#include "fault_agent.h"
+#include "fault_client.h"
+#include "fault_errors.h"
+#include "fault_traces.h"
+
+#include <strings.h>
+
+enum { SETTLE_MS = 4000, LATE_MS = 150, GROUPS = 16, PLACES = 1 << 15 };
+
+struct series {
+    const char *name;
+    bool (*act)(struct said *said);
+    bool (*mend)(struct said *said); /* the next command, and back to where it began */
+    bool ends;                       /* the agent may end */
+};
+
+struct row {
+    const char *group;
+    unsigned places, faults, refused, without, unreached, wrong;
+};
+
+static struct {
+    const struct series *series;
+    struct row rows[GROUPS];
+    size_t row_count;
+    struct traces before, after;
+    struct fail_point points[FAIL_POINTS];
+    uint32_t count;
+    uint64_t walked[PLACES]; /* hash table of places that an earlier series had */
+    unsigned wrong, faults, seconds;
+    int verbose;
+} walk;
+
+/* --- the series ---------------------------------------------------------------------------------------------- */
+
+static const char *other_release(const char *app)
+{
+    struct seen seen;
+    return look(app, &seen) && strcmp(seen.release, "v1") == 0 ? "v2" : "v1";
+}
+
+static bool deploy(struct said *said)
+{
+    return ask(BLUEGREEN_DEPLOY, "web", other_release("web"), 0, said);
+}
+
+static bool deploy_anew(struct said *said)
+{
+    return ask(BLUEGREEN_DEPLOY, "web", other_release("web"), BLUEGREEN_FORCE, said);
+}
+
+static bool change(struct said *said)
+{
+    return ask(BLUEGREEN_SWITCH, "web", NULL, 0, said);
+}
+
+static bool go_back(struct said *said)
+{
+    return ask(BLUEGREEN_ROLLBACK, "web", NULL, 0, said);
+}
+
+/* All of an app's life. */
+static bool live_and_die(struct said *said)
+{
+    return ask(BLUEGREEN_DEPLOY, "api", "v1", 0, said) && ask(BLUEGREEN_STAGE, "api", "v2", 0, said) &&
+           ask(BLUEGREEN_STOP, "api", NULL, 0, said) && ask(BLUEGREEN_START, "api", NULL, 0, said) &&
+           ask(BLUEGREEN_REMOVE, "api", NULL, BLUEGREEN_FORCE, said);
+}
+
+static bool remove_api(struct said *said)
+{
+    ask(BLUEGREEN_REMOVE, "api", NULL, BLUEGREEN_FORCE, said); /* it may be in the middle, or not there */
+    return ask(BLUEGREEN_DEPLOY, "api", "v1", BLUEGREEN_FORCE, said) &&
+           ask(BLUEGREEN_REMOVE, "api", NULL, BLUEGREEN_FORCE, said);
+}
+
+/* All that is only asked for. */
+static bool question(struct said *said)
+{
+    struct bluegreen *opened;
+    struct bluegreen_error error = {0};
+    struct bluegreen_history *history = NULL;
+    struct bluegreen_connections *connections = NULL;
+    struct bluegreen_status *status = NULL;
+    int result = bluegreen_open(agent.socket, &opened, &error);
+    if (result == 0) {
+        bluegreen_set_timeout(opened, ANSWER_MS);
+        result = bluegreen_status(opened, NULL, &status, &error);
+        if (result == 0)
+            result = bluegreen_history(opened, NULL, 20, &history, &error);
+        if (result == 0)
+            result = bluegreen_connections(opened, "web", BLUEGREEN_NONE, 20, &connections, &error);
+        bluegreen_status_free(status);
+        bluegreen_history_free(history);
+        bluegreen_connections_free(connections);
+        bluegreen_close(opened);
+    }
+    said->kind = result == 0 ? BLUEGREEN_OK : error.kind;
+    snprintf(said->text, sizeof said->text, "%s", result == 0 ? "" : error.reason);
+    return result == 0 && ask(BLUEGREEN_RELOAD, NULL, NULL, 0, said);
+}
+
+/* An agent that could not read its configuration runs without it until it is told to look again. */
+static bool deploy_as_configured(struct said *said)
+{
+    return ask(BLUEGREEN_RELOAD, NULL, NULL, 0, said) && deploy_anew(said);
+}
+
+static bool restart(struct said *said)
+{
+    agent_kill(SIGKILL);
+    said->kind = BLUEGREEN_FAILED;
+    said->text[0] = '\0';
+    return agent_start();
+}
+
+static const struct series all_series[] = {
+    {"deploy", deploy, deploy_anew, false},    {"switch", change, deploy_anew, false},
+    {"rollback", go_back, deploy_anew, false}, {"life", live_and_die, remove_api, false},
+    {"ask", question, deploy_anew, false},     {"restart", restart, deploy_as_configured, true},
+};
+
+/* --- what is found ------------------------------------------------------------------------------------------- */
+
+static struct row *row_of(const struct fail_point *point)
+{
+    const char *group = fail_group(point);
+    size_t i = 0;
+    while (i < walk.row_count && strcmp(walk.rows[i].group, group) != 0)
+        i++;
+    if (i == walk.row_count && i < GROUPS - 1)
+        walk.rows[walk.row_count++] = (struct row){.group = group};
+    return &walk.rows[i];
+}
+
+/* Where a call comes from, for whoever has to mend it. */
+static void show_place(const struct fail_point *point)
+{
+    char command[512], line[256];
+    int used = snprintf(command, sizeof command, "addr2line -s -f -p -e %s/bluegreend", agent.build);
+    for (uint32_t i = 0; i < point->frame_count && i < 8; i++)
+        used += snprintf(command + used, sizeof command - (size_t)used, " %#x", point->frames[i] - 1);
+    FILE *file = popen(command, "re");
+    while (file && fgets(line, sizeof line, file))
+        printf("        %s", line);
+    if (file)
+        pclose(file);
+}
+
+static void wrong(const struct fail_point *point, int error, const char *what, const char *details)
+{
+    char name[64];
+    walk.wrong++;
+    row_of(point)->wrong++;
+    printf("WRONG %s: %s(%s) %s %s: %s%s%.900s\n", walk.series->name, fail_names[point->call], point->object,
+           point->library, error_name(error, name), what, details[0] ? ": " : "", details);
+    show_place(point);
+    fflush(stdout);
+}
+
+/* Whether the text has the error in one of the ways in which it is told. */
+static bool names_error(const char *text, int error)
+{
+    int plain = plain_error(error);
+    /* The role that speaks to clients may end of it, as long as that is told. */
+    if (strstr(text, "the api role ") || strcasestr(text, strerror(plain)) || strcasestr(text, strerrorname_np(plain)))
+        return true;
+    if (plain == ENOMEM || plain == ENOBUFS)
+        return strcasestr(text, "memory") != NULL;
+    /* libnl has words of its own. */
+    return strcasestr(text, "sequence number mismatch") || (plain == EAGAIN && strcasestr(text, "try again")) ||
+           (plain == EBUSY && strcasestr(text, "busy")) || (plain == EINTR && strcasestr(text, "interrupted")) ||
+           (plain == EPERM && strcasestr(text, "permi"));
+}
+
+/* --- one fault ------------------------------------------------------------------------------------------------ */
+
+/* A check has a socket while it runs: of several looks, the one with the least. */
+static void look_before(void)
+{
+    traces_take(&walk.before, agent.world);
+    for (int i = 0; i < 12; i++) {
+        usleep(17000);
+        traces_take(&walk.after, agent.world);
+        if (walk.after.count < walk.before.count)
+            walk.before = walk.after;
+    }
+}
+
+/* Nothing runs or drains any more. */
+static bool quiet(void)
+{
+    struct seen web, api;
+    return look("web", &web) && look("api", &api) && !web.busy && !web.draining && !api.busy && !api.draining;
+}
+
+/* As before, at the latest when all that goes on by itself has ended. */
+static bool settled(char *difference, size_t size)
+{
+    uint64_t until = now_ms() + SETTLE_MS;
+    difference[0] = '\0';
+    do {
+        if (agent_gone()) {
+            snprintf(difference, size, "the agent has ended");
+            return false;
+        }
+        if (quiet()) {
+            usleep(20000); /* until the connections that asked are closed at the other end, too */
+            traces_take(&walk.after, agent.world);
+            if (traces_same(&walk.before, &walk.after, difference, size))
+                return true;
+        }
+        usleep(20000);
+    } while (now_ms() < until);
+    return false;
+}
+
+static void arm(const struct fail_point *point, uint32_t which, int error)
+{
+    struct fail_control *control = agent.control;
+    control->mode = FAIL_OFF;
+    control->place = point->place;
+    control->which = which;
+    control->error = error;
+    control->seen = control->done = 0;
+    control->mode = FAIL_ONCE;
+}
+
+/* Some calls come behind the answer: in the drain, at a timer. */
+static bool reached(void)
+{
+    for (int i = 0; i < LATE_MS / 10 && !agent.control->done; i++)
+        usleep(10000);
+    agent.control->mode = FAIL_OFF;
+    return agent.control->done;
+}
+
+/* Whatever is not as it was is brought back by the next command, which therefore has to work. */
+static void mend(const struct fail_point *point, int error, bool done)
+{
+    static char difference[4096];
+    struct said said;
+    if (agent_gone()) {
+        if (!walk.series->ends)
+            wrong(point, error, "the agent has ended", agent.end);
+        if (!agent_start()) {
+            wrong(point, error, "the agent does not start again", "");
+            return;
+        }
+        done = false;
+    }
+    for (int i = 0; i < 200 && !quiet(); i++)
+        usleep(20000);
+    bool as_before = done && !walk.series->ends && settled(difference, sizeof difference);
+    if (!as_before && !walk.series->mend(&said))
+        wrong(point, error, "the next command fails", said.text);
+    if (as_before || settled(difference, sizeof difference))
+        return;
+    wrong(point, error, "something is left, or missing", difference);
+    look_before();
+}
+
+static void inject(const struct fail_point *point, uint32_t which, int error)
+{
+    static char log[65536];
+    static struct said said;
+    struct row *row = row_of(point);
+    char name[64];
+    unsigned long failed = client.failed;
+    log_mark();
+    arm(point, which, error);
+    bool done = walk.series->act(&said), hit = reached(), told;
+    log_read(log, sizeof log);
+    told = names_error(said.text, error) || names_error(log, error);
+    row->faults++;
+    walk.faults++;
+    row->unreached += !hit;
+    row->refused += hit && !done;
+    row->without += hit && done;
+    if (hit && !done && !told)
+        wrong(point, error, "the message does not name it", said.text[0] ? said.text : log);
+    if (!hit && !done && !agent_gone())
+        wrong(point, error, "it failed without the fault", said.text);
+    if (said.kind == BLUEGREEN_INTERRUPTED)
+        wrong(point, error, "no answer came", log);
+    mend(point, error, done);
+    if (client.failed != failed)
+        wrong(point, error, "the client's requests failed", client.why);
+    if (walk.verbose) {
+        printf("%s: %s(%s) #%u %s: %s%s %.300s\n", walk.series->name, fail_names[point->call], point->object, which,
+               error_name(error, name),
+               !hit   ? "not reached"
+               : done ? "no loss"
+                      : "refused",
+               done && hit && !told ? ", untold" : "", said.text);
+        if (walk.verbose > 1 && hit && done && !told)
+            show_place(point);
+        fflush(stdout);
+    }
+}
+
+/* --- walking -------------------------------------------------------------------------------------------------- */
+
+/* True the first time. */
+static bool is_new(uint64_t place)
+{
+    size_t i = place % PLACES;
+    while (walk.walked[i] && walk.walked[i] != place)
+        i = (i + 1) % PLACES;
+    bool new = !walk.walked[i];
+    walk.walked[i] = place;
+    return new;
+}
+
+static bool chosen(const struct fail_point *point)
+{
+    const char *call = getenv("FAULT_CALL"), *object = getenv("FAULT_OBJECT");
+    return (!call || strcmp(call, fail_names[point->call]) == 0) && (!object || strstr(point->object, object)) &&
+           errors_of(point)[0] && (call || object || is_new(point->place));
+}
+
+/* Twice, for what timers do differs. */
+static bool list_points(void)
+{
+    struct said said;
+    char difference[4096];
+    agent.control->count = 0;
+    for (int i = 0; i < 2; i++) {
+        agent.control->mode = FAIL_RECORD;
+        bool done = walk.series->act(&said);
+        usleep(LATE_MS * 1000);
+        agent.control->mode = FAIL_OFF;
+        if (done && walk.series->ends)
+            done = walk.series->mend(&said);
+        if (!done || !settled(difference, sizeof difference)) {
+            printf("WRONG %s: unharmed, it fails: %s\n", walk.series->name, done ? difference : said.text);
+            return false;
+        }
+    }
+    walk.count = 0;
+    for (uint32_t i = 0; i < agent.control->count; i++) {
+        if (chosen(&agent.control->points[i]))
+            walk.points[walk.count++] = agent.control->points[i];
+    }
+    return true;
+}
+
+static bool wanted_error(int error)
+{
+    char name[64];
+    const char *only = getenv("FAULT_ERROR");
+    return !only || strcmp(only, error_name(error, name)) == 0;
+}
+
+/* Each error at the first call from there, and one at the last. In little time, one error at each, another each time. */
+static void walk_point(const struct fail_point *point, bool all)
+{
+    const int *errors = errors_of(point);
+    int count = 0;
+    while (count < ERRORS_MAX && errors[count])
+        count++;
+    row_of(point)->places++;
+    for (int i = 0; i < count; i++) {
+        if (wanted_error(errors[i]) && (all || i == (int)(walk.faults % (unsigned)count)))
+            inject(point, 1, errors[i]);
+    }
+    if (all && point->times > 3 && wanted_error(errors[0]))
+        inject(point, point->times / 2, errors[0]);
+}
+
+/* With a step that has no factor in common with their number, all of them come once, and early ones from everywhere. */
+static void walk_points(void)
+{
+    uint64_t until = now_ms() + (uint64_t)walk.seconds * 1000;
+    uint32_t step = walk.seconds ? 7919 : 1, at = 0, i = 0; /* a prime */
+    bool all = !walk.seconds || getenv("FAULT_ALL");
+    for (; i < walk.count && (!walk.seconds || now_ms() < until); i++, at = (at + step) % walk.count)
+        walk_point(&walk.points[at], all);
+    printf("%s: %u places of %u, %u faults so far\n", walk.series->name, i, walk.count, walk.faults);
+    fflush(stdout);
+}
+
+static bool walk_series(const char *name)
+{
+    char difference[4096];
+    walk.series = NULL;
+    for (size_t i = 0; i < sizeof all_series / sizeof *all_series; i++) {
+        if (strcmp(all_series[i].name, name) == 0)
+            walk.series = &all_series[i];
+    }
+    if (!walk.series) {
+        fprintf(stderr, "fault_walk: no such series: %s\n", name);
+        return false;
+    }
+    look_before();
+    struct said said;
+    if (!walk.series->mend(&said))
+        printf("WRONG %s: %s\n", name, said.text);
+    settled(difference, sizeof difference);
+    look_before();
+    if (!list_points())
+        return false;
+    walk_points();
+    return true;
+}
+
+static void show_table(void)
+{
+    struct row all = {.group = "all"};
+    printf("%-22s %8s %8s %8s %8s %9s %6s\n", "", "places", "faults", "refused", "no loss", "unreached", "wrong");
+    for (size_t i = 0; i <= walk.row_count; i++) {
+        const struct row *row = i < walk.row_count ? &walk.rows[i] : &all;
+        printf("%-22s %8u %8u %8u %8u %9u %6u\n", row->group, row->places, row->faults, row->refused, row->without,
+               row->unreached, row->wrong);
+        all.places += row->places;
+        all.faults += row->faults;
+        all.refused += row->refused;
+        all.without += row->without;
+        all.unreached += row->unreached;
+        all.wrong += row->wrong;
+    }
+    printf("client: %lu requests, %lu failed\n", client.requests, client.failed);
+}
+
+/* What makes later releases alike: both zones are there. */
+static bool prepare(void)
+{
+    struct said said;
+    if (!agent_open(getenv("WORLD"), getenv("BUILD")) || !agent_start()) {
+        fprintf(stderr, "fault_walk: the agent does not start\n");
+        return false;
+    }
+    for (int i = 0; i < 2; i++) {
+        if (!deploy_anew(&said)) {
+            fprintf(stderr, "fault_walk: %s\n", said.text);
+            return false;
+        }
+    }
+    return client_start();
+}
+
+int main(int argc, char *argv[])
+{
+    const char *seconds = getenv("FAULT_SECONDS"), *verbose = getenv("FAULT_VERBOSE");
+    walk.seconds = seconds ? (unsigned)atoi(seconds) : 0;
+    walk.verbose = verbose ? atoi(verbose) : 0;
+    bool good = argc > 1 && prepare();
+    for (int i = 1; i < argc && good; i++)
+        good = walk_series(argv[i]);
+    if (client.thread)
+        client_end();
+    show_table();
+    agent_kill(SIGTERM);
+    return good && walk.wrong == 0 && client.failed == 0 ? 0 : 1;
+}
