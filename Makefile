@@ -97,7 +97,7 @@ FUZZ_BIN  := $(if $(HAVE_FUZZ),$(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$
 # The targets that the README names build with every core, whatever make was told.
 PARALLEL_MAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all check-build unit check check-vm demo bench fuzz soak install uninstall deps lint format clean help tools
+.PHONY: all check-build unit check check-vm demo bench fuzz faults soak install uninstall deps lint format clean help tools
 .DEFAULT_GOAL := all
 
 all: $(PROGRAMS) $(LIBRARY) ## build everything
@@ -245,6 +245,9 @@ check-build: all tools $(UNIT_BIN) $(FUZZ_BIN)
 
 fuzz: $(FUZZ_BIN) ## fuzz for SECONDS (default 60) or RUNS each
 	$(Q)BUILD=$(BUILD) FUZZ_SECONDS=$(or $(SECONDS),$(if $(RUNS),,60)) FUZZ_RUNS=$(RUNS) tests/run fuzz
+
+faults: all tools ## let each call of the agent fail in turn, for SECONDS each series (default: all of them, hours)
+	$(Q)BUILD=$(BUILD) VERBOSE=1 FAULT_ALL=1 FAULT_SECONDS=$(or $(SECONDS),0) tests/world/enter tests/world/fault_walk.sh
 
 # One instrumented archive for all fuzz targets.
 FUZZ_CFLAGS = -std=gnu11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all

@@ -150,7 +150,7 @@ void zone_forget_resolved(struct app_zone *zone);
 int limits_check(struct agent *agent, const struct service *service, struct error *err);
 
 /* --- processes.c -------------------------------------------------------------------------------- */
-void zone_watch(struct app_zone *zone); /* listens to its shim */
+int zone_watch(struct app_zone *zone, struct error *err); /* listens to its shim */
 /* Takes over what runs in an adopted zone, with what the shim recorded meanwhile. */
 void processes_found(struct app_zone *zone);
 void processes_started(struct app_zone *zone, size_t worker);

@@ -141,8 +141,11 @@ static void on_connection(void *context, int listen_fd, uint32_t events)
         .pid = pid,
         .may_operate = client->may_operate,
     };
-    if (message_send(agent->api.process.channel, &message, sizeof message, &fd, 1) < 0)
+    int result = message_send(agent->api.process.channel, &message, sizeof message, &fd, 1);
+    if (result < 0) {
+        log_warning("a connection of uid %u was closed: hand it to the api role: %s", client->uid, strerror(-result));
         client_forget(client);
+    }
     api_role_watch(agent);
 }
 

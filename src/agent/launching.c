@@ -76,9 +76,10 @@ int zone_build(struct app_zone *zone, bool again, struct error *err)
     int result = zone_clean(zone->app->agent->zone_host, &id, err); /* what a crash may have left in its place */
     if (result == 0)
         result = zone_create(zone->app->agent->zone_host, &id, &zone->kernel, err);
+    if (result == 0)
+        result = zone_watch(zone, err);
     if (result < 0)
         return result;
-    zone_watch(zone);
     usage_begin(zone);
     result = feeding_make_doors(zone, err);
     return result < 0 ? result : set_limits(zone, again, err);
@@ -92,7 +93,12 @@ int zone_adopt_running(struct app_zone *zone, struct error *err)
     int result = zone_adopt(zone->app->agent->zone_host, &id, &zone->kernel, err);
     if (result < 0)
         return result;
-    zone_watch(zone);
+    result = zone_watch(zone, err);
+    if (result < 0) { /* its end would not be noticed */
+        zone_release(zone->kernel);
+        zone->kernel = NULL;
+        return result;
+    }
     usage_begin(zone);
     if (set_limits(zone, true, &limits) < 0)
         log_warning("%s/%s: %s", zone->app->name, colour_name(zone->colour), limits.text);

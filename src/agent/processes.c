@@ -278,11 +278,12 @@ static void on_shim(void *context, int fd, uint32_t events)
     }
 }
 
-void zone_watch(struct app_zone *zone)
+int zone_watch(struct app_zone *zone, struct error *err)
 {
     zone->shim_source = loop_add_fd(zone->app->agent->loop, zone_event_fd(zone->kernel), EPOLLIN, on_shim, zone);
-    if (!zone->shim_source)
-        log_error("%s/%s: the shim cannot be watched: %s", zone->app->name, colour_name(zone->colour), strerror(errno));
+    return zone->shim_source
+               ? 0
+               : error_errno(err, errno, "watch the shim of %s/%s", zone->app->name, colour_name(zone->colour));
 }
 
 void processes_started(struct app_zone *zone, size_t worker)

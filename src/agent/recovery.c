@@ -309,8 +309,8 @@ static bool pull_plug(struct app_zone *zone)
 /* It was not the zone that was in the way of looking at it. */
 static bool is_shortage(int code)
 {
-    return code == -ENOMEM || code == -EMFILE || code == -ENFILE || code == -ENOBUFS || code == -EAGAIN ||
-           code == -EINTR;
+    return code == -ENOMEM || code == -EMFILE || code == -ENFILE || code == -ENOBUFS || code == -ENOSPC ||
+           code == -EAGAIN || code == -EINTR;
 }
 
 /* Fails if nobody could say whether the zone is there: what serves is not made anew for want of a descriptor. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What tests/drivers/fault_walk.c and the code that it has preloaded into the agent (fail_at.c) tell each other, in a file
- * that both have mapped: which calls there are, told apart by what is called, on what, and from where, and which one is to
- * fail once. The agent goes on running from one fault to the next.
+ * What tests/drivers/fault_walk.c and the code that it has preloaded into the agent (fail_at.c) tell each other, in a
+ * file that both have mapped: which calls there are, told apart by what is called, on what, and from where, and which
+ * one is to fail once. The agent goes on running from one fault to the next.
  */
 #pragma once
 
@@ -14,24 +14,20 @@
 /* Whatever of the C library may fail in the agent, for a reason that is the kernel's. What is not here cannot (close of
  * a descriptor that is open, clock_gettime), or only takes apart what was there. tests/world/fault_walk.sh compares it
  * with what the agent is linked to. */
-#define FAIL_CALLS(_)                                                                                                 \
-    _(malloc)                                                                                                         \
-    _(calloc)                                                                                                         \
-    _(realloc)                                                                                                        \
-    _(open)                                                                                                           \
-    _(openat) _(fopen) _(opendir) _(fdopendir) _(readdir) _(fts_open) _(fts_read) _(read) _(pread) _(write) _(pwrite) \
-        _(fsync) _(fdatasync) _(syncfs) _(ftruncate) _(rename) _(renameat2) _(mkdir) _(mkdirat) _(rmdir) _(unlink)    \
-            _(unlinkat) _(chmod) _(fchmod) _(fchown) _(lchown) _(futimens) _(stat) _(lstat) _(fstatat) _(statfs)      \
-                _(fstatfs) _(statvfs) _(access) _(readlink) _(readlinkat) _(realpath) _(getxattr) _(flock) _(mount)   \
-                    _(umount2) _(setns) _(unshare) _(fork) _(execve) _(socket) _(socketpair) _(bind) _(listen)        \
-                        _(connect) _(accept4) _(send) _(sendto) _(sendmsg) _(recv) _(recvfrom) _(recvmsg) _(shutdown) \
-                            _(setsockopt) _(getsockopt) _(ioctl) _(fcntl) _(dup2) _(dup3) _(pipe2) _(eventfd)         \
-                                _(memfd_create) _(poll) _(epoll_create1) _(epoll_ctl) _(epoll_wait) _(timerfd_create) \
-                                    _(signalfd) _(waitid) _(waitpid) _(chdir) _(prctl) _(setrlimit) _(getpwnam)       \
-                                        _(getgrnam) _(getpwuid) _(getpwnam_r) _(getgrnam_r) _(getgrouplist)           \
-                                            _(getifaddrs) _(posix_openpt) _(pthread_create) _(setresuid) _(setresgid) \
-                                                _(setgroups) _(setsid) _(clone3) _(pidfd_open) _(pidfd_send_signal)   \
-                                                    _(openat2) _(close_range)
+/* clang-format off */
+#define FAIL_CALLS(_) \
+    _(malloc) _(calloc) _(realloc) _(open) _(openat) _(fopen) _(opendir) _(fdopendir) _(readdir) _(fts_open) \
+    _(fts_read) _(read) _(pread) _(write) _(pwrite) _(fsync) _(fdatasync) _(syncfs) _(ftruncate) _(rename) \
+    _(renameat2) _(mkdir) _(mkdirat) _(rmdir) _(unlink) _(unlinkat) _(chmod) _(fchmod) _(fchown) _(lchown) \
+    _(futimens) _(stat) _(lstat) _(fstatat) _(statfs) _(fstatfs) _(statvfs) _(access) _(readlink) _(readlinkat) \
+    _(realpath) _(getxattr) _(flock) _(mount) _(umount2) _(setns) _(unshare) _(fork) _(execve) _(socket) \
+    _(socketpair) _(bind) _(listen) _(connect) _(accept4) _(send) _(sendto) _(sendmsg) _(recv) _(recvfrom) \
+    _(recvmsg) _(shutdown) _(setsockopt) _(getsockopt) _(ioctl) _(fcntl) _(dup2) _(dup3) _(pipe2) _(eventfd) \
+    _(memfd_create) _(poll) _(epoll_create1) _(epoll_ctl) _(epoll_wait) _(timerfd_create) _(signalfd) _(waitid) \
+    _(waitpid) _(chdir) _(prctl) _(setrlimit) _(getpwnam) _(getgrnam) _(getpwuid) _(getpwnam_r) _(getgrnam_r) \
+    _(getgrouplist) _(getifaddrs) _(posix_openpt) _(pthread_create) _(setresuid) _(setresgid) _(setgroups) \
+    _(setsid) _(clone3) _(pidfd_open) _(pidfd_send_signal) _(openat2) _(close_range)
+/* clang-format on */
 
 enum fail_call {
 #define FAIL_CALL(name) CALL_##name,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The points of fail_at.c: where a call comes from, whether it is known, whether it is its turn. A place is a hash of the
- * call, of what it is on, and of the return addresses within the program and its libraries, but not within the C library:
- * the order in which timers and messages come does not change it, as a number of the n-th call would be.
+ * The points of fail_at.c: where a call comes from, whether it is known, whether it is its turn. A place is a hash of
+ * the call, of what it is on, and of the return addresses within the program and its libraries, but not within the C
+ * library: the order in which timers and messages come does not change it, as a number of the n-th call would be.
  */
 #undef _FORTIFY_SOURCE
 #include "fail_at_point.h"

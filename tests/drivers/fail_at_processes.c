@@ -46,8 +46,7 @@ RETURNING(getgrnam_r, (const char *name, void *entry, char *text, size_t size, v
 RETURNING(pthread_create, (unsigned long *thread, const void *how, void *(*run)(void *), void *context),
           (thread, how, run, context))
 
-/* --- those that take any number of arguments: whoever calls, there are no more than these, and what is not there is not
- * looked at ------------------------------------------------------------------------------------------------------- */
+/* --- those that take any number of arguments: no caller has more than these --------------------------- */
 
 #define TAKE_MORE(count)                   \
     long more[count];                      \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Sockets that fail: see fail_at_wrap.h. A netlink message is also refused as the kernel does it: it is not sent, and the
- * next thing that is received is an error with its number.
+ * Sockets that fail: see fail_at_wrap.h. A netlink message is also refused as the kernel does it: it is not sent, and
+ * the next thing that is received is an error with its number.
  */
 #undef _FORTIFY_SOURCE
 #include "fail_at_wrap.h"

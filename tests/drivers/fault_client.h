@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The client outside that is under way while faults are injected: it asks again and again, three times on each connection,
- * and counts the answers that did not come. In a thread of its own, in the client's network namespace. */
+/* The client outside that is under way while faults are injected: it asks again and again, three times on each
+ * connection, and counts the answers that did not come. In a thread of its own, in the client's network namespace. */
 #pragma once
 
 #include <arpa/inet.h>

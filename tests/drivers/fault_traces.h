@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the agent has on the machine and in its own process, as sorted lines in which numbers and the zones' colours do not
- * show: descriptors of its processes, processes, cgroups, mounts, namespaces, links, rules, files. The same before and
- * after, or something was left behind.
+ * What the agent has on the machine and in its own process, as sorted lines in which numbers and the zones' colours do
+ * not show: descriptors of its processes, processes, cgroups, mounts, namespaces, links, rules, files. The same before
+ * and after, or something was left behind.
  */
 #pragma once
 

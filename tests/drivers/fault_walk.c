@@ -1,31 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * fault_walk SERIES...: does what a series says once while every call of the agent that may fail is noted (fail_at.so),
- * and then again for each of them and each error that the kernel has for it, with that one call failing once, in one agent
- * that goes on. After each: the client that is under way got all its answers, whatever was refused names the fault, the
- * next command works, and nothing is left behind. The agent may have ended in series "restart" only, where it must say why.
+ * fault_walk SERIES...: does what a series says once while every call of the agent that may fail is noted
+ * (fail_at.so), and then again for each of them and each error that the kernel has for it, with that one call failing
+ * once, in one agent that goes on. After each: the client that is under way got all its answers, whatever was refused
+ * names the fault, the next command works, and nothing is left behind. The agent may have ended in series "restart"
+ * only, where it must say why.
  *
- *   WORLD, BUILD    as in tests/world/lib.sh; apps web (live, with a client) and api are configured, the releases v1 and v2
+ *   WORLD, BUILD    as in tests/world/lib.sh; apps web (live, with a client) and api are configured, the releases v1
+ * and v2
  *   FAULT_SECONDS   for each series: as many faults as fit, evenly chosen; 0: all. FAULT_ALL=1: with each error
  *   FAULT_CALL, FAULT_OBJECT, FAULT_ERROR   only those; FAULT_VERBOSE=1 shows each, 2 where the call comes from
  *
- * Prints a table of what was walked, and a line for each thing that is not as it should be; the status says if there are.
+ * Prints a table of what was walked, and a line for each thing that is not as it should be; the status says if there
+ * are.
  */
 #include "fault_agent.h"
 #include "fault_client.h"
 #include "fault_errors.h"
+#include "fault_series.h"
 #include "fault_traces.h"
 
 #include <strings.h>
 
 enum { SETTLE_MS = 4000, LATE_MS = 150, GROUPS = 16, PLACES = 1 << 15 };
-
-struct series {
-    const char *name;
-    bool (*act)(struct said *said);
-    bool (*mend)(struct said *said); /* the next command, and back to where it began */
-    bool ends;                       /* the agent may end */
-};
 
 struct row {
     const char *group;
@@ -43,95 +40,6 @@ static struct {
     unsigned wrong, faults, seconds;
     int verbose;
 } walk;
-
-/* --- the series ---------------------------------------------------------------------------------------------- */
-
-static const char *other_release(const char *app)
-{
-    struct seen seen;
-    return look(app, &seen) && strcmp(seen.release, "v1") == 0 ? "v2" : "v1";
-}
-
-static bool deploy(struct said *said)
-{
-    return ask(BLUEGREEN_DEPLOY, "web", other_release("web"), 0, said);
-}
-
-static bool deploy_anew(struct said *said)
-{
-    return ask(BLUEGREEN_DEPLOY, "web", other_release("web"), BLUEGREEN_FORCE, said);
-}
-
-static bool change(struct said *said)
-{
-    return ask(BLUEGREEN_SWITCH, "web", NULL, 0, said);
-}
-
-static bool go_back(struct said *said)
-{
-    return ask(BLUEGREEN_ROLLBACK, "web", NULL, 0, said);
-}
-
-/* All of an app's life. */
-static bool live_and_die(struct said *said)
-{
-    return ask(BLUEGREEN_DEPLOY, "api", "v1", 0, said) && ask(BLUEGREEN_STAGE, "api", "v2", 0, said) &&
-           ask(BLUEGREEN_STOP, "api", NULL, 0, said) && ask(BLUEGREEN_START, "api", NULL, 0, said) &&
-           ask(BLUEGREEN_REMOVE, "api", NULL, BLUEGREEN_FORCE, said);
-}
-
-static bool remove_api(struct said *said)
-{
-    ask(BLUEGREEN_REMOVE, "api", NULL, BLUEGREEN_FORCE, said); /* it may be in the middle, or not there */
-    return ask(BLUEGREEN_DEPLOY, "api", "v1", BLUEGREEN_FORCE, said) &&
-           ask(BLUEGREEN_REMOVE, "api", NULL, BLUEGREEN_FORCE, said);
-}
-
-/* All that is only asked for. */
-static bool question(struct said *said)
-{
-    struct bluegreen *opened;
-    struct bluegreen_error error = {0};
-    struct bluegreen_history *history = NULL;
-    struct bluegreen_connections *connections = NULL;
-    struct bluegreen_status *status = NULL;
-    int result = bluegreen_open(agent.socket, &opened, &error);
-    if (result == 0) {
-        bluegreen_set_timeout(opened, ANSWER_MS);
-        result = bluegreen_status(opened, NULL, &status, &error);
-        if (result == 0)
-            result = bluegreen_history(opened, NULL, 20, &history, &error);
-        if (result == 0)
-            result = bluegreen_connections(opened, "web", BLUEGREEN_NONE, 20, &connections, &error);
-        bluegreen_status_free(status);
-        bluegreen_history_free(history);
-        bluegreen_connections_free(connections);
-        bluegreen_close(opened);
-    }
-    said->kind = result == 0 ? BLUEGREEN_OK : error.kind;
-    snprintf(said->text, sizeof said->text, "%s", result == 0 ? "" : error.reason);
-    return result == 0 && ask(BLUEGREEN_RELOAD, NULL, NULL, 0, said);
-}
-
-/* An agent that could not read its configuration runs without it until it is told to look again. */
-static bool deploy_as_configured(struct said *said)
-{
-    return ask(BLUEGREEN_RELOAD, NULL, NULL, 0, said) && deploy_anew(said);
-}
-
-static bool restart(struct said *said)
-{
-    agent_kill(SIGKILL);
-    said->kind = BLUEGREEN_FAILED;
-    said->text[0] = '\0';
-    return agent_start();
-}
-
-static const struct series all_series[] = {
-    {"deploy", deploy, deploy_anew, false},    {"switch", change, deploy_anew, false},
-    {"rollback", go_back, deploy_anew, false}, {"life", live_and_die, remove_api, false},
-    {"ask", question, deploy_anew, false},     {"restart", restart, deploy_as_configured, true},
-};
 
 /* --- what is found ------------------------------------------------------------------------------------------- */
 
@@ -290,7 +198,7 @@ static void inject(const struct fail_point *point, uint32_t which, int error)
     row->unreached += !hit;
     row->refused += hit && !done;
     row->without += hit && done;
-    if (hit && !done && !told)
+    if (hit && !done && !told && !is_untold(point))
         wrong(point, error, "the message does not name it", said.text[0] ? said.text : log);
     if (!hit && !done && !agent_gone())
         wrong(point, error, "it failed without the fault", said.text);
@@ -365,7 +273,8 @@ static bool wanted_error(int error)
     return !only || strcmp(only, error_name(error, name)) == 0;
 }
 
-/* Each error at the first call from there, and one at the last. In little time, one error at each, another each time. */
+/* Each error at the first call from there, and one at the last. In little time, one error at each, another each time.
+ * */
 static void walk_point(const struct fail_point *point, bool all)
 {
     const int *errors = errors_of(point);

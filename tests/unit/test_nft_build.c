@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Messages for the kernel when memory runs out at any point while they are made: the batch says so, or is as it would be
- * otherwise. What is neither says something else to the kernel: a rule to delete without its chain is every rule of the
- * table.
+ * Messages for the kernel when memory runs out at any point while they are made: the batch says so, or is as it would
+ * be otherwise. What is neither says something else to the kernel: a rule to delete without its chain is every rule of
+ * the table.
  */
 #include "traffic/nft_build.h"
 

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Whatever the agent asks of the kernel and of the C library fails once, with each error that there is for it, while an app
-# is deployed, switched, rolled back, and the agent started again: see tests/drivers/fault_walk.c. Here as much of it as
-# fits into a few seconds each; `make faults` walks everything.
+# Whatever the agent asks of the kernel and of the C library fails once, with each error that there is for it, while an
+# app is deployed, switched, rolled back, and the agent started again: see tests/drivers/fault_walk.c. Here as much of it
+# as fits into a few seconds each; `make faults` walks everything.
 # shellcheck source=tests/world/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-export FAULT_SECONDS=${FAULT_SECONDS-7}
+export FAULT_SECONDS=${FAULT_SECONDS-6}
 
 ready() {
     local app
@@ -26,10 +26,81 @@ walk() {
     "$BUILD/tests/drivers/fault_walk" "$@"
 }
 
+# Nothing that may fail was forgotten: what the agent is linked to is among what fails, or cannot fail, or is undoing, or
+# tells by its own means (reading a file by lines, printing).
+test_complete() {
+    local known missing failing
+    known=' _exit bind chdir clock_gettime close close_range closedir dirfd dlsym execve exit fclose ferror fflush fgets fileno
+        fputc fputs free freeifaddrs fstat fts_close futimens fwrite getcwd getegid getenv geteuid gethostname getopt_long
+        getpid getppid getrlimit getsockname gmtime_r if_freenameindex if_indextoname if_nameindex if_nametoindex
+        inet_ntop inet_pton kill localtime_r lseek perror pthread_attr_destroy pthread_attr_init
+        pthread_attr_setstacksize pthread_join pthread_sigmask puts putchar qsort setfsgid setfsuid sigaction sigaddset
+        sigemptyset sigfillset signal sigprocmask snprintf sysconf tcgetattr tcsetattr timerfd_settime
+        tzset umask unlockpt unsetenv usleep sleep eventfd_read eventfd_write syscall reallocarray strdup strndup abort '
+    # reallocarray, strdup and strndup are malloc and realloc of the C library, which those that fail stand in front of too.
+    mapfile -t failing < <(nm -D --defined-only "$BUILD/tests/drivers/fail_at.so" | awk '{ print $3 }')
+    known="$known ${failing[*]} "
+    missing=$(nm -D --undefined-only "$BUILD/bluegreend" | awk '$2 ~ /@GLIBC/ { sub("@.*", "", $2); print $2 }' |
+        grep -vE '^(str|mem|__|toupper|tolower|is[a-z]+$)' |
+        while read -r name; do
+            [[ $known =~ [[:space:]]$name[[:space:]] ]] || echo "$name"
+        done)
+    expect_eq '' "$missing" 'calls that may fail and are not made to'
+}
+
 test_deploy() { walk deploy; }
 test_switch() { walk switch rollback; }
 test_life() { walk life; }
 test_ask() { walk ask; }
 test_restart() { walk restart; }
+
+everything_can_be_written() {
+    wait_for 5 nothing_runs
+    bg deploy web v2 --force
+    answers v2 || fail "v2 was deployed, and $(release_seen) answers"
+    agent_stop
+    agent_start
+    answers v2 || fail "v2 was live before the agent was started again, and now it is $(release_seen)"
+    load_end all | json '.failed == 0' >/dev/null
+    agent_stop
+    umount -l "$WORLD/state" # shims have their logs there
+}
+
+small_disk() {
+    mkdir -p "$WORLD/state"
+    mount -t tmpfs -o size=1m tmpfs "$WORLD/state"
+    ready
+    agent_start
+    bg deploy web v1
+    load_start all --new 1 --keepalive 1 --rate 100 --url "$URL4"
+}
+
+# Not once, but until somebody makes room. A rollback with it: recovery.sh.
+test_full_disk() {
+    small_disk
+    dd if=/dev/zero of="$WORLD/state/filler" bs=4k 2>/dev/null || :
+    expect_status 1 bg deploy web v2
+    expect_match 'No space left on device' "$OUTPUT" 'what the deploy says'
+    answers v1 || fail "v1 is live, and $(release_seen) answers"
+    rm "$WORLD/state/filler"
+    everything_can_be_written
+}
+
+# A file system whose files are open for writing cannot be made read-only: a copy that is lies over it.
+test_readonly_state() {
+    small_disk
+    agent_kill9
+    mkdir "$WORLD/copy"
+    mount -t tmpfs tmpfs "$WORLD/copy"
+    cp -a "$WORLD/state/." "$WORLD/copy"
+    mount -o remount,ro "$WORLD/copy"
+    mount --bind "$WORLD/copy" "$WORLD/state"
+    ! agent_start 2>/dev/null || fail "it starts without a place for its journal"
+    expect_match 'error: .*/state.*Read-only file system' "$(cat "$WORLD/agent.log")" 'the log'
+    answers v1 || fail "v1 was live, and without an agent it is $(release_seen)"
+    umount "$WORLD/state" "$WORLD/copy"
+    agent_start
+    everything_can_be_written
+}
 
 run_tests
