@@ -85,8 +85,9 @@ static void try_again(struct applied *applied, const char *why)
              applied->transaction.sequence, why);
     call_clear(&applied->call);
     applied->delay_ms = applied->delay_ms == 0 ? RETRY_FIRST_MS : applied->delay_ms * 2;
-    if (applied->delay_ms > RETRY_MAX_MS)
-        applied->delay_ms = RETRY_MAX_MS;
+    uint32_t most = applier->role->hold.on ? RETRY_FIRST_MS : RETRY_MAX_MS;
+    if (applied->delay_ms > most)
+        applied->delay_ms = most;
     applied->due_ms = clock_monotonic_ms() + applied->delay_ms;
     uint64_t armed = loop_timer_due_ms(applier->retry);
     if (armed == 0 || armed > applied->due_ms)
@@ -110,6 +111,9 @@ static void applied_well(struct applied *applied)
     }
     applier->why[0] = '\0';
     figures_applied(role);
+    if (applier->unreached)
+        applier_try_now(applier); /* it is there again, for the other lanes, too */
+    applier->unreached = false;
     if (applied->token) {
         answer_order(applied, 0, same ? "applied" : "applied, with another answer than before");
     } else {
@@ -126,6 +130,7 @@ static void on_answer(void *context, enum call_end how)
     char text[96];
     applied->state = RESTING;
     applied->unsure |= how == CALL_BROKEN || how == CALL_LATE;
+    applied->applier->unreached |= how == CALL_NOT_SENT;
     if (how != CALL_ANSWERED) {
         try_again(applied, applied->call.why);
     } else if (status >= 500 && status != applied->transaction.answer.status) {

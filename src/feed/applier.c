@@ -125,6 +125,12 @@ static void on_retry(void *context)
         loop_timer_arm(applier->retry, next - now);
 }
 
+void applier_try_now(struct applier *applier)
+{
+    struct applied *applied;
+    list_for_each(applied, &applier->entries, link) applied->due_ms = 0;
+}
+
 void applier_sweep(struct applier *applier, uint64_t now_ms)
 {
     struct applied *applied;

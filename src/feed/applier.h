@@ -26,6 +26,7 @@ struct applier {
     int8_t zone;              /* whose they are, -1: nobody's */
     struct applied *lost;     /* one that a zone has missed, on its way because somebody wants it */
     struct loop_timer *retry;
+    bool unreached;  /* some wait because nothing listened */
     char stuck[256]; /* why one cannot be read; "" */
     char why[256];   /* why one is tried again; "" */
 };
@@ -35,6 +36,8 @@ void applier_clear(struct applier *applier);
 /* Forgets what it has in memory: another zone is the other one, or what the other has is another matter. */
 void applier_drop(struct applier *applier);
 void applier_proceed(struct applier *applier);
+/* Does not wait before it tries again: the zone may be another, or a switch waits for it. applier_proceed follows. */
+void applier_try_now(struct applier *applier);
 /* Keys or lanes are others from now on, and nothing with the old ones is under way. */
 void applier_relane(struct applier *applier);
 void applier_sweep(struct applier *applier, uint64_t now_ms);

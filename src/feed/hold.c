@@ -72,6 +72,7 @@ void hold_begin(struct role *role, const struct feed_hold *message)
     role->hold.token = message->token;
     role->hold.target = (enum colour)message->target;
     loop_timer_arm(role->hold.late, message->wait_ms);
+    applier_try_now(&role->applier);
     role_changed(role);
 }
 

@@ -175,6 +175,7 @@ void role_zone(struct role *role, const struct feed_zone *zone)
         clients_cut(role, (enum colour)zone->zone);
         doors_end(role, (enum colour)zone->zone);
     }
+    applier_try_now(&role->applier);
     role_changed(role);
 }
 

@@ -328,6 +328,19 @@ static void test_a_hold_that_is_too_late(void **state)
     assert_int_equal(zone_count(&monitor.zones[BLUE], "/w/turned"), 1);
 }
 
+/* One that was away for long is tried again when a switch waits for it, not when its turn would come. */
+static void test_a_hold_does_not_wait_for_a_pause(void **state)
+{
+    (void)state;
+    zone_silence(&monitor.zones[GREEN]);
+    feed_start(&monitor);
+    assert_int_equal(ask_once(&monitor, &answer, "POST", "/w/1"), 200);
+    pause_ms(1900); /* tried after 0.1, 0.3, 0.7, 1.5 s: the next time would be at 3.1 */
+    assert_true(zone_wake(&monitor.zones[GREEN]));
+    assert_true(hold(&monitor, GREEN, 1000).ready);
+    assert_int_equal(zone_count(&monitor.zones[GREEN], "/w/1"), 1);
+}
+
 static void test_failover_in_a_request(void **state)
 {
     (void)state;
@@ -461,6 +474,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_switches_under_load_lose_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_switches_and_kills_together, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_hold_that_is_too_late, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_hold_does_not_wait_for_a_pause, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failover_in_a_request, setup, teardown),
         cmocka_unit_test_setup_teardown(test_clients_of_a_zone_that_is_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pause_seed_and_skip, setup, teardown),
