@@ -30,6 +30,7 @@ SECONDS_EACH=${SECONDS_EACH:-1}
 RATE=${RATE:-500}
 WAYS=(direct nginx mirror fed-100ms one-100ms fed-each one-each direct-get nginx-get unfed-get)
 METRICS=(rate p50 p99 cpu)
+declare -A TITLES=([rate]='requests a second' [p50]='us, p50' [p99]='us, p99' [cpu]='us of CPU a request, apps apart')
 declare -A AT=([direct]=10.88.0.2:8080 [nginx]=10.88.1.2:8001 [mirror]=10.88.1.2:8002)
 FAILED=0
 
@@ -246,35 +247,30 @@ beyond_the_bound() {
     feed_conf 100ms 16 ${max}M
     bg reload >/dev/null
     standby_is stopped
-    note_role 'then'
+    note_role after
     for _ in 1 2 3 4 5; do
         ask standby --seconds "$SECONDS_EACH" --body 4096
     done
     wait_for 5 journal_at $((max << 20))
     note_role bound
-    echo "the feed then is $(status_of '"\(.feed.state): \(.feed.reason)"')"
+    echo "  the feed then is $(status_of '"\(.feed.state): \(.feed.reason)"')"
 }
 
 role_figures() {
     local when
+    local -A titles=([begin]='at first' [after]='after the above' [bound]='standby away, journal at its bound')
     row role 'memory KiB' 'journal MiB' requests
-    line 1 2 3
-    for when in begin then bound; do
+    for when in begin after bound; do
         row "$when" "$(median "$when" memory)" "$(median "$when" journal | short)" "$(median "$when" requests)"
+        figure "The feed's role" 'KiB of memory' "bluegreen, ${titles[$when]}" "$(median "$when" memory)"
     done
 }
 
-# row NAME FIGURE...: of a table.
+# row NAME FIGURE...
 row() {
-    printf '| %-14s |' "$1"
+    printf '  %-13s' "$1"
     shift
-    printf ' %10s |' "$@"
-    echo
-}
-
-line() {
-    printf '| -------------- |'
-    printf ' ---------: |%.0s' "$@"
+    printf ' %12s' "$@"
     echo
 }
 
@@ -286,7 +282,6 @@ figures() {
     local way metric
     local -a cells
     row '' 'requests/s' 'p50 us' 'p99 us' 'CPU us' 'to mirror' 'its CPU'
-    line 1 2 3 4 5 6
     for way in "${WAYS[@]}"; do
         cells=()
         for metric in "${METRICS[@]}"; do
@@ -294,7 +289,25 @@ figures() {
         done
         cells+=("$(ratio "$way" "$(peer_of "$way")" rate | short)" "$(ratio "$way" "$(peer_of "$way")" cpu | short)")
         row "$way" "${cells[@]}"
+        for metric in "${METRICS[@]}"; do
+            figure "$(section_of "$way")" "${TITLES[$metric]}" "$(subject_of "$way")" "$(median "$way" "$metric")"
+        done
     done
+}
+
+section_of() {
+    [[ $1 == *-get ]] && echo 'Reads through a fed port' || echo 'Writes to a fed port'
+}
+
+subject_of() {
+    case $1 in
+    direct*) echo 'floor: direct' ;;
+    mirror) echo 'nginx with mirror' ;;
+    nginx*) echo nginx ;;
+    fed-*) echo "bluegreen, sync = ${1#*-}, 16 lanes" ;;
+    one-*) echo "bluegreen, sync = ${1#*-}, one lane" ;;
+    unfed-*) echo bluegreen ;;
+    esac
 }
 
 # What does the same elsewhere.
@@ -305,11 +318,14 @@ peer_of() {
 standby_figures() {
     local state
     row standby 'p50 us' 'p99 us' 'p50 to well' 'p99 to well' behind
-    line 1 2 3 4 5
     for state in "${STATES[@]}"; do
         row "$state" "$(median "$state" p50 | short)" "$(median "$state" p99 | short)" \
             "$(ratio "$state" well p50 | short)" "$(ratio "$state" well p99 | short)" \
             "$(median "$state" behind | short)"
+        figure "What live's clients see of the standby" "us, p50, at $RATE a second" "bluegreen, $state" \
+            "$(median "$state" p50)"
+        figure "What live's clients see of the standby" "us, p99, at $RATE a second" "bluegreen, $state" \
+            "$(median "$state" p99)"
     done
 }
 
