@@ -72,7 +72,8 @@ static int add(void *context, const struct connection *connection)
     bool tcp = connection->protocol == PROTOCOL_TCP;
     collection->seen++;
     if (collection->count == 2 * collection->wanted) {
-        qsort(collection->rows, collection->count, sizeof *collection->rows, by_interest);
+        if (collection->count > 0) /* else there are no rows, which qsort must not be given */
+            qsort(collection->rows, collection->count, sizeof *collection->rows, by_interest);
         collection->count = collection->wanted;
     }
     struct wire_connection *row = &collection->rows[collection->count++];
@@ -126,7 +127,8 @@ static int collect_zone(struct app_zone *zone, struct collection *collection, st
 static void answer(const struct asked *asked, struct collection *collection, uint32_t room)
 {
     const struct wire_header *header = &asked->request->header;
-    qsort(collection->rows, collection->count, sizeof *collection->rows, by_interest);
+    if (collection->count > 0) /* else there are no rows, which qsort must not be given */
+        qsort(collection->rows, collection->count, sizeof *collection->rows, by_interest);
     collection->count = collection->count < room ? collection->count : room;
     for (size_t i = 0; i < collection->count; i++)
         client_send(asked->agent, &collection->rows[i], header->client, header->request, WIRE_CONNECTION,

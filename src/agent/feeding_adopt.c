@@ -113,8 +113,7 @@ int feeding_connect(struct feeding *feeding)
         connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
         return -ENOENT;
     message_refuse_descriptors(fd);
-    feeding->process = (struct process){.pid = pid, .pidfd = pidfd, .channel = fd};
-    pidfd = fd = -1;
+    feeding->process = (struct process){.pid = pid, .pidfd = steal_fd(&pidfd), .channel = steal_fd(&fd)};
     log_info("%s: its feed is adopted, pid %d", app->name, (int)pid);
     return 0;
 }

@@ -334,7 +334,7 @@ int bluegreen_exec(struct bluegreen *agent, const struct bluegreen_command *comm
     add(parameters, "columns", command->columns ? json_object_new_int64(command->columns) : NULL);
     add(parameters, "merge", command->merge ? json_object_new_boolean(true) : NULL);
     struct json_object *reply;
-    bool continues;
+    bool continues = false;
     int result = connection_call(agent, "Exec", parameters, true, error);
     if (result == 0)
         result = connection_reply(agent, agent->timeout_ms, &reply, &continues, error);

@@ -122,7 +122,7 @@ static void take_along(int fd)
     struct iovec part = {.iov_base = text, .iov_len = sizeof text};
     struct msghdr header = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof control.space};
-    recvmsg(fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    (void)recvmsg(fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 }
 
 /* Waits until the message is taken, but not for its end; nor where an app of root's stops it. */
