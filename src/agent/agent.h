@@ -298,13 +298,16 @@ int feeding_make_doors(struct app_zone *zone, struct error *err);
 void feeding_close_doors(struct app_zone *zone);
 /* A zone, or what is live, is not as it was: the role is started, told or ended. */
 void feeding_follow(struct app *app);
-void feeding_file_changed(struct app *app);  /* its zones' configurations did */
-void feeding_moved(struct app *app);         /* a transaction has made another zone live */
-void feeding_tail(struct app *app);          /* the steps of that name */
-bool feeding_is_near(const struct app *app); /* STEP_TAIL of a group: all that is left is to hold clients up */
-void feeding_go_on(struct app *app);         /* the others of the group are as far */
-void feeding_hold_over(struct app *app);     /* the operation has failed */
-void feeding_recover(struct app *app);       /* a role that a former agent left */
+void feeding_file_changed(struct app *app);      /* its zones' configurations did */
+void feeding_moved(struct app *app);             /* a transaction has made another zone live */
+void feeding_tail(struct app *app);              /* the steps of that name */
+bool feeding_is_near(const struct app *app);     /* STEP_TAIL of a group: all that is left is to hold clients up */
+void feeding_go_on(struct app *app);             /* the others of the group are as far */
+void feeding_seed(struct app *app);              /* STEP_SEED */
+void feeding_seed_leave(struct app *app);        /* it is not waited for any more */
+bool feeding_seeds(const struct app_zone *zone); /* a new release in it begins with a copy of what live has */
+void feeding_hold_over(struct app *app);         /* the operation has failed */
+void feeding_recover(struct app *app);           /* a role that a former agent left */
 /* Of an app that has no feeding, or whose role nobody has to be told of: what a former agent left. */
 void feeding_end_stray(struct agent *agent, const char *app);
 bool feeding_ends(struct app *app);   /* ends it; true: it has not ended yet, and STEP_FORGET is entered when it has */

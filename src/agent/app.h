@@ -99,6 +99,7 @@ struct app_zone {
     struct incident_log incidents[INCIDENTS];
     uint64_t refused_told;    /* of its fence's count: what the history has */
     struct zone_doors *doors; /* where clients of its fed ports come in; NULL: it has none */
+    bool unseeded;            /* a new release that does not have what live has: it is not to be fed before it has */
     bool unfed;               /* its configuration has [feed], and there could be no doors */
 };
 

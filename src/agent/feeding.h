@@ -27,6 +27,7 @@ struct feeding_order {
     struct feeding *feeding;
     uint64_t token;
     uint64_t client, request; /* 0: nobody does */
+    bool of_step, given_up;   /* STEP_SEED waits for it; or did, and it is to come to nothing */
     uint8_t action;           /* enum feed_action */
     enum colour to;           /* of a seed: the zone that gets the copy */
     uint64_t mark;

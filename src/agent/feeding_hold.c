@@ -30,8 +30,8 @@ static bool may_miss(const struct app *app, uint64_t missing)
 static void say_missed(struct app *app, uint64_t missing)
 {
     struct operation *operation = &app->operation;
-    log_warning("%s: %s goes on, and %" PRIu64 " transaction%s missed by %s", app->name,
-                verb_name(operation->verb), missing, missing == 1 ? " is" : "s are", operation->release);
+    log_warning("%s: %s goes on, and %" PRIu64 " transaction%s missed by %s", app->name, verb_name(operation->verb),
+                missing, missing == 1 ? " is" : "s are", operation->release);
     progress(app, operation->target, "tail", "%" PRIu64 " transaction%s missed", missing,
              missing == 1 ? " is" : "s are");
 }

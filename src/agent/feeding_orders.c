@@ -4,6 +4,7 @@
 
 #include "os/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,12 +19,19 @@ static void drop(struct feeding_order *order)
     free(order);
 }
 
+/* The order is gone before the operation hears of it, which may be about others then. */
 static void end(struct feeding *feeding, struct feeding_order *order, enum wire_result result, const char *text)
 {
-    struct agent *agent = feeding->app->agent;
+    struct app *app = feeding->app;
+    bool of_step = order->of_step;
+    char reason[WIRE_TEXT_MAX + 64];
     if (order->client)
-        reply_end(agent, order->client, order->request, result, text);
+        reply_end(app->agent, order->client, order->request, result, text);
     drop(order);
+    if (!of_step)
+        return;
+    snprintf(reason, sizeof reason, "it could not be seeded: %s", text);
+    operation_event(app, result == RESULT_DONE ? EVENT_DONE : EVENT_FAILED, reason);
 }
 
 static struct feeding_order *find(struct feeding *feeding, uint64_t token)
@@ -74,6 +82,67 @@ static void copy(struct feeding *feeding, struct feeding_order *order, uint64_t 
     hook_run(to, HOOK_SEED, "", on_seeded, order);
 }
 
+bool feeding_seeds(const struct app_zone *zone)
+{
+    const struct app *app = zone->app;
+    bool from = app->state == APP_RUNNING && app->live >= 0 && zone_is_fed(&app->zones[app->live]);
+    return from && zone_is_fed(zone) && zone->service->feed.seed_on == FEED_SEED_ON_RELEASE &&
+           hook_configured(zone, HOOK_SEED);
+}
+
+static bool begin(struct feeding *feeding, enum feed_action action, uint64_t sequence, struct feeding_order from)
+{
+    struct feeding_order *order = malloc(sizeof *order);
+    if (!order)
+        return false;
+    *order = from;
+    order->feeding = feeding;
+    order->to = feeding->app->live == (int)BLUE ? GREEN : BLUE;
+    list_append(&feeding->orders, &order->link);
+    send_order(feeding, order, action, sequence, false);
+    return true;
+}
+
+void feeding_seed(struct app *app)
+{
+    struct app_zone *target = &app->zones[app->operation.target];
+    if (!target->unseeded) {
+        app->operation.idle_step = true;
+        operation_event(app, EVENT_DONE, NULL);
+    } else if (!app->feeding || app->feeding->process.pid == 0) {
+        operation_event(app, EVENT_FAILED, "it could not be seeded: the feed does not run at the moment; try again");
+    } else {
+        progress(app, target->colour, "seed", "waiting for a moment between two transactions");
+        if (!begin(app->feeding, FEED_SEED_BEGIN, 0, (struct feeding_order){.of_step = true}))
+            operation_event(app, EVENT_FAILED, "it could not be seeded: out of memory; try again");
+    }
+}
+
+/* What was copied is not to be believed in: the role is told, now or as soon as it has set its mark. */
+void feeding_seed_leave(struct app *app)
+{
+    struct feeding_order *order;
+    if (!app->feeding)
+        return;
+    list_for_each(order, &app->feeding->orders, link)
+    {
+        if (!order->of_step)
+            continue;
+        order->of_step = false;
+        order->given_up = order->action == FEED_SEED_BEGIN;
+        if (order->token != 0)
+            continue;
+        hooks_cancel_for(app, on_seeded);
+        send_order(app->feeding, order, FEED_SEED_END, order->mark, true);
+    }
+}
+
+static void be_seeded(struct app *app, enum colour colour)
+{
+    app->zones[colour].unseeded = false;
+    feeding_follow(app); /* it may be fed now */
+}
+
 static bool may_seed(const struct asked *asked, struct app *app)
 {
     const struct feeding_order *order;
@@ -115,20 +184,12 @@ static enum feed_action action_of(enum wire_action action)
     }
 }
 
-static void begin(const struct asked *asked, struct app *app)
+static void take_order(const struct asked *asked, struct app *app)
 {
     const struct wire_request *request = asked->request;
-    struct feeding_order *order = calloc(1, sizeof *order);
-    if (!order) {
+    struct feeding_order from = {.client = request->header.client, .request = request->header.request};
+    if (!begin(app->feeding, action_of((enum wire_action)request->action), request->sequence, from))
         answer(asked, RESULT_FAILED, "out of memory; try again");
-        return;
-    }
-    order->feeding = app->feeding;
-    order->client = request->header.client;
-    order->request = request->header.request;
-    order->to = app->live == (int)BLUE ? GREEN : BLUE;
-    list_append(&app->feeding->orders, &order->link);
-    send_order(app->feeding, order, action_of((enum wire_action)request->action), request->sequence, false);
 }
 
 void handle_feed(const struct asked *asked, struct app *app)
@@ -138,8 +199,8 @@ void handle_feed(const struct asked *asked, struct app *app)
     feeding_fill(app, &stands);
     if (stands.state == FEED_STATE_OFF) {
         answer(asked, RESULT_REFUSED,
-               app->state == APP_RUNNING ? "it is not fed: its configuration has no [feed] (bluegreen.conf(5)), or was not "
-                                           "reloaded since"
+               app->state == APP_RUNNING ? "it is not fed: its configuration has no [feed] (bluegreen.conf(5)), or was "
+                                           "not reloaded since"
                                          : "it does not run, so nothing is fed: start it, or deploy a release, first");
     } else if (request->action == WIRE_FEED_STATUS) {
         send_status(app, request->header.client, request->header.request);
@@ -147,7 +208,7 @@ void handle_feed(const struct asked *asked, struct app *app)
     } else if (!app->feeding || app->feeding->process.pid == 0) {
         answer(asked, RESULT_FAILED, "the feed does not run at the moment; it is being started, so try again");
     } else if (request->action != WIRE_FEED_SEED || may_seed(asked, app)) {
-        begin(asked, app);
+        take_order(asked, app);
     }
 }
 
@@ -168,9 +229,14 @@ void feeding_done(struct feeding *feeding, const struct feed_done *done)
     if (!order)
         return;
     if (order->action == FEED_SEED_BEGIN && done->result == 0) {
-        copy(feeding, order, done->sequence);
+        if (order->given_up)
+            send_order(feeding, order, FEED_SEED_END, done->sequence, true);
+        else
+            copy(feeding, order, done->sequence);
         return;
     }
+    if (order->action == FEED_SEED_END && done->result == 0 && !order->failure[0] && !order->given_up)
+        be_seeded(feeding->app, order->to);
     if (order->action == FEED_VERIFY && order->client)
         send_status(feeding->app, order->client, order->request);
     if (order->action == FEED_SEED_END && order->failure[0])

@@ -57,9 +57,9 @@ static void tell_rules(struct feeding *feeding)
 /* Its app has been executed, or runs: before, a request would only be tried in vain. */
 static bool is_there(const struct app_zone *zone)
 {
-    return zone->kernel && zone->doors && !zone->closing && !zone->quieting && zone->state != ZONE_STAGING &&
-           zone->state != ZONE_RESTING && zone->state != ZONE_STOPPED && zone->state != ZONE_ABSENT &&
-           zone->state != ZONE_FAILED;
+    return zone->kernel && zone->doors && !zone->closing && !zone->quieting && !zone->unseeded &&
+           zone->state != ZONE_STAGING && zone->state != ZONE_RESTING && zone->state != ZONE_STOPPED &&
+           zone->state != ZONE_ABSENT && zone->state != ZONE_FAILED;
 }
 
 static void tell_zone(struct feeding *feeding, const struct app_zone *zone)

@@ -101,6 +101,7 @@ void hook_step_leave(struct app *app)
 {
     testing_cancel(app);
     schema_step_leave(app);
+    feeding_seed_leave(app);
     hooks_cancel_for(app, on_result);
 }
 

@@ -84,6 +84,7 @@ static int build_target(struct app *app, struct error *err)
         result = zone_load_configuration(target, err);
     if (result < 0)
         return result;
+    target->unseeded = feeding_seeds(target);
     zone_change(target, CHANGE_STAGE);
     result = zone_build(target, false, err);
     if (result == 0)
@@ -321,6 +322,7 @@ void step_enter(struct app *app, enum step step)
         [STEP_HEALTH] = enter_health,
         [STEP_GATE] = enter_gate,
         [STEP_FIREWALL] = enter_firewall,
+        [STEP_SEED] = feeding_seed,
         [STEP_TAIL] = feeding_tail,
         [STEP_BACK_TAIL] = feeding_tail,
         [STEP_SWITCH] = enter_switch,

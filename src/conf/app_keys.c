@@ -73,12 +73,13 @@ static const char *const client_words[] = {
     [FEED_CLIENT_HEADER] = "header", [FEED_CLIENT_PROXY] = "proxy", [FEED_CLIENT_NONE] = "none", NULL};
 static const char *const doubt_words[] = {
     [FEED_DOUBT_ASK] = "ask", [FEED_DOUBT_APPLY] = "apply", [FEED_DOUBT_SKIP] = "skip", NULL};
+static const char *const seed_words[] = {[FEED_SEED_ON_ORDER] = "order", [FEED_SEED_ON_RELEASE] = "release", NULL};
 static const char *const sight_words[] = {"hidden", "visible", NULL};
 
 _Static_assert(sizeof(enum drain_then) == sizeof(unsigned) && sizeof(enum syscall_profile) == sizeof(unsigned) &&
                    sizeof(enum restart_policy) == sizeof(unsigned) && sizeof(enum feed_mode) == sizeof(unsigned) &&
                    sizeof(enum feed_compare) == sizeof(unsigned) && sizeof(enum feed_client) == sizeof(unsigned) &&
-                   sizeof(enum feed_doubt) == sizeof(unsigned),
+                   sizeof(enum feed_doubt) == sizeof(unsigned) && sizeof(enum feed_seeding) == sizeof(unsigned),
                "KEY_WORD stores unsigned");
 
 bool app_key_now(const void *kept, const void *fresh)
@@ -154,6 +155,7 @@ const struct key_rule app_rules[] = {
     SIZE("feed", "body_max", feed.body_max, 1, TIB_K, NOW),
     DURATION("feed", "wait", feed.wait_ms, 100, 5 * MINUTE, NOW),
     HOOK("feed", "seed"),
+    WORD("feed", "seed_on", feed.seed_on, seed_words, NOW),
     DURATION("feed", "seed_timeout", feed.seed_timeout_ms, 1000, DAY, NOW),
     CALL("health", "http", app_key_http, .now = app_key_now_same_check),
     CALL("health", "tcp", app_key_tcp),

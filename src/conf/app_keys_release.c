@@ -120,6 +120,7 @@ static const struct {
     {"feed", "body_max", "feed", "mode", feed_needs_mode},
     {"feed", "wait", "feed", "mode", feed_needs_mode},
     {"feed", "seed", "feed", "mode", feed_needs_mode},
+    {"feed", "seed_on", "feed", "seed", "it is when seed is run, and there is none; add one"},
     {"feed", "seed_timeout", "feed", "seed", "it is how long seed may take, and there is none; add one"},
     {"hooks", "on_failover", "failover", "auto",
      "it runs when the agent fails over, which it does not; write \"auto = yes\" in [failover], or auto = no"},

@@ -203,9 +203,9 @@ static void apply(struct role *role, const struct feed_order *order)
         if (result == 0)
             return; /* answered when it is done */
     } else {
-        result = error_set(&err, ENOENT,
-                           "%" PRIu64 " is neither in doubt nor lost; \"bluegreen feed %s diff\" lists those",
-                           order->sequence, role->rules.app);
+        result =
+            error_set(&err, ENOENT, "%" PRIu64 " is neither in doubt nor lost; \"bluegreen feed %s diff\" lists those",
+                      order->sequence, role->rules.app);
     }
     orders_done(role, order->token, result, 0, result < 0 ? err.text : "it was in doubt, and is applied");
 }

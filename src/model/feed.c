@@ -64,5 +64,5 @@ bool feed_equal(const struct feed *a, const struct feed *b)
            a->key.kind == b->key.kind && a->key.part == b->key.part && strcmp(a->key.name, b->key.name) == 0 &&
            a->compare == b->compare && a->client == b->client && a->in_doubt == b->in_doubt &&
            a->body_max == b->body_max && a->wait_ms == b->wait_ms && a->seed_timeout_ms == b->seed_timeout_ms &&
-           lists_equal(a, b);
+           a->seed_on == b->seed_on && lists_equal(a, b);
 }

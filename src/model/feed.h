@@ -36,6 +36,9 @@ enum feed_client { FEED_CLIENT_HEADER, FEED_CLIENT_PROXY, FEED_CLIENT_NONE };
 /* What becomes of a transaction that live may have done or not, because it or the feed died in it. */
 enum feed_doubt { FEED_DOUBT_ASK, FEED_DOUBT_APPLY, FEED_DOUBT_SKIP };
 
+/* When a zone is seeded: when an operator says so, or whenever a new release is staged in it, too. */
+enum feed_seeding { FEED_SEED_ON_ORDER, FEED_SEED_ON_RELEASE };
+
 /* Transactions with the same key stay in order; the lanes go on beside one another. */
 enum feed_key_kind {
     FEED_KEY_NONE,   /* one lane for all */
@@ -67,8 +70,9 @@ struct feed {
     size_t ignore_count;
     enum feed_client client;
     enum feed_doubt in_doubt;
-    uint64_t body_max;        /* of a request that is fed; a larger one passes and counts as not fed; default 16 MiB */
-    uint32_t wait_ms;         /* how long a switch makes clients wait for the tail, default 5000, 100..300000 */
+    uint64_t body_max; /* of a request that is fed; a larger one passes and counts as not fed; default 16 MiB */
+    uint32_t wait_ms;  /* how long a switch makes clients wait for the tail, default 5000, 100..300000 */
+    enum feed_seeding seed_on;
     uint32_t seed_timeout_ms; /* of HOOK_SEED, default 600000, 1000..86400000 */
 };
 

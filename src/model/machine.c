@@ -128,6 +128,7 @@ static const enum move step_table[STEPS][STEP_EVENTS] = {
     [STEP_PRE_START]     = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
     [STEP_START]         = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
     [STEP_HEALTH]        = {MOVE_NEXT,   MOVE_FAIL,   MOVE_NEXT,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
+    [STEP_SEED]          = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
     [STEP_TEST]          = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
     [STEP_GATE]          = {MOVE_NEXT,   MOVE_FAIL,   MOVE_NEXT,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
     [STEP_FIREWALL]      = {MOVE_NEXT,   MOVE_FAIL,   MOVE_STAY,   MOVE_STAY,   MOVE_FAIL,   MOVE_FAIL,   MOVE_FAIL   },
@@ -162,10 +163,10 @@ enum { PLAN_MAX = 20 };
 
 static const enum step plans[VERBS][PLAN_MAX] = {
     [VERB_DEPLOY]   = { STEP_FIREWALL, STEP_MEMORY, STEP_PARITY, STEP_CLEAR, STEP_BUILD, STEP_EXPAND, STEP_VERIFY,
-                        STEP_PRE_START, STEP_START, STEP_HEALTH, STEP_TEST, STEP_PRE_SWITCH, STEP_TAIL,
+                        STEP_PRE_START, STEP_START, STEP_HEALTH, STEP_SEED, STEP_TEST, STEP_PRE_SWITCH, STEP_TAIL,
                         STEP_SWITCH, STEP_POST_SWITCH, STEP_IDLE },
     [VERB_STAGE]    = { STEP_MEMORY, STEP_PARITY, STEP_CLEAR, STEP_BUILD, STEP_EXPAND, STEP_VERIFY, STEP_PRE_START,
-                        STEP_START, STEP_HEALTH, STEP_IDLE },
+                        STEP_START, STEP_HEALTH, STEP_SEED, STEP_IDLE },
     [VERB_TEST]     = { STEP_GATE, STEP_TEST, STEP_IDLE },
     [VERB_SWITCH]   = { STEP_GATE, STEP_FIREWALL, STEP_PRE_SWITCH, STEP_TAIL, STEP_MEET, STEP_SWITCH,
                         STEP_POST_SWITCH, STEP_IDLE },
@@ -211,7 +212,7 @@ static const char *const change_names[ZONE_CHANGES] = {
 };
 static const char *const step_names[STEPS] = {
     "idle", "memory", "parity", "clear", "build", "expand", "verify", "retire", "contract", "revert", "pre-start",
-    "start", "health", "test", "gate", "firewall", "pre-switch", "pre-rollback", "meet", "tail", "switch",
+    "start", "health", "seed", "test", "gate", "firewall", "pre-switch", "pre-rollback", "meet", "tail", "switch",
     "post-switch", "post-rollback", "rehearse", "back-tail", "switch-back", "unpublish", "halt", "restore", "forget",
     "on-failure", "revive", "hold", "empty", "rest", "back-hold", "back-rest", "back-start", "back-health",
     "back-switch", "share",
@@ -286,10 +287,18 @@ bool step_is_of_way_back(enum step step)
     return false;
 }
 
+/* A release that is staged is seeded, too: with the health step, what comes behind it ends. */
+static bool is_enough(const enum step *plan, size_t at, enum step stop_after)
+{
+    if (stop_after == STEP_IDLE)
+        return false;
+    return plan[at] == STEP_SEED ? plan[at - 1] == stop_after : plan[at] == stop_after && plan[at + 1] != STEP_SEED;
+}
+
 size_t plan_next(const enum step *plan, size_t at, const struct plan_choice *choice)
 {
     do {
-        bool enough = choice->stop_after != STEP_IDLE && plan[at] == choice->stop_after;
+        bool enough = is_enough(plan, at, choice->stop_after);
         at++;
         while (enough && plan[at] != STEP_IDLE)
             at++;

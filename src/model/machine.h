@@ -71,6 +71,7 @@ enum step {
     STEP_PRE_START,     /* the hook of that name, as in the other steps called PRE and POST */
     STEP_START,         /* executing the app */
     STEP_HEALTH,        /* waiting for the staged app's first healthy verdict */
+    STEP_SEED,          /* [feed] seed_on = release: copying what live has into the new zone */
     STEP_TEST,          /* smoke pages, then the hook, on a release that is not live yet */
     STEP_GATE,          /* making sure that a zone which ran already is healthy now */
     STEP_FIREWALL,      /* looking for what would drop the packets of clients */

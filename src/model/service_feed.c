@@ -4,6 +4,7 @@
 
 #include "model/feed_wire.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 static bool right_protocol(const struct feed *feed, const struct port *port)
@@ -122,8 +123,10 @@ void check_feed(const struct service *service, struct findings *findings)
         found(findings, "[feed] key: with mode = %s there are no requests to look into; write client, or none",
               feed_mode_name(feed->mode));
     if (feed->body_max > feed->journal_max / 2)
-        found(findings, "[feed] body_max: two such requests would not fit into the journal (journal_max); lower it, or "
-                        "raise journal_max");
+        found(findings,
+              "[feed] body_max: two requests of %" PRIu64 "K (16384K if nothing is written) would not fit "
+              "into the journal; lower it, or raise journal_max",
+              feed->body_max / 1024);
     if (service->freeze)
         found(findings, "[standby] freeze: a frozen standby cannot do what it is fed; write freeze = no, or leave "
                         "[feed] out");
@@ -145,7 +148,7 @@ size_t service_warnings(const struct service *service, struct words *warnings)
         found(&findings, "[preview] port, from: what these clients change in the standby is not in live ([feed]); let "
                          "them look only");
     if (service->hooks[HOOK_SEED].run.count == 0)
-        found(&findings, "[feed] seed: without it a new release begins without live's state, and is a backup only if "
-                         "it needs none from before; write the command that copies it");
+        found(&findings, "[feed] seed: without it a zone that is no backup any more, as when the journal was full, "
+                         "cannot be made one; write the command that copies live's state");
     return findings.count;
 }

@@ -313,10 +313,10 @@ struct wire_served {
 
 /* What the other zone is done that live has done. */
 struct wire_feed {
-    uint8_t state; /* enum feed_state; FEED_STATE_OFF: there is no feed, and nothing else means anything */
-    int8_t live;   /* as the feed knows it: enum colour or -1 */
-    uint8_t mode;  /* enum feed_mode */
-    uint8_t alone; /* nobody runs in the other zone */
+    uint8_t state;    /* enum feed_state; FEED_STATE_OFF: there is no feed, and nothing else means anything */
+    int8_t live;      /* as the feed knows it: enum colour or -1 */
+    uint8_t mode;     /* enum feed_mode */
+    uint8_t alone;    /* nobody runs in the other zone */
     uint32_t waiting; /* clients, in a switch */
     uint64_t committed;
     uint64_t applied[COLOURS]; /* the newest number that each zone has; UINT64_MAX: nobody knows */

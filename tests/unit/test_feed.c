@@ -54,6 +54,7 @@ static void test_defaults(void **state)
     assert_int_equal(feed->in_doubt, FEED_DOUBT_ASK);
     assert_int_equal(feed->body_max, 16 << 20);
     assert_int_equal(feed->wait_ms, 5000);
+    assert_int_equal(feed->seed_on, FEED_SEED_ON_ORDER);
     assert_int_equal(feed->seed_timeout_ms, 600000);
     /* All ports of TCP, none of UDP. */
     assert_true(service_feeds(&service, &service.ports[0]) && service_feeds(&service, &service.ports[1]));
@@ -67,7 +68,8 @@ static void test_every_key(void **state)
     parse_good(APP
                "[feed]\nmode = http\nports = api\nmethods = POST LOCK\nsync = 100ms\njournal_max = 16M\nlanes = 64\n"
                "key = header X-Account\ncompare = body\nignore = date | id, Set-Cookie\nclient_address = proxy\n"
-               "in_doubt = skip\nbody_max = 1025\nwait = 300s\nseed = host: /srv/web/seed %r\nseed_timeout = 1d\n",
+               "in_doubt = skip\nbody_max = 1025\nwait = 300s\nseed = host: /srv/web/seed %r\n"
+               "seed_on = release\nseed_timeout = 1d\n",
                &service);
     const struct feed *feed = &service.feed;
     assert_false(service_feeds(&service, &service.ports[0]));
@@ -88,6 +90,7 @@ static void test_every_key(void **state)
     assert_int_equal(feed->wait_ms, 300000);
     assert_int_equal(service.hooks[HOOK_SEED].run.count, 2);
     assert_true(service.hooks[HOOK_SEED].on_host);
+    assert_int_equal(feed->seed_on, FEED_SEED_ON_RELEASE);
     assert_int_equal(feed->seed_timeout_ms, 86400000);
     parse_good(service.source, &same);
     assert_true(feed_equal(feed, &same.feed));
@@ -111,6 +114,7 @@ static void test_equal_sees_every_field(void **state)
                                         "client_address = none",
                                         "body_max = 1K",
                                         "wait = 1s",
+                                        "seed = /bin/a\nseed_on = release",
                                         "seed = /bin/a\nseed_timeout = 1s"};
     CLEANUP_SERVICE struct service plain = {0};
     parse_good(APP "[feed]\nmode = http\nkey = client\n", &plain);
@@ -195,6 +199,8 @@ static void test_methods(void **state)
 static const struct bad_file bad_files[] = {
     {APP "[feed]\nmode = tcp\n", "[feed] mode: ", "is not one of off, http, stream, datagram"},
     {APP "[feed]\nports = http\n", "[feed] ports: ", "write \"mode = http\" too"},
+    {APP "[feed]\nmode = http\nseed_on = release\n", "[feed] seed_on: ", "there is none; add one"},
+    {APP "[feed]\nmode = http\nseed = /bin/a\nseed_on = deploy\n", "[feed] seed_on: ", "order, release"},
     {APP "[feed]\nmode = http\nseed_timeout = 1s\n", "[feed] seed_timeout: ", "there is none; add one"},
     {HTTP "ports = web\n", "[feed] ports: ", "there is no port web in [ports]"},
     {HTTP "ports = log\n", "[feed] ports: ", "no port of TCP"},

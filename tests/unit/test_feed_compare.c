@@ -232,8 +232,9 @@ static void test_fields_in_samples(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_by_status), cmocka_unit_test(test_by_body),    cmocka_unit_test(test_ignored),
-        cmocka_unit_test(test_depth),     cmocka_unit_test(test_long_names), cmocka_unit_test(test_samples),
+        cmocka_unit_test(test_by_status),         cmocka_unit_test(test_by_body),
+        cmocka_unit_test(test_ignored),           cmocka_unit_test(test_depth),
+        cmocka_unit_test(test_long_names),        cmocka_unit_test(test_samples),
         cmocka_unit_test(test_fields_in_samples),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

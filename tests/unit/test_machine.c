@@ -168,20 +168,20 @@ static void a_live_zone_is_never_given_up_by_a_failure(void **state)
 
 /* s stay, n next, f fail, r refuse; events in the order done failed good bad expired lost abort. */
 static const char *const expected_steps[STEPS] = {
-    [STEP_IDLE] = "ssssssr",          [STEP_PARITY] = "nfssfsf",      [STEP_MEMORY] = "nfssfsf",
-    [STEP_CLEAR] = "nfssfsf",         [STEP_EXPAND] = "nfssfff",      [STEP_VERIFY] = "nfssfff",
-    [STEP_RETIRE] = "nfssfsf",        [STEP_CONTRACT] = "nfssfff",    [STEP_REVERT] = "nfssfff",
-    [STEP_BUILD] = "nfssfff",         [STEP_PRE_START] = "nfssfff",   [STEP_START] = "nfssfff",
-    [STEP_HEALTH] = "nfnsfff",        [STEP_TEST] = "nfsffff",        [STEP_GATE] = "nfnffff",
-    [STEP_FIREWALL] = "nfssfff",      [STEP_PRE_SWITCH] = "nfsffff",  [STEP_PRE_ROLLBACK] = "nfsffff",
-    [STEP_MEET] = "nfsffff",          [STEP_SWITCH] = "nfssssr",      [STEP_POST_SWITCH] = "nfssfff",
-    [STEP_POST_ROLLBACK] = "nnssnnn", [STEP_REHEARSE] = "nnsnnnn",    [STEP_SWITCH_BACK] = "nfssssr",
-    [STEP_UNPUBLISH] = "nfssssr",     [STEP_HALT] = "nfssssr",        [STEP_RESTORE] = "nfnsfff",
-    [STEP_FORGET] = "nfssssr",        [STEP_ON_FAILURE] = "ffssfff",  [STEP_SHARE] = "nfssssr",
-    [STEP_REVIVE] = "nfssfff",        [STEP_HOLD] = "nfssffr",        [STEP_EMPTY] = "nfssfff",
-    [STEP_REST] = "nfssfff",          [STEP_BACK_HOLD] = "nnssnsr",   [STEP_BACK_REST] = "nnssnsr",
-    [STEP_BACK_START] = "nnssnsr",    [STEP_BACK_HEALTH] = "nnnsnnr", [STEP_BACK_SWITCH] = "ffssssr",
-    [STEP_TAIL] = "nfsffff",          [STEP_BACK_TAIL] = "nnssnnr",
+    [STEP_IDLE] = "ssssssr",         [STEP_PARITY] = "nfssfsf",        [STEP_MEMORY] = "nfssfsf",
+    [STEP_CLEAR] = "nfssfsf",        [STEP_EXPAND] = "nfssfff",        [STEP_VERIFY] = "nfssfff",
+    [STEP_RETIRE] = "nfssfsf",       [STEP_CONTRACT] = "nfssfff",      [STEP_REVERT] = "nfssfff",
+    [STEP_BUILD] = "nfssfff",        [STEP_PRE_START] = "nfssfff",     [STEP_START] = "nfssfff",
+    [STEP_HEALTH] = "nfnsfff",       [STEP_SEED] = "nfsffff",          [STEP_TEST] = "nfsffff",
+    [STEP_GATE] = "nfnffff",         [STEP_FIREWALL] = "nfssfff",      [STEP_PRE_SWITCH] = "nfsffff",
+    [STEP_PRE_ROLLBACK] = "nfsffff", [STEP_MEET] = "nfsffff",          [STEP_SWITCH] = "nfssssr",
+    [STEP_POST_SWITCH] = "nfssfff",  [STEP_POST_ROLLBACK] = "nnssnnn", [STEP_REHEARSE] = "nnsnnnn",
+    [STEP_SWITCH_BACK] = "nfssssr",  [STEP_UNPUBLISH] = "nfssssr",     [STEP_HALT] = "nfssssr",
+    [STEP_RESTORE] = "nfnsfff",      [STEP_FORGET] = "nfssssr",        [STEP_ON_FAILURE] = "ffssfff",
+    [STEP_SHARE] = "nfssssr",        [STEP_REVIVE] = "nfssfff",        [STEP_HOLD] = "nfssffr",
+    [STEP_EMPTY] = "nfssfff",        [STEP_REST] = "nfssfff",          [STEP_BACK_HOLD] = "nnssnsr",
+    [STEP_BACK_REST] = "nnssnsr",    [STEP_BACK_START] = "nnssnsr",    [STEP_BACK_HEALTH] = "nnnsnnr",
+    [STEP_BACK_SWITCH] = "ffssssr",  [STEP_TAIL] = "nfsffff",          [STEP_BACK_TAIL] = "nnssnnr",
 };
 
 static void step_table_is_as_written(void **state)
@@ -209,7 +209,7 @@ static void every_plan_ends_and_gates_its_switch(void **state)
             continue;
         assert_true(verb == VERB_FAILOVER || verb_changes((enum wire_verb)verb));
         for (size_t i = 0; plan[i] != STEP_IDLE; i++) {
-            assert_true(i < 15);
+            assert_true(i < 16);
             assert_int_not_equal(plan[i], STEP_ON_FAILURE);
             gated = gated || plan[i] == STEP_GATE || plan[i] == STEP_HEALTH || plan[i] == STEP_RESTORE;
             if (plan[i] == STEP_SWITCH)
@@ -254,16 +254,18 @@ static void a_plan_may_be_cut_short(void **state)
                              test = {.stop_after = STEP_TEST}, both = {.no_test = true, .stop_after = STEP_TEST};
     (void)state;
     expect_next(&whole, STEP_FIREWALL, STEP_MEMORY);
-    expect_next(&whole, STEP_HEALTH, STEP_TEST);
+    expect_next(&whole, STEP_HEALTH, STEP_SEED);
+    expect_next(&whole, STEP_SEED, STEP_TEST);
     expect_next(&whole, STEP_TEST, STEP_PRE_SWITCH);
     expect_next(&whole, STEP_POST_SWITCH, STEP_IDLE);
-    expect_next(&no_test, STEP_HEALTH, STEP_PRE_SWITCH);
+    expect_next(&no_test, STEP_SEED, STEP_PRE_SWITCH);
     expect_next(&no_test, STEP_START, STEP_HEALTH);
     expect_next(&health, STEP_START, STEP_HEALTH);
-    expect_next(&health, STEP_HEALTH, STEP_IDLE);
-    expect_next(&test, STEP_HEALTH, STEP_TEST);
+    expect_next(&health, STEP_HEALTH, STEP_SEED);
+    expect_next(&health, STEP_SEED, STEP_IDLE); /* what is staged is seeded, too */
+    expect_next(&test, STEP_SEED, STEP_TEST);
     expect_next(&test, STEP_TEST, STEP_IDLE);
-    expect_next(&both, STEP_HEALTH, STEP_IDLE);
+    expect_next(&both, STEP_SEED, STEP_IDLE);
 }
 
 /* What was tested and asked is what goes live: nothing comes between, and nothing of it comes behind the switch. */
