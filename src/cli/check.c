@@ -50,7 +50,8 @@ static char **check_command(const struct cli *cli)
     return argv;
 }
 
-static const char warning_prefix[] = "warning: "; /* as the agent has it */
+enum line { LINE_PROBLEM, LINE_WARNING, LINE_NOTE };
+static const char *const prefixes[] = {"", "warning: ", "note: "}; /* as the agent has them */
 
 /* --- taking a problem apart ----------------------------------------------------------------------------- */
 
@@ -194,18 +195,26 @@ static int check_people(const char *path, char **argv)
     return status;
 }
 
-/* Of what was said, the lines that are warnings, or those that are none, as a JSON list; all of them on stderr, too. */
-static void print_lines(const char *said, bool warnings)
+static enum line line_kind(const char *line)
+{
+    for (enum line kind = LINE_NOTE; kind > LINE_PROBLEM; kind--) {
+        if (strncmp(line, prefixes[kind], strlen(prefixes[kind])) == 0)
+            return kind;
+    }
+    return LINE_PROBLEM;
+}
+
+/* Of what was said, the lines of this kind, as a JSON list; all of them on stderr, too. */
+static void print_lines(const char *said, enum line kind)
 {
     char *copy = strdup(said ? said : ""), *rest = copy;
     bool first = true;
     putchar('[');
     for (char *line; (line = strsep(&rest, "\n")) != NULL;) {
-        bool warning = strncmp(line, warning_prefix, sizeof warning_prefix - 1) == 0;
-        if (!*line || warning != warnings)
+        if (!*line || line_kind(line) != kind)
             continue;
         fprintf(stderr, "%s\n", line);
-        struct problem problem = take_apart(line + (warning ? sizeof warning_prefix - 1 : 0));
+        struct problem problem = take_apart(line + strlen(prefixes[kind]));
         print_problem(&problem, first);
         first = false;
     }
@@ -218,9 +227,11 @@ static int check_json(const char *path, char **argv)
     char *said = NULL;
     int status = run_and_read(path, argv, &said);
     printf("{\"ok\":%s,\"problems\":", status == EXIT_DONE ? "true" : "false");
-    print_lines(status == EXIT_DONE ? NULL : said, false);
+    print_lines(status == EXIT_DONE ? NULL : said, LINE_PROBLEM);
     printf(",\"warnings\":");
-    print_lines(said, true);
+    print_lines(said, LINE_WARNING);
+    printf(",\"notes\":");
+    print_lines(said, LINE_NOTE);
     puts("}");
     free(said);
     return status;

@@ -41,12 +41,15 @@ test_check_needs_no_agent() {
 test_a_feed_without_a_fence_is_told() {
     ready_web
     expect_status 1 bg feed web status
-    expect_match 'no \[feed\]' "$OUTPUT"
+    expect_match 'it does not run, so nothing is fed' "$OUTPUT"
     printf '[feed]\nmode = http\nseed = /bin/true\n' >>"$WORLD/etc/apps/web.conf"
     expect_status 0 bg check "$WORLD/etc/apps/web.conf"
     expect_match 'warning: .*web.conf: \[egress\] standby' "$OUTPUT"
-    bg check --json "$WORLD/etc/apps/web.conf" >"$WORLD/out" 2>/dev/null
+    bg check --json "$WORLD/etc/apps/web.conf" >"$WORLD/out" 2>"$WORLD/said"
     json '.ok and (.warnings | length) == 1 and .warnings[0].section == "egress"' <"$WORLD/out"
+    # What it does not do is said where it is configured.
+    expect_match 'note: .*web.conf: \[feed\] mode: ids.*HTTP/2.*Idempotency-Key: bluegreen.conf\(5\)' "$(cat "$WORLD/said")"
+    json '(.notes | length) == 1 and .notes[0].key == "mode"' <"$WORLD/out"
     expect_status 0 bg reload
     expect_match 'warning: web: \[egress\] standby' "$OUTPUT"
     printf '[egress]\nstandby = closed\n' >>"$WORLD/etc/apps/web.conf"
