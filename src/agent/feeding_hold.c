@@ -206,7 +206,7 @@ void feeding_hold_tell(struct feeding *feeding)
 void feeding_hold_ended(struct feeding *feeding)
 {
     feeding->asked = false;
-    if (feeding->holds && in_tail(feeding->app))
+    if ((feeding->holds || feeding->catches_up) && in_tail(feeding->app))
         return;
     feeding->holds = false;
     loop_timer_disarm(feeding->hold_timer);

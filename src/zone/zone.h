@@ -37,8 +37,8 @@ int zone_host_open(const struct zone_host_options *options, struct zone_host **h
 void zone_host_close(struct zone_host *host);
 /* Removes what the host itself has, after its last zone: systemd's slice of this instance. */
 int zone_host_remove(struct zone_host *host, struct error *err);
-/* A process for this app which is to outlive the agent: moved out of the agent's unit into a scope of its own, which ends
- * with it, or with the slice. Without systemd nothing is to be done. */
+/* A process for this app which is to outlive the agent: moved out of the agent's unit into a scope of its own, which
+ * ends with it, or with the slice. Without systemd nothing is to be done. */
 int zone_host_keep(struct zone_host *host, const char *app, const char *what, pid_t pid, struct error *err);
 /* One line for the log: which cgroup backend is used and why. */
 const char *zone_host_describe(const struct zone_host *host);
