@@ -30,8 +30,8 @@ ready_feed() {
     bg deploy web v1 >/dev/null
 }
 
-write_start() { # [THREADS [PER_SECOND [FIRST]]]
-    ip netns exec client "$TOOLS/writer" 203.0.113.10 80 "${1:-8}" "${2:-400}" "" "${3:-0}" >"$WORLD/acks" 2>"$WORLD/figures" &
+write_start() { # [THREADS [PER_SECOND [FIRST [PORT]]]]
+    ip netns exec client "$TOOLS/writer" 203.0.113.10 "${4:-80}" "${1:-8}" "${2:-400}" "" "${3:-0}" >"$WORLD/acks" 2>"$WORLD/figures" &
     WRITER=$!
     sleep 0.3
 }

@@ -41,6 +41,34 @@ test_role_dies_in_a_hold() {
     on_client curl -sf -d x "$URL4/add/5" >/dev/null
 }
 
+# Each app has a role of its own.
+test_other_apps_do_not_notice() {
+    local pid
+    ready_feed
+    sed 's/^name = web/name = other/; s/^http = 80/http = 81/; s|ids\.|other.|' "$WORLD/etc/apps/web.conf" | app_conf other
+    bg reload >/dev/null
+    bg deploy other v1 >/dev/null
+    bg deploy other v2 >/dev/null
+    expect_eq 2 "$(find "$WORLD/state/feed" -mindepth 1 -maxdepth 1 | wc -l)" "journals"
+    pid=$(role_pid other)
+    write_start 4 100 0 81
+    kill -9 "$(role_pid)"
+    bg feed web pause >/dev/null 2>&1 || :
+    bg remove web --force >/dev/null
+    sleep 0.5
+    write_end
+    nobody_failed
+    expect_eq "$pid" "$(role_pid other)" "the other one's role"
+    ! role_pid || fail "the role of a removed app"
+    expect_eq other "$(ls "$WORLD/state/feed")" "journals"
+    wait_for 10 other_in_step
+    expect_eq '' "$(diff "$DATA/other.blue" "$DATA/other.green")" "order"
+}
+
+other_in_step() {
+    [ "$(bg status other --json | json .feed.state)" = 'in step' ]
+}
+
 test_zones_die() {
     local zone
     ready_feed 'in_doubt = apply'
