@@ -28,6 +28,8 @@ static int prepare(void *context, struct error *err)
         return error_errno(err, errno, "open netlink sockets in the zone");
     /* Port 80 without a capability. /proc/sys/net shows the namespace of whoever opens it. */
     int result = file_poke("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0", err);
+    /* Who waits at a fed port's door is not reset where one of two that have it dies (Linux 5.14). */
+    (void)file_poke("/proc/sys/net/ipv4/tcp_migrate_req", "1", NULL);
     /* Of the links to come: there is no router on the cable. */
     if (result == 0 && inside->ipv6)
         result = file_poke("/proc/sys/net/ipv6/conf/default/accept_ra", "0", err);

@@ -41,6 +41,29 @@ test_role_dies_in_a_hold() {
     on_client curl -sf -d x "$URL4/add/5" >/dev/null
 }
 
+# Its doors are those of two agents then, and only the later one's are kept: who waits at the others is not reset.
+test_role_dies_after_its_agent() {
+    local id pid clients=()
+    ready_feed
+    bg deploy web v2 >/dev/null
+    agent_kill9
+    agent_start
+    wait_for 5 in_step
+    pid=$(role_pid)
+    kill -STOP "$pid"
+    for id in $(seq 12); do
+        on_client curl -sf -m 10 -d x "$URL4/add/$id" >/dev/null &
+        clients+=($!)
+    done
+    sleep 1
+    kill -9 "$pid"
+    for id in "${clients[@]}"; do
+        wait "$id" || fail "a client that waited was cut"
+    done
+    wait_for 5 in_step
+    expect_eq 12 "$(ids_of blue | wc -l)"
+}
+
 # Each app has a role of its own.
 test_other_apps_do_not_notice() {
     local pid
