@@ -97,7 +97,8 @@ FUZZ_BIN  := $(if $(HAVE_FUZZ),$(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$
 # The targets that the README names build with every core, whatever make was told.
 PARALLEL_MAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all check-build unit check check-vm demo bench fuzz faults soak install uninstall deps lint format clean help tools
+.PHONY: all check-build unit check check-vm demo bench fuzz faults soak analyse fresh install uninstall deps lint format \
+	clean help tools
 .DEFAULT_GOAL := all
 
 all: $(PROGRAMS) $(LIBRARY) ## build everything
@@ -272,6 +273,14 @@ $(BUILD)/tests/fuzz/fuzz_verdict $(BUILD)/tests/fuzz/fuzz_probe: FUZZ_MORE = $(C
 
 check-vm: all tools ## the tiers that boot systemd in a container and in a VM
 	$(Q)BUILD=$(BUILD) tests/run systemd vm
+
+analyse: $(BUILD)/flags ## clang-tidy, cppcheck and gcc's analyser over src/: minutes
+	$(Q)tools/deps analyse
+	$(Q)BUILD=$(BUILD) tests/run analyse
+
+fresh: ## the README's commands on minimal Debian 12 and 13: root, the network, an hour
+	$(Q)tools/deps fresh
+	$(Q)BUILD=$(BUILD) tests/run fresh
 
 demo: ## a real app released blue-green under load, in a private world
 	$(Q)tools/deps build demo
