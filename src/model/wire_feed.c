@@ -80,7 +80,7 @@ const char *wire_feed_text(const struct wire_feed *feed, char text[WIRE_FEED_TEX
     }
     size_t length = strlen(text);
     if (feed->reason[0])
-        snprintf(text + length, size - length, ": %s", feed->reason);
+        snprintf(text + length, size - length, ": %.*s", (int)sizeof feed->reason, feed->reason);
     length = strlen(text);
     if (feed->lost > 0)
         snprintf(text + length, size - length, ", %" PRIu64 " lost", feed->lost);
