@@ -20,8 +20,8 @@
 # it was due, while the standby is well, slow (50 ms each), stopped (refuses), frozen (SIGSTOP to all of it).
 #
 # Seen on 6.18, 2 CPUs with much other work, three rounds: CPU per request 76 us with 16 lanes and 93 in one, nginx with
-# mirror 94 and without 24 (it makes a connection for each copy); requests a second 0.5 to 1.6 times the mirror's, by who
-# gets the CPUs: one role is one process, nginx is two. In one lane on a somewhat quieter one 10 242 a second, the mirror
+# mirror 94 and without 24 (it makes a connection for each copy); requests a second 0.5 to 1.6 times the mirror's, by
+# who gets the CPUs: one role is one process, nginx is two. In one lane with less other work 10 242 a second, the mirror
 # 8 305. With sync = each 160 and 346 us, most of it the disk's. System calls of the role for a fed request: 14.5, of
 # these 3 sends, 5 receives, 4 writes and 2 reads of the journal; for one that passes 5.3. Memory 2.7 MiB at first, 3.8
 # after 226 000 requests.
