@@ -182,7 +182,10 @@ END
     nft delete table inet somebody 2>/dev/null || :
 }
 
+# Without that firewall: it lets through what is established or came in, and after this the rest of an answer whose client
+# has nothing to say is neither.
 fault_conntrack() {
+    nft delete table inet filter 2>/dev/null || :
     conntrack -F >/dev/null 2>&1 || :
 }
 
