@@ -382,6 +382,7 @@ static void test_clients_of_a_zone_that_is_gone(void **state)
     assert_false(client_more(&rests));
     assert_false(client_more(&waits));
     assert_true(clock_monotonic_ms() - began < 5000);
+    tell_door(&monitor, FEED_DOOR, BLUE); /* its doors went, too */
     assert_int_equal(ask_once(&monitor, &answer, "POST", "/w/4"), 200);
     assert_int_equal(zone_count(&monitor.zones[BLUE], "/w/3"), 0);
     client_end(&rests);
