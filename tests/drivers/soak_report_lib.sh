@@ -145,6 +145,6 @@ soak_tables() { # as_text|as_markdown
 # About switches: what the history has, which may tell those of the agent's own as well.
 soak_says() {
     echo "$SOAK_STEP steps in $(($(sed -n '$s/ .*//p' "$SOAK/events") / 1000 - $(sed -n '1s/ .*//p' "$SOAK/events") / 1000)) s," \
-        "SEED=$SEED; $SWITCHES_DONE switches; $(wc -l <"$WORLD/acked") fed writes acknowledged, all in both zones;" \
+        "SEED=$SEED; $SWITCHES_DONE switches; $(grep -c ' 201$' "$WORLD/acks") fed writes acknowledged;" \
         "rude clients: $(grep -c . "$SOAK/rude") rounds"
 }
