@@ -20,7 +20,7 @@ seed_does() {
 
 ready_seed() {
     seed_does
-    ready_feed "seed = host: $WORLD/srv/web/seed %r" "seed_on = ${1:-release}"
+    ready_feed "seed = host: $WORLD/srv/web/seed %r" "seed_on = release"
     sed -i 's/ids.%z/ids.%r/' "$WORLD/etc/apps/web.conf"
     bg reload >/dev/null
     bg remove web --force >/dev/null
