@@ -21,10 +21,10 @@
 #
 # Seen on 6.18, 2 CPUs with much other work (load 20 to 36), so little but CPU per request is worth reading: 76 us with
 # 16 lanes and 93 in one, nginx with mirror 94 and without 24 (it makes a connection for each copy). Requests a second
-# were 0.2 to 1.6 times the mirror's. In one lane with less other work 10 242 a second, the mirror 8 305, once. With
+# were 0.2 to 2.1 times the mirror's. In one lane with less other work 10 242 a second, the mirror 8 305, once. With
 # sync = each 160 and 346 us. System calls of the role for a fed request, sync = 100ms: 14.5, of these 3 sends, 5
 # receives, 4 writes and 2 reads of the journal; for one that passes 5.3. Memory 2.7 MiB at first, 3.8 after 226 000
-# requests. p99 with another standby to that with one that is well: 0.4 to 1.8, which is all noise; it needs a machine
+# requests. p99 with another standby to that with one that is well: 0.4 to 1.8, once 13, all noise; it needs a machine
 # that has nothing else to do.
 # shellcheck source=tests/world/lib.sh
 . "$(dirname "$0")/../world/lib.sh"
