@@ -84,10 +84,11 @@ BENCH_BIN := $(patsubst %.c,$(BUILD)/%,$(BENCH_SRC))
 FAIL_AT_SRC := $(sort $(wildcard tests/drivers/fail_at*.c))
 # The feed with calls of its own wrapped: what its tests must notice.
 FEED_LIARS := feed_behind feed_sick
-DRIVER_SRC := $(filter-out tests/drivers/die_at.c $(FAIL_AT_SRC) $(FEED_LIARS:%=tests/drivers/%.c),\
+PRELOADED  := tests/drivers/die_at tests/drivers/faulty
+DRIVER_SRC := $(filter-out $(PRELOADED:=.c) $(FAIL_AT_SRC) $(FEED_LIARS:%=tests/drivers/%.c),\
 	$(sort $(wildcard tests/drivers/*.c)))
-DRIVER_BIN := $(patsubst %.c,$(BUILD)/%,$(DRIVER_SRC)) $(BUILD)/tests/drivers/die_at.so $(BUILD)/tests/drivers/fail_at.so \
-	$(FEED_LIARS:%=$(BUILD)/tests/drivers/%)
+DRIVER_BIN := $(patsubst %.c,$(BUILD)/%,$(DRIVER_SRC)) $(patsubst %,$(BUILD)/%.so,$(PRELOADED)) \
+	$(BUILD)/tests/drivers/fail_at.so $(FEED_LIARS:%=$(BUILD)/tests/drivers/%)
 FUZZ_SRC  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 # Fuzzing wants clang's libFuzzer; without it the tier is skipped and says so.
 FUZZ_CC   ?= clang
@@ -198,8 +199,8 @@ $(BUILD)/tests/drivers/%: $(BUILD)/tests/drivers/%.o $(BUILD)/libagent.a
 	$(call say,LD,$@)
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(AGENT_LIBS) -lpthread
 
-# Preloaded into the agent by tests/drivers/die_at_lib.sh.
-$(BUILD)/tests/drivers/die_at.so: $(BUILD)/pic/tests/drivers/die_at.o
+# Preloaded: into the agent by tests/drivers/die_at_lib.sh, into the feed by tests/unit/feed_faults.h.
+$(BUILD)/tests/drivers/%.so: $(BUILD)/pic/tests/drivers/%.o
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared $(LDFLAGS_ALL) $^ -o $@ -ldl
@@ -234,7 +235,7 @@ $(BUILD)/demo/%: $(BUILD)/demo/%.o
 	$(call say,LD,$@)
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ -lpthread
 
-unit: $(UNIT_BIN) $(BUILD)/bluegreen-feed ## unit tests: no root, seconds
+unit: $(UNIT_BIN) $(BUILD)/bluegreen-feed $(BUILD)/tests/drivers/faulty.so ## unit tests: no root, seconds
 	$(Q)BUILD=$(BUILD) tests/run unit
 
 check: ## every test tier that this machine can run

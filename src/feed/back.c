@@ -64,10 +64,25 @@ const char *back_why(const struct back *back)
     return back->why ? back->why : "no connection";
 }
 
+static void on_event(void *context, int fd, uint32_t events);
+
+/* The end of a connection is told again and again, whatever is asked for: who wants nothing is not to be woken by it.
+ */
 void back_watch(struct back *back, uint32_t events)
 {
-    if (back->source && back->watched != events && loop_set_events(back->source, events) == 0)
-        back->watched = events;
+    if (back->state != OPEN || back->watched == events)
+        return;
+    if (events == 0) {
+        loop_remove_fd(back->source);
+        back->source = NULL;
+    } else if (!back->source) {
+        back->source = loop_add_fd(back->backs->role->loop, back->fd, events, on_event, back);
+        if (!back->source)
+            return; /* out of memory: by its time it ends */
+    } else if (loop_set_events(back->source, events) < 0) {
+        return;
+    }
+    back->watched = events;
 }
 
 static void free_back(struct back *back)

@@ -8,13 +8,18 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* An empty one gives its memory back from this size on: ten thousand quiet connections are to cost little. */
 enum { SMALL = 4096 };
 
 void buffer_clear(struct buffer *buffer)
 {
     free(buffer->data);
     *buffer = (struct buffer){0};
+}
+
+void buffer_rest(struct buffer *buffer)
+{
+    if (buffer_length(buffer) == 0 && buffer->capacity > SMALL)
+        buffer_clear(buffer);
 }
 
 void buffer_drop(struct buffer *buffer, size_t length)

@@ -10,6 +10,7 @@
 /* What a connection holds at most in each direction, beside a head (HTTP_HEAD_MAX). */
 #define BUFFER_PIECE 16384
 #define BUFFER_FULL  65536
+#define BUFFER_TURN  16 /* pieces that one connection moves before the others have their turn */
 
 struct buffer { /* zero-initialised; buffer_clear frees */
     char *data;
@@ -27,6 +28,7 @@ static inline char *buffer_at(const struct buffer *buffer)
 }
 
 void buffer_clear(struct buffer *buffer);
+void buffer_rest(struct buffer *buffer);                                 /* an empty one gives back all but 4 KiB */
 void buffer_drop(struct buffer *buffer, size_t length);                  /* the first bytes are done with */
 int buffer_add(struct buffer *buffer, const void *bytes, size_t length); /* 0 or -ENOMEM: nothing was added */
 /* The same of a body, as a chunk of its own if it is chunked; nothing is added for no bytes. */

@@ -42,9 +42,30 @@ static void end(struct call *call, enum call_end how, const char *why)
     call->done(call->context, how);
 }
 
+static void connect_to(struct call *call);
+
+static void ask_again(struct call *call)
+{
+    back_close(call->back);
+    call->back = NULL;
+    buffer_clear(&call->in);
+    call->head_sent = call->body_sent = 0;
+    call->sent = false;
+    call->retried = true;
+    connect_to(call);
+}
+
+static bool may_ask_again(const struct call *call)
+{
+    return back_was_kept(call->back) && !call->retried;
+}
+
 static void broken(struct call *call, const char *why)
 {
-    end(call, call->sent ? CALL_BROKEN : CALL_NOT_SENT, why);
+    if (!call->sent && may_ask_again(call))
+        ask_again(call);
+    else
+        end(call, call->sent ? CALL_BROKEN : CALL_NOT_SENT, why);
 }
 
 /* --- the request -------------------------------------------------------------------------------------------------- */
@@ -78,7 +99,7 @@ static bool all_sent(const struct call *call)
 /* False: it could not be sent; an answer may be there all the same. */
 static bool send_request(struct call *call)
 {
-    while (!all_sent(call)) {
+    for (int turns = 0; !all_sent(call) && turns < BUFFER_TURN; turns++) {
         ssize_t sent = send_piece(call);
         if (sent < 0 && errno == EINTR)
             continue;
@@ -110,8 +131,14 @@ static int keep_head(struct call *call)
     return 0;
 }
 
-/* 1: there; 0: more is needed; negative: it cannot be read. Interim answers are left out: who sent a request whole
- * needs none. */
+/* What an app says when a connection has rested for too long; it may have crossed our request on the way. */
+static bool is_farewell(const struct call *call)
+{
+    return call->answer.status == 408 && call->answer.close && may_ask_again(call);
+}
+
+/* 1: there; 0: more is needed; -ESTALE: to be asked again; negative: it cannot be read. Interim answers are left out:
+ * who sent a request whole needs none. */
 static int read_head(struct call *call, struct error *err)
 {
     struct http_span method = {call->method, strlen(call->method)};
@@ -121,6 +148,8 @@ static int read_head(struct call *call, struct error *err)
             return result;
         if (call->answer.status == 101 || call->answer.upgrade)
             return error_set(err, EBADMSG, "live changes the protocol without being asked");
+        if (is_farewell(call))
+            return -ESTALE;
         if (call->answer.status >= 200)
             return keep_head(call) < 0 ? error_errno(err, ENOMEM, "keep the answer") : 1;
         buffer_drop(&call->in, call->answer.size);
@@ -173,7 +202,7 @@ static void on_end_of_answer(struct call *call)
 static void read_answer(struct call *call)
 {
     struct error err = {0};
-    for (;;) {
+    for (int turns = 0; turns < BUFFER_TURN; turns++) {
         ssize_t got = buffer_receive(&call->in, back_fd(call->back));
         if (got == -EAGAIN)
             return;
@@ -185,7 +214,9 @@ static void read_answer(struct call *call)
         if (result == 1)
             result = read_body(call, &err);
         if (result != 0 || got == 0) {
-            if (result < 0)
+            if (result == -ESTALE)
+                ask_again(call);
+            else if (result < 0)
                 broken(call, err.text);
             else if (result == 1)
                 answered(call);
@@ -208,6 +239,10 @@ static void on_back(void *context, struct back *back, enum back_news news, uint3
     bool fine = true;
     if (news == BACK_OPENED || events & EPOLLOUT)
         fine = send_request(call);
+    if (!fine && !call->sent) {
+        broken(call, "the request could not be sent");
+        return;
+    }
     /* Who refuses a request before it has read it all may have answered, and that counts. */
     if (!fine || events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
         if (!fine)
@@ -216,17 +251,24 @@ static void on_back(void *context, struct back *back, enum back_news news, uint3
     }
 }
 
-void call_begin(struct call *call, struct backs *backs, uint16_t port, call_done *done, void *context)
+static void connect_to(struct call *call)
 {
     const char *why = "no connection";
-    call->done = done;
-    call->context = context;
-    call->deadline_ms = clock_monotonic_ms() + ANSWER_MS;
-    call->back = back_open(backs, port, call->alone, on_back, call, &why);
+    call->back = back_open(call->backs, call->port, call->alone || call->retried, on_back, call, &why);
     if (!call->back)
         end(call, CALL_NOT_SENT, why);
     else if (back_is_open(call->back))
         on_back(call, call->back, BACK_OPENED, 0);
+}
+
+void call_begin(struct call *call, struct backs *backs, uint16_t port, call_done *done, void *context)
+{
+    call->done = done;
+    call->context = context;
+    call->backs = backs;
+    call->port = port;
+    call->deadline_ms = clock_monotonic_ms() + ANSWER_MS;
+    connect_to(call);
 }
 
 void call_expire(struct call *call, uint64_t now_ms)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One whole request sent to one zone, and its whole answer. Nothing is tried twice here. */
+/* One whole request sent to one zone, and its whole answer. Nothing is sent twice here, unless the app surely has not
+ * done it: a connection that was kept and had ended by then gives place to a fresh one. */
 #pragma once
 
 #include "feed/back.h"
@@ -21,14 +22,17 @@ typedef void call_done(void *context, enum call_end end);
 
 struct call {
     struct role *role;
+    struct backs *backs;
+    uint16_t port;
     struct back *back; /* NULL: it does not run */
     struct text head;  /* the request's, as it goes out, and a small body */
     size_t head_sent;
     const char *body; /* memory, or NULL ... */
     int body_fd;      /* ... and a file, or -1; borrowed */
     uint64_t body_length, body_sent;
-    bool sent;  /* some of it */
-    bool alone; /* on a connection of its own */
+    bool sent;    /* some of it */
+    bool alone;   /* on a connection of its own */
+    bool retried; /* on a fresh one, after one that was kept */
     char method[FEED_METHOD_MAX + 1];
     struct buffer in;
     char *answer_bytes; /* of the answer's head, `answer` */

@@ -107,7 +107,9 @@ static void watch(struct client *client, uint32_t events)
 
 static uint32_t wanted(const struct client *client)
 {
-    return (wants_to_read(client) ? EPOLLIN : 0u) | (buffer_length(&client->out) ? EPOLLOUT : 0u);
+    bool more = buffer_length(&client->out) > 0 || client->rest_at < client->rest.length ||
+                (client->state == CLIENT_PASS && pass_is_full(client->pass));
+    return (wants_to_read(client) ? EPOLLIN : 0u) | (more ? EPOLLOUT : 0u);
 }
 
 /* Who waits for an answer rarely sends anything before: reading is called off when there is something to read
@@ -270,8 +272,11 @@ static void on_event(void *context, int fd, uint32_t events)
         client_close(client);
         return;
     }
-    if (events & EPOLLOUT)
+    if (events & EPOLLOUT) {
         client_flush(client);
+        if (client->state == CLIENT_PASS)
+            pass_room(client->pass);
+    }
     if (client->state != CLIENT_DEAD && events & EPOLLIN)
         on_readable(client);
 }
@@ -310,9 +315,9 @@ static bool fill_from_rest(struct client *client)
 void client_flush(struct client *client)
 {
     ssize_t sent = 0;
-    for (;;) {
-        if (client->state == CLIENT_DEAD)
-            return;
+    if (client->state == CLIENT_DEAD)
+        return;
+    for (int turns = 0; turns < BUFFER_TURN; turns++) {
         if (buffer_length(&client->out) == 0 && client->rest_at < client->rest.length && !fill_from_rest(client)) {
             client_close(client); /* in the middle of an answer: that it ends here is all that can be said */
             return;
@@ -320,18 +325,18 @@ void client_flush(struct client *client)
         sent = buffer_send(&client->out, client->fd);
         if (sent <= 0)
             break;
-        if (client->deadline_ms && client->state == CLIENT_ANSWER)
+        if (client->state == CLIENT_PASS)
+            pass_moved(client->pass);
+        else if (client->deadline_ms && client->state == CLIENT_ANSWER)
             client->deadline_ms = clock_monotonic_ms() + HEADER_MS;
     }
-    if (sent < 0) {
+    bool all = buffer_length(&client->out) == 0 && client->rest_at >= client->rest.length;
+    if (sent < 0)
         client_close(client);
-    } else if (buffer_length(&client->out) == 0 && client->state == CLIENT_ANSWER) {
+    else if (all && client->state == CLIENT_ANSWER)
         answered(client);
-    } else {
-        if (client->state == CLIENT_PASS)
-            pass_room(client->pass);
+    else
         client_watch(client);
-    }
 }
 
 static void send_answer(struct client *client)
@@ -383,6 +388,10 @@ void client_expire(struct client *client, uint64_t now_ms)
 {
     if (client->deadline_ms == 0 || now_ms < client->deadline_ms || client->state == CLIENT_DEAD)
         return;
+    if (client->state == CLIENT_PASS) {
+        pass_late(client->pass);
+        return;
+    }
     bool halfway = client->state == CLIENT_BODY || (client->state == CLIENT_HEAD && buffer_length(&client->in) > 0);
     if (!halfway) {
         client_close(client);

@@ -28,6 +28,7 @@ struct pass {
     struct http_body_reader request, answer;
     bool request_chunked, answer_chunked;
     bool request_done; /* all of it is in `up` */
+    bool full;         /* the client has to take something before more of the answer can be read */
     bool headed, again /* its connection can be used again */, tunnel, up_shut, heard;
 };
 
@@ -117,6 +118,11 @@ static void finish(struct pass *pass)
 
 /* --- towards live ------------------------------------------------------------------------------------------------- */
 
+void pass_moved(struct pass *pass)
+{
+    pass->client->deadline_ms = clock_monotonic_ms() + (pass->tunnel ? TUNNEL_MS : PASS_MS);
+}
+
 /* From what was read before, then from what the client has sent; 0, or what is wrong with it. */
 static int fill_up(struct pass *pass, struct error *err)
 {
@@ -162,6 +168,7 @@ static bool push(struct pass *pass)
 {
     struct error err = {0};
     ssize_t sent;
+    int turns = 0;
     do {
         if (pass->tunnel)
             fill_tunnel(pass);
@@ -170,7 +177,9 @@ static bool push(struct pass *pass)
             return false;
         }
         sent = pass->back && back_is_open(pass->back) ? buffer_send(&pass->up, back_fd(pass->back)) : 0;
-    } while (sent > 0);
+        if (sent > 0)
+            pass_moved(pass);
+    } while (sent > 0 && ++turns < BUFFER_TURN);
     /* What cannot be sent: its answer may be there all the same, so reading says how it ends. */
     if (sent < 0)
         buffer_clear(&pass->up);
@@ -188,8 +197,9 @@ static void watch(struct pass *pass)
 {
     if (!pass->back || !back_is_open(pass->back))
         return;
-    bool room = buffer_length(&pass->client->out) < BUFFER_FULL;
-    back_watch(pass->back, (room ? EPOLLIN : 0u) | (buffer_length(&pass->up) ? EPOLLOUT : 0u));
+    bool room = buffer_length(&pass->client->out) < BUFFER_FULL && !pass->full;
+    bool more = buffer_length(&pass->up) > 0 || pass->begun_at < pass->begun.length;
+    back_watch(pass->back, (room ? EPOLLIN : 0u) | (more ? EPOLLOUT : 0u));
 }
 
 bool pass_takes(const struct pass *pass)
@@ -210,7 +220,8 @@ static void take_framing(struct pass *pass, const struct http_head *head, struct
     struct client *client = pass->client;
     bool endless = head->body == HTTP_BODY_CHUNKED || head->body == HTTP_BODY_TO_END;
     pass->answer_chunked = endless && pass->minor >= 1;
-    client->close |= client_is_to_come_again(client) || (endless && pass->minor == 0);
+    /* Who answers before all of the body is there may end without it, and the rest would be read as a request. */
+    client->close |= client_is_to_come_again(client) || (endless && pass->minor == 0) || !pass->request_done;
     rewrite->close = client->close;
     rewrite->chunked = pass->answer_chunked;
     rewrite->to_end = endless && !pass->answer_chunked; /* HTTP/1.0 knows no chunks */
@@ -221,7 +232,13 @@ static void take_framing(struct pass *pass, const struct http_head *head, struct
     http_body_begin(&pass->answer, head);
 }
 
-/* As read_answer. */
+/* What an app says when a connection has rested for too long; it may have crossed our request on the way. */
+static bool is_farewell(const struct pass *pass, const struct http_head *head)
+{
+    return head->status == 408 && head->close && back_was_kept(pass->back) && pass->bodyless && !pass->retried;
+}
+
+/* As read_answer; -ESTALE: it is to be asked again. */
 static int read_head(struct pass *pass, struct error *err)
 {
     struct http_head head;
@@ -234,6 +251,8 @@ static int read_head(struct pass *pass, struct error *err)
     bool final = head.status >= 200 || head.upgrade;
     if (head.upgrade && !pass->upgrade)
         return error_set(err, EBADMSG, "live changes the protocol without being asked");
+    if (is_farewell(pass, &head))
+        return -ESTALE;
     if (head.upgrade) {
         pass->tunnel = pass->headed = pass->request_done = true;
         rewrite.upgrade = true;
@@ -286,16 +305,25 @@ static int end_chunks(struct pass *pass)
 
 static void open_back(struct pass *pass);
 
-static void on_end(struct pass *pass)
+/* On a connection of its own. */
+static void ask_again(struct pass *pass)
 {
-    bool to_end = pass->headed && pass->answer.kind == HTTP_BODY_TO_END;
+    pass->retried = true;
+    pass->heard = false;
+    buffer_clear(&pass->down);
+    back_close(pass->back);
+    pass->back = NULL;
+    open_back(pass);
+}
+
+/* `well`: by its end, not by an error, after which a body that lasts until the end is not known to be whole. */
+static void on_end(struct pass *pass, bool well)
+{
+    bool to_end = pass->headed && pass->answer.kind == HTTP_BODY_TO_END && well;
     if (pass->tunnel || (to_end && end_chunks(pass) == 0)) {
         finish(pass);
     } else if (!pass->heard && pass->repeatable && back_was_kept(pass->back) && !pass->retried) {
-        pass->retried = true; /* the app has closed a connection that was kept, perhaps without having read it */
-        back_close(pass->back);
-        pass->back = NULL;
-        open_back(pass);
+        ask_again(pass); /* the app has closed a connection that was kept, perhaps without having read it */
     } else {
         break_off(pass, 502, "the app closed the connection without a whole answer");
     }
@@ -305,8 +333,12 @@ static void on_end(struct pass *pass)
 static bool pull(struct pass *pass)
 {
     struct error err = {0};
-    for (;;) {
+    for (int turns = 0; turns < BUFFER_TURN; turns++) {
         int result = read_answer(pass, &err);
+        if (result == -ESTALE) {
+            ask_again(pass);
+            return false;
+        }
         if (result < 0 || (result == 1 && end_chunks(pass) < 0)) {
             break_off(pass, 502, result < 0 ? err.text : "out of memory");
             return false;
@@ -315,17 +347,20 @@ static bool pull(struct pass *pass)
             finish(pass);
             return false;
         }
-        if (buffer_length(&pass->client->out) >= BUFFER_FULL)
+        pass->full = buffer_length(&pass->client->out) >= BUFFER_FULL;
+        if (pass->full)
             return true;
         ssize_t got = buffer_receive(&pass->down, back_fd(pass->back));
         if (got == -EAGAIN)
             return true;
         if (got <= 0) {
-            on_end(pass);
+            on_end(pass, got == 0);
             return false;
         }
         pass->heard = true;
+        pass_moved(pass);
     }
+    return true;
 }
 
 static void go_on(struct pass *pass, bool readable)
@@ -333,21 +368,29 @@ static void go_on(struct pass *pass, bool readable)
     struct client *client = pass->client;
     if (!push(pass) || (readable && !pull(pass)))
         return;
-    watch(pass);
-    if (buffer_length(&client->out))
-        client_flush(client);
-    else
-        client_watch(client);
+    client_flush(client);
+    if (client->pass == pass)
+        watch(pass);
 }
 
 void pass_room(struct pass *pass)
 {
     if (!pass->back || !back_is_open(pass->back) || buffer_length(&pass->client->out) >= BUFFER_FULL)
         return;
-    if (buffer_length(&pass->down) > 0)
+    if (pass->full)
         go_on(pass, true);
     else
         watch(pass);
+}
+
+bool pass_is_full(const struct pass *pass)
+{
+    return pass->full;
+}
+
+void pass_late(struct pass *pass)
+{
+    break_off(pass, 504, "nothing has come from live or gone to it for 300 s");
 }
 
 /* --- its connection ----------------------------------------------------------------------------------------------- */
@@ -382,6 +425,7 @@ static void open_back(struct pass *pass)
 void pass_begin(struct pass *pass)
 {
     pass->since_ms = clock_monotonic_ms();
+    pass_moved(pass);
     if (pass->role->live < 0)
         list_append(&pass->role->waiting_passes, &pass->link);
     else

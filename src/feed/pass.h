@@ -25,6 +25,11 @@ void pass_take(struct pass *pass);
 bool pass_takes(const struct pass *pass); /* they are wanted */
 /* The client can be sent more. */
 void pass_room(struct pass *pass);
+bool pass_is_full(const struct pass *pass); /* it has more for the client */
+/* Bytes have gone to either side. */
+void pass_moved(struct pass *pass);
+/* Nothing has moved for as long as it may last. */
+void pass_late(struct pass *pass);
 /* Those that wait for somebody who is live. */
 void passes_proceed(struct role *role);
 void passes_sweep(struct role *role, uint64_t now_ms);

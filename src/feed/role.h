@@ -26,6 +26,8 @@
 #define IDLE_MS       75000                 /* between two requests of a connection */
 #define QUEUE_MS      60000                 /* for a request's turn */
 #define ANSWER_MS     300000                /* for live's answer to a fed request: its lane waits that long */
+#define PASS_MS       300000                /* a request that passes in which no byte moves */
+#define TUNNEL_MS     3600000               /* the same after a change of the protocol */
 #define LINGER_MS     2000                  /* for a client to read why its connection ends */
 #define ANSWER_LENGTH (UINT64_C(256) << 20) /* of a fed request; it is kept whole */
 

@@ -33,7 +33,8 @@ struct monitor {
     struct feed_done done;
     struct feed_item items[64];
     size_t item_count;
-    bool wrong; /* it sent a message that is not valid */
+    bool wrong;      /* it sent a message that is not valid */
+    char faults[64]; /* the page of faulty.so (feed_faults.h); empty: it runs without */
     uint64_t token;
 };
 
@@ -130,15 +131,17 @@ static inline void tell_all(struct monitor *monitor)
 
 static inline void feed_start(struct monitor *monitor)
 {
-    static char program[4096], user[] = "nobody";
+    static char program[4096], preload[4096], faults[96], env[] = "/usr/bin/env", user[] = "nobody";
     struct error err = {0};
     ssize_t length = readlink("/proc/self/exe", program, sizeof program - 64);
     program[length > 0 ? length : 0] = '\0';
     for (int i = 0; i < 3; i++) /* BUILD/tests/unit/NAME */
         *strrchr(program, '/') = '\0';
+    snprintf(preload, sizeof preload, "LD_PRELOAD=%.4000s/tests/drivers/faulty.so", program);
+    snprintf(faults, sizeof faults, "FAULTY=%s", monitor->faults);
     strcat(program, "/bluegreen-feed");
-    char *argv[] = {program, user, monitor->directory, NULL};
-    if (process_start(argv, &monitor->process, &err) < 0) {
+    char *argv[] = {env, preload, faults, program, user, monitor->directory, NULL};
+    if (process_start(monitor->faults[0] ? argv : argv + 3, &monitor->process, &err) < 0) {
         fprintf(stderr, "%s\n", err.text);
         abort();
     }

@@ -27,6 +27,8 @@ struct zone_request {
     uint32_t sum; /* of its body's bytes */
 };
 
+struct zone_client;
+
 struct test_zone {
     const char *raw; /* what /raw is answered with, and then the connection ends */
     const char *name;
@@ -40,11 +42,14 @@ struct test_zone {
     atomic_bool dead;            /* accepts, and closes */
     atomic_int most;             /* at the same time */
     atomic_int now;
+    /* A test's own answers: 1 the connection goes on, 0 it ends, -1 it is answered as by any zone. */
+    int (*answers)(struct zone_client *client, const struct zone_request *request);
 };
 
 struct zone_client {
     struct test_zone *zone;
     int fd;
+    unsigned served; /* requests before this one */
     char bytes[70000];
     size_t length;
 };
@@ -157,6 +162,8 @@ static inline bool zone_read(struct zone_client *client, struct zone_request *re
     *upgrade = strcasestr(client->bytes, "\nUpgrade: ") != NULL;
     bool chunked = strcasestr(client->bytes, "\nTransfer-Encoding: chunked") != NULL;
     zone_drop(client, (size_t)(end - client->bytes) + 4);
+    if (strcmp(request->target, "/early") == 0)
+        return true; /* answered before its body is read */
     return chunked ? take_chunks(client, request) : take_bytes(client, request, strtoul(length, NULL, 10));
 }
 
@@ -194,6 +201,9 @@ static inline bool zone_answer(struct zone_client *client, const struct zone_req
 {
     int fd = client->fd, number = 0;
     const char *target = request->target;
+    int own = client->zone->answers ? client->zone->answers(client, request) : -1;
+    if (own >= 0)
+        return own;
     if (upgrade && strcmp(target, "/upgrade") == 0) {
         echo(client);
         return false;
@@ -253,6 +263,7 @@ static inline void *zone_serve(void *context)
             break;
         zone_note(zone, &request);
         fine = zone_answer(client, &request, upgrade);
+        client->served++;
         zone->now--;
     }
     close(client->fd);
