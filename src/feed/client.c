@@ -16,7 +16,28 @@
 static void set_state(struct client *client, enum client_state state, uint64_t within_ms)
 {
     client->state = state;
-    client->deadline_ms = within_ms ? clock_monotonic_ms() + within_ms : 0;
+    client->since_ms = clock_monotonic_ms();
+    client->deadline_ms = within_ms ? client->since_ms + within_ms : 0;
+    client->progress = 0;
+}
+
+/* Who goes on has time again; a byte now and then is not enough. */
+static void progress(struct client *client, size_t length)
+{
+    client->progress += length;
+    if (client->progress < PROGRESS)
+        return;
+    client->progress = 0;
+    client->since_ms = clock_monotonic_ms();
+    client->deadline_ms = client->since_ms + HEADER_MS;
+}
+
+/* What was kept of an answer is no more. */
+static void drop_rest(struct client *client)
+{
+    client->role->kept_answers -= client->rest.length;
+    client->rest_at = 0;
+    spool_clear(&client->rest);
 }
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
@@ -37,7 +58,7 @@ void client_close(struct client *client)
     close_fd(&client->fd);
     buffer_clear(&client->in);
     buffer_clear(&client->out);
-    spool_clear(&client->rest);
+    drop_rest(client);
     client->door->connections--;
     role->client_count--;
     list_remove(&client->link);
@@ -145,8 +166,6 @@ static void read_body(struct client *client)
         exchange_queue(exchange);
     } else if (client->ended) {
         client_close(client);
-    } else {
-        client->deadline_ms = clock_monotonic_ms() + HEADER_MS;
     }
 }
 
@@ -260,7 +279,9 @@ static void on_readable(struct client *client)
         return;
     }
     if (resting && got > 0)
-        client->deadline_ms = clock_monotonic_ms() + HEADER_MS;
+        set_state(client, CLIENT_HEAD, HEADER_MS);
+    else if (client->state == CLIENT_BODY)
+        progress(client, (size_t)got);
     proceed(client);
 }
 
@@ -291,12 +312,13 @@ bool client_is_to_come_again(const struct client *client)
 
 static void answered(struct client *client)
 {
-    spool_clear(&client->rest);
-    client->rest_at = 0;
+    drop_rest(client);
     if (client->close) {
         linger(client);
         return;
     }
+    buffer_rest(&client->in);
+    buffer_rest(&client->out);
     set_state(client, CLIENT_HEAD, buffer_length(&client->in) ? HEADER_MS : IDLE_MS);
     proceed(client);
 }
@@ -328,7 +350,7 @@ void client_flush(struct client *client)
         if (client->state == CLIENT_PASS)
             pass_moved(client->pass);
         else if (client->deadline_ms && client->state == CLIENT_ANSWER)
-            client->deadline_ms = clock_monotonic_ms() + HEADER_MS;
+            progress(client, (size_t)sent);
     }
     bool all = buffer_length(&client->out) == 0 && client->rest_at >= client->rest.length;
     if (sent < 0)
@@ -358,6 +380,7 @@ void client_answer(struct client *client, const struct text *head, struct spool 
         bool small = body->fd < 0 && buffer_add(&client->out, body->data, (size_t)body->length) == 0;
         if (!small) {
             client->rest = *body;
+            client->role->kept_answers += body->length;
             spool_init(body);
         }
     }
@@ -382,27 +405,7 @@ void client_pass_done(struct client *client, bool close)
     send_answer(client);
 }
 
-/* --- time and the beginning --------------------------------------------------------------------------------------- */
-
-void client_expire(struct client *client, uint64_t now_ms)
-{
-    if (client->deadline_ms == 0 || now_ms < client->deadline_ms || client->state == CLIENT_DEAD)
-        return;
-    if (client->state == CLIENT_PASS) {
-        pass_late(client->pass);
-        return;
-    }
-    bool halfway = client->state == CLIENT_BODY || (client->state == CLIENT_HEAD && buffer_length(&client->in) > 0);
-    if (!halfway) {
-        client_close(client);
-        return;
-    }
-    if (client->exchange)
-        exchange_leave(client->exchange);
-    client->exchange = NULL;
-    client->close = true;
-    client_refuse(client, 408, "the request did not come whole within 60 s");
-}
+/* --- the beginning ---------------------------------------------------------------------------------------------- */
 
 void client_take(struct door *door, int fd, const struct sockaddr_storage *peer)
 {

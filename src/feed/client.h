@@ -44,7 +44,9 @@ struct client {
     bool head_only; /* it asked for a head: an answer's body would be taken for the next answer */
     size_t parsed;  /* so much of `in` is no whole head */
     bool proceeding;
+    uint64_t since_ms;    /* it is in its state, or has last made progress */
     uint64_t deadline_ms; /* 0: none */
+    size_t progress;      /* bytes since then */
     struct exchange *exchange;
     struct pass *pass;
 };
@@ -64,4 +66,3 @@ void client_flush(struct client *client);
 void client_pass_done(struct client *client, bool close);
 /* Reads on, or rests, as its state wants. */
 void client_watch(struct client *client);
-void client_expire(struct client *client, uint64_t now_ms);

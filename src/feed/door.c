@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "feed/client.h"
+#include "feed/crowd.h"
 #include "feed/role.h"
 #include "feed/stream.h"
 #include "os/log.h"
@@ -31,9 +32,13 @@ static void on_clients(void *context, int fd, uint32_t events)
         struct sockaddr_storage peer = {0};
         socklen_t length = sizeof peer;
         int client = accept4(fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (client < 0)
+        if (client < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                crowd_starves(role, errno);
             return;
+        }
         int one = 1;
+        role->starves = false;
         setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         setsockopt(client, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
         if (role->rules.mode == FEED_STREAM)
@@ -41,6 +46,8 @@ static void on_clients(void *context, int fd, uint32_t events)
         else
             client_take(door, client, &peer);
     }
+    if (role->client_count >= role->clients_max)
+        crowd_thin(role);
     if (role->client_count >= role->clients_max)
         doors_pause(role, true);
 }

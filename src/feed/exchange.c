@@ -105,9 +105,9 @@ static int become_pass(struct exchange *exchange)
     struct role *role = exchange->role;
     struct pass_begun begun = {.reader = exchange->reader, .body = exchange->body};
     client->exchange = NULL;
-    role->spooled -= exchange->body.length;
-    spool_init(&exchange->body);
+    spool_init(&exchange->body); /* it counts as the pass's */
     if (!pass_new(client, &exchange->head, &begun)) {
+        role->spooled -= begun.body.length;
         spool_clear(&begun.body);
         free_exchange(exchange);
         client_close(client);
@@ -366,6 +366,12 @@ static void refuse_waiting(struct role *role, struct live_lane *lane)
     }
 }
 
+/* Answers that nobody takes are not to fill the disk. */
+static bool may_begin(const struct role *role)
+{
+    return role->wal && role->live >= 0 && !role_holds(role) && role->kept_answers < role->rules.journal_max;
+}
+
 void exchanges_proceed(struct role *role)
 {
     for (size_t i = 0; i < FEED_LANES_MAX; i++) {
@@ -373,7 +379,7 @@ void exchanges_proceed(struct role *role)
         if (!role->wal && role->broken[0])
             refuse_waiting(role, lane);
         /* One that is refused at once leaves the lane free for the next. */
-        while (role->wal && role->live >= 0 && !role_holds(role) && !lane->now && !list_empty(&lane->waiting))
+        while (may_begin(role) && !lane->now && !list_empty(&lane->waiting))
             start(list_entry(lane->waiting.next, struct exchange, link));
     }
 }

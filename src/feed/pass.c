@@ -75,6 +75,7 @@ void pass_free(struct pass *pass)
 {
     list_remove(&pass->link);
     back_close(pass->back);
+    pass->role->spooled -= pass->begun.length;
     text_clear(&pass->head);
     buffer_clear(&pass->up);
     buffer_clear(&pass->down);

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "feed/client.h"
 #include "feed/copies.h"
+#include "feed/crowd.h"
 #include "feed/exchange.h"
 #include "feed/pass.h"
 #include "feed/stream.h"
@@ -104,8 +105,7 @@ static void on_sweep(void *context)
 {
     struct role *role = context;
     uint64_t now = clock_monotonic_ms();
-    struct client *client;
-    list_for_each(client, &role->clients, link) client_expire(client, now);
+    crowd_sweep(role, now);
     role_write_stranded(role);
     try_journal(role);
     exchanges_sweep(role, now);

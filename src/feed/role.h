@@ -5,8 +5,9 @@
  *
  * Memory is bounded by CLIENTS_MAX connections, each with at most BUFFER_FULL + HTTP_HEAD_MAX in either direction, two
  * spools of SPOOL_MEMORY and as much towards the app: 512 KiB at the very worst and 4 KiB for one that rests; and by
- * APPLIER_BYTES for what is applied. Bodies in files take journal_max at most, all together. At the bound of clients
- * nobody is refused: who comes waits to be accepted.
+ * APPLIER_BYTES for what is applied. Bodies in files take journal_max at most, all together; answers in files as much
+ * once more, and one of ANSWER_LENGTH for each lane and zone. At the bound of clients those go that rest (crowd.h); if
+ * none does, who comes waits to be accepted.
  */
 #pragma once
 
@@ -22,7 +23,8 @@
 
 #define CLIENTS_MAX   4096
 #define SWEEP_MS      1000
-#define HEADER_MS     60000                 /* for a request's head, and between two pieces of a body or of an answer */
+#define HEADER_MS     60000                 /* for a request's head, and for PROGRESS of a body or of an answer */
+#define PROGRESS      (16 << 10)            /* bytes, or what is left of it */
 #define IDLE_MS       75000                 /* between two requests of a connection */
 #define QUEUE_MS      60000                 /* for a request's turn */
 #define ANSWER_MS     300000                /* for live's answer to a fed request: its lane waits that long */
@@ -60,7 +62,9 @@ struct role {
     int8_t live;
     struct list clients, buried;
     size_t client_count, clients_max;
+    bool starves;                /* crowd_starves */
     uint64_t spooled;            /* bytes of bodies that are read or wait, journal_max at most */
+    uint64_t kept_answers;       /* bytes of answers that their clients have still to take */
     struct list waiting_passes;  /* for somebody who is live */
     struct list streams, copies; /* mode stream */
     uint64_t stream_count;

@@ -10,8 +10,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -50,6 +52,25 @@ int clock_gettime(clockid_t clock, struct timespec *now)
     int result = (int)syscall(SYS_clock_gettime, clock, now);
     if (clock == CLOCK_MONOTONIC)
         now->tv_sec += atomic_load(&faulty->ahead_ms) / 1000;
+    return result;
+}
+
+/* A time that the program took from the clock is a later one to the kernel. */
+int timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old)
+{
+    struct itimerspec real = *new;
+    time_t ahead = atomic_load(&faulty->ahead_ms) / 1000;
+    if (flags & TFD_TIMER_ABSTIME && real.it_value.tv_sec > ahead)
+        real.it_value.tv_sec -= ahead;
+    return (int)syscall(SYS_timerfd_settime, fd, flags, &real, old);
+}
+
+int getrlimit(__rlimit_resource_t resource, struct rlimit *limit)
+{
+    int result = (int)syscall(SYS_prlimit64, 0, resource, NULL, limit);
+    int wanted = resource == RLIMIT_NOFILE ? atomic_load(&faulty->descriptors) : 0;
+    if (wanted > 0)
+        limit->rlim_cur = limit->rlim_max = (rlim_t)wanted;
     return result;
 }
 

@@ -18,7 +18,8 @@ enum faulty_call {
 };
 
 struct faulty {
-    atomic_int ahead_ms; /* of the monotonic clock */
+    atomic_int ahead_ms;    /* of the monotonic clock */
+    atomic_int descriptors; /* what getrlimit says that it may have; 0: the truth */
     struct {
         atomic_int skip; /* calls that go well first */
         atomic_int left; /* calls that fail then */

@@ -36,3 +36,11 @@ static inline void fault(struct faulty *faulty, enum faulty_call call, int skip,
     faulty->calls[call].seen = 0;
     faulty->calls[call].left = count;
 }
+
+/* The role's clock, after it has taken what was sent; it looks once a second. */
+static inline void later(struct faulty *faulty, int ms)
+{
+    pause_ms(100);
+    faulty->ahead_ms += ms;
+    pause_ms(1300);
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The feed role, the real program, with apps and clients that would take all of it for themselves: answers without an
- * end, connections without a word, clients that never read. Others are served meanwhile, and the clock ends it. */
+/* The feed role, the real program, with apps that are broken or hostile: answers without an end, connections that are
+ * reset, answers that are none. Others are served meanwhile, and no half answer is passed on as a whole one. */
 #include "feed_faults.h"
 
 #include <setjmp.h>
@@ -12,6 +12,7 @@ static struct monitor monitor;
 static struct faulty *faulty;
 static struct test_client client, other;
 static struct test_answer answer;
+static atomic_bool floods; /* the app goes on with what it should not do */
 
 static int setup(void **state)
 {
@@ -33,6 +34,7 @@ static int teardown(void **state)
     (void)state;
     client_end(&client);
     client_end(&other);
+    floods = false;
     int status = feed_end(&monitor, false);
     bool wrong = monitor.wrong;
     faults_end(&monitor, faulty);
@@ -70,7 +72,6 @@ static void reset(int fd)
 
 /* --- apps --------------------------------------------------------------------------------------------------------- */
 
-static atomic_bool floods;
 static char much[1 << 20];
 
 /* As much as the sockets on the way take, and then nothing for a while. */
