@@ -195,10 +195,13 @@ static void on_marked(void *context, int result)
 int applied_mark(struct applied *applied, struct error *err)
 {
     struct role *role = applied->applier->role;
-    int result = wal_applying(role->wal, applied->zone, applied->transaction.sequence, err);
+    bool again = applied->marked && applied->unsure;
+    int result = again ? wal_applying_again(role->wal, applied->zone, applied->transaction.sequence, err)
+                       : wal_applying(role->wal, applied->zone, applied->transaction.sequence, err);
     if (result < 0)
         return result;
     applied->marked = !applied->token;
+    applied->told = again;
     result = wal_when_safe_too(role->wal, on_marked, applied, err);
     if (result == 0)
         applied->state = MARKING;
@@ -208,11 +211,10 @@ int applied_mark(struct applied *applied, struct error *err)
 void applied_start(struct applied *applied)
 {
     struct error err = {0};
-    if (applied->marked && !applied->unsure) { /* it is on record already that it is being applied */
+    if (applied->marked && (!applied->unsure || applied->told)) { /* all of that is on record already */
         call(applied);
         return;
     }
-    applied->unsure = false;
     int result = applied_mark(applied, &err);
     if (result == -EINVAL) { /* done in an earlier life, ahead of others */
         struct role *role = applied->applier->role;

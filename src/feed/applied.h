@@ -16,7 +16,7 @@ struct applied {
     enum colour zone;
     size_t lane;
     bool dropped, marked; /* nobody wants it any more; APPLYING is written */
-    bool unsure;          /* it was sent, and no answer came: the next time may be the second */
+    bool unsure, told;    /* it was sent, and no answer came: the next time may be the second; that is on record */
     uint32_t delay_ms;
     uint64_t due_ms, token; /* token: an order waits for it */
     struct wal_transaction transaction;

@@ -176,6 +176,18 @@ int wal_applying(struct wal *wal, enum colour zone, uint64_t sequence, struct er
     return append_small(wal, &entry, err);
 }
 
+int wal_applying_again(struct wal *wal, enum colour zone, uint64_t sequence, struct error *err)
+{
+    struct wal_entry entry = {.kind = WAL_APPLYING, .zone = (int8_t)zone, .sequence = sequence};
+    struct wal_entry noted = {.kind = WAL_NOTED};
+    noted.note = (struct wal_note){.kind = WAL_NOTE_TWICE, .zone = (int8_t)zone, .sequence = sequence};
+    int result = append_small(wal, &entry, err);
+    if (result == 0 && wal_state_note(&wal->state, WAL_NOTE_TWICE, (int8_t)zone, sequence) &&
+        wal_describe(wal, &noted.note, NULL) == 0)
+        append_small(wal, &noted, NULL); /* what it was; that it was is on record already */
+    return result;
+}
+
 int wal_applied(struct wal *wal, enum colour zone, uint64_t sequence, const struct wal_answer *answer, bool skipped,
                 bool diverged, struct error *err)
 {

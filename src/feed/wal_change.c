@@ -163,6 +163,8 @@ static void applying(struct wal_state *state, const struct wal_entry *entry)
         zone->lost_begun = entry->sequence;
         return;
     }
+    if (wal_bit(zone->begun, entry->sequence)) /* the same process once more, as the first time had no answer */
+        note_twice(state, entry->zone, entry->sequence);
     wal_bit_set(zone->begun, entry->sequence, true);
     if (entry->sequence > book->applying)
         book->applying = entry->sequence;

@@ -210,6 +210,7 @@ static void do_apply(void)
     assert_int_equal(result, may_apply(zone, sequence, position));
     if (result < 0)
         return;
+    naive.twice[zone] += begins && naive.begun[zone][sequence] && !naive.lost[zone][sequence];
     naive.begun[zone][sequence] = begins;
     if (begins)
         return;

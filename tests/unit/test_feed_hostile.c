@@ -220,6 +220,34 @@ static void test_an_answer_before_the_body(void **state)
     assert_int_equal(zone_count(&monitor.zones[BLUE], "/w/evil"), 0);
 }
 
+/* --- a standby that is broken ------------------------------------------------------------------------------------- */
+
+/* The first time it has done it and says nothing. */
+static int forgetful_app(struct zone_client *zone, const struct zone_request *wanted)
+{
+    static atomic_int times;
+    (void)zone;
+    if (strcmp(wanted->target, "/w/forget") == 0)
+        return ++times < 3 ? 0 : -1;
+    return -1;
+}
+
+static void test_a_standby_that_forgets_to_answer(void **state)
+{
+    (void)state;
+    monitor.zones[GREEN].answers = forgetful_app;
+    assert_int_equal(ask(&client, &answer, "POST", "/w/1", "", "x"), 200);
+    assert_int_equal(ask(&client, &answer, "POST", "/w/forget", "", "x"), 200);
+    assert_int_equal(ask(&client, &answer, "POST", "/w/2", "", "x"), 200);
+    assert_true(WAIT_FIGURES(&monitor, figures.applied[GREEN] == 3));
+    assert_int_equal(zone_count(&monitor.zones[GREEN], "/w/forget"), 3);
+    assert_int_equal(figures_now(&monitor).twice, 1); /* one transaction, however often */
+    assert_int_equal(order(&monitor, FEED_DIFF, 0, false).result, 0);
+    assert_int_equal(monitor.item_count, 1);
+    assert_int_equal(monitor.items[0].kind, FEED_ITEM_TWICE);
+    assert_string_equal(monitor.items[0].request, "POST /w/forget");
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -230,6 +258,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_farewell_is_no_answer, setup_hostile, teardown),
         cmocka_unit_test_setup_teardown(test_a_kept_connection_that_is_broken, setup_hostile, teardown),
         cmocka_unit_test_setup_teardown(test_an_answer_before_the_body, setup_hostile, teardown),
+        cmocka_unit_test_setup_teardown(test_a_standby_that_forgets_to_answer, setup_hostile, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
