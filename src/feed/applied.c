@@ -94,17 +94,14 @@ static void try_again(struct applied *applied, const char *why)
         loop_timer_arm(applier->retry, applied->delay_ms);
 }
 
-static void applied_well(struct applied *applied)
+/* Not sent again because the journal cannot be written. */
+static void record(struct applied *applied)
 {
     struct applier *applier = applied->applier;
     struct role *role = applier->role;
-    const struct wal_transaction *transaction = &applied->transaction;
-    struct wal_answer answer = {0};
+    uint64_t sequence = applied->transaction.sequence;
     struct error err = {0};
-    if (transaction->mode == FEED_HTTP)
-        noting_answer(&applied->call, &answer);
-    bool same = transaction->mode != FEED_HTTP || compare_same(role->feed.compare, &transaction->answer, &answer);
-    if (wal_applied(role->wal, applied->zone, transaction->sequence, &answer, false, !same, &err) < 0) {
+    if (wal_applied(role->wal, applied->zone, sequence, &applied->answer, false, !applied->same, &err) < 0) {
         role_journal_failed(role, err.text);
         try_again(applied, err.text);
         return;
@@ -115,12 +112,24 @@ static void applied_well(struct applied *applied)
         applier_try_now(applier); /* it is there again, for the other lanes, too */
     applier->unreached = false;
     if (applied->token) {
-        answer_order(applied, 0, same ? "applied" : "applied, with another answer than before");
+        answer_order(applied, 0, applied->same ? "applied" : "applied, with another answer than before");
     } else {
         applied_take_out(applied);
         applied_free(applied);
     }
     role_changed(role);
+}
+
+static void applied_well(struct applied *applied)
+{
+    const struct wal_transaction *transaction = &applied->transaction;
+    const struct feed *feed = &applied->applier->role->feed;
+    applied->done = applied->same = true;
+    if (transaction->mode == FEED_HTTP) {
+        noting_answer(&applied->call, &applied->answer);
+        applied->same = compare_same(feed->compare, &transaction->answer, &applied->answer);
+    }
+    record(applied);
 }
 
 static void on_answer(void *context, enum call_end how)
@@ -211,6 +220,10 @@ int applied_mark(struct applied *applied, struct error *err)
 void applied_start(struct applied *applied)
 {
     struct error err = {0};
+    if (applied->done) {
+        record(applied);
+        return;
+    }
     if (applied->marked && (!applied->unsure || applied->told)) { /* all of that is on record already */
         call(applied);
         return;

@@ -17,6 +17,8 @@ struct applied {
     size_t lane;
     bool dropped, marked; /* nobody wants it any more; APPLYING is written */
     bool unsure, told;    /* it was sent, and no answer came: the next time may be the second; that is on record */
+    bool done, same; /* the zone has it, and only the journal has still to hear of it: its answer, as live's or not */
+    struct wal_answer answer;
     uint32_t delay_ms;
     uint64_t due_ms, token; /* token: an order waits for it */
     struct wal_transaction transaction;

@@ -83,6 +83,7 @@ static void fill(struct applier *applier)
             text_copy(applier->stuck, sizeof applier->stuck, err.text);
             return;
         }
+        applier->stuck[0] = '\0';
         if (applier->next <= applier->barrier)
             applied->lane = 0;
         list_append(&applier->entries, &applied->link);

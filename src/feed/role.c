@@ -61,7 +61,7 @@ static bool is_idle(const struct role *role)
     return role->stranded_count == 0 && !lacks_journal(role) && list_empty(&role->clients) &&
            list_empty(&role->streams) && list_empty(&role->copies) && list_empty(&role->datagrams.flows) &&
            role->queued == 0 && role->underway == 0 && role->applier.count == 0 && !role->applier.lost &&
-           backs_idle(&role->backs[BLUE]) && backs_idle(&role->backs[GREEN]);
+           !role->applier.stuck[0] && backs_idle(&role->backs[BLUE]) && backs_idle(&role->backs[GREEN]);
 }
 
 static void say_live(struct role *role)

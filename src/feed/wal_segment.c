@@ -130,41 +130,6 @@ int wal_segment_open(int directory, uint64_t number, bool write, struct wal_segm
     return error_set(err, EBADMSG, "%010" PRIu64 ".wal of the feed's journal is damaged at offset 0", number);
 }
 
-int wal_segment_make(int directory, uint64_t number, uint64_t at, struct wal_segment *segment, struct error *err)
-{
-    CLEANUP_TEXT struct text head = {0};
-    char name[WAL_NAME_SIZE];
-    wal_segment_name(number, name);
-    *segment = (struct wal_segment){.fd = -1, .number = number, .at = at};
-    if (unlinkat(directory, name, 0) < 0 && errno != ENOENT)
-        return error_errno(err, errno, "remove %s, what is left of an attempt", name);
-    int result = open_file(directory, O_RDWR | O_CREAT | O_EXCL, segment, err);
-    if (result < 0)
-        return result;
-    encode_head(segment, &head);
-    errno = ENOSPC; /* of a write that is short */
-    if (head.failed || pwrite(segment->fd, head.data, head.length, 0) != (ssize_t)head.length) {
-        result = error_errno(err, head.failed ? ENOMEM : errno, "write %s of the feed's journal", name);
-        unlinkat(directory, name, 0);
-        close_fd(&segment->fd);
-        return result;
-    }
-    segment->size = WAL_HEAD_SIZE;
-    return 0;
-}
-
-void wal_segment_close(struct wal_segment *segment)
-{
-    close_fd(&segment->fd);
-}
-
-/* --- appending ---------------------------------------------------------------------------------------------------- */
-
-uint64_t wal_chunk_size(const struct wal_chunk *chunk)
-{
-    return WAL_FRAME_SIZE + WAL_TAIL_SIZE + chunk->payload_length + chunk->head_length + chunk->body_length;
-}
-
 static int write_parts(int fd, struct iovec *parts, int count, uint64_t offset)
 {
     for (;;) {
@@ -189,6 +154,42 @@ static int write_parts(int fd, struct iovec *parts, int count, uint64_t offset)
             }
         }
     }
+}
+
+int wal_segment_make(int directory, uint64_t number, uint64_t at, struct wal_segment *segment, struct error *err)
+{
+    CLEANUP_TEXT struct text head = {0};
+    char name[WAL_NAME_SIZE];
+    wal_segment_name(number, name);
+    *segment = (struct wal_segment){.fd = -1, .number = number, .at = at};
+    if (unlinkat(directory, name, 0) < 0 && errno != ENOENT)
+        return error_errno(err, errno, "remove %s, what is left of an attempt", name);
+    int result = open_file(directory, O_RDWR | O_CREAT | O_EXCL, segment, err);
+    if (result < 0)
+        return result;
+    encode_head(segment, &head);
+    struct iovec part = {head.data, head.length};
+    result = head.failed ? -ENOMEM : write_parts(segment->fd, &part, 1, 0);
+    if (result < 0) {
+        error_errno(err, -result, "write %s of the feed's journal", name);
+        unlinkat(directory, name, 0);
+        close_fd(&segment->fd);
+        return result;
+    }
+    segment->size = WAL_HEAD_SIZE;
+    return 0;
+}
+
+void wal_segment_close(struct wal_segment *segment)
+{
+    close_fd(&segment->fd);
+}
+
+/* --- appending ---------------------------------------------------------------------------------------------------- */
+
+uint64_t wal_chunk_size(const struct wal_chunk *chunk)
+{
+    return WAL_FRAME_SIZE + WAL_TAIL_SIZE + chunk->payload_length + chunk->head_length + chunk->body_length;
 }
 
 /* From another file, which must not have become shorter. */

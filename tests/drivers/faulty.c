@@ -41,7 +41,8 @@ static bool fails(enum faulty_call call)
         return false;
     atomic_fetch_sub(&faulty->calls[call].left, 1);
     atomic_fetch_add(&faulty->calls[call].seen, 1);
-    errno = atomic_load(&faulty->calls[call].code);
+    if (atomic_load(&faulty->calls[call].code) > 0)
+        errno = atomic_load(&faulty->calls[call].code);
     return true;
 }
 
