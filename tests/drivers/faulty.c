@@ -130,6 +130,16 @@ ssize_t send(int fd, const void *bytes, size_t length, int flags)
     return fails(FAULTY_SEND) ? -1 : syscall(SYS_sendto, fd, bytes, length, flags, NULL, 0);
 }
 
+/* Not of the channel to the agent. */
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    int type = 0;
+    socklen_t length = sizeof type;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM && fails(FAULTY_SEND))
+        return -1;
+    return syscall(SYS_sendmsg, fd, message, flags);
+}
+
 int accept4(int fd, __SOCKADDR_ARG peer, socklen_t *length, int flags)
 {
     return fails(FAULTY_ACCEPT) ? -1 : (int)syscall(SYS_accept4, fd, peer, length, flags);

@@ -12,7 +12,7 @@ enum faulty_call {
     FAULTY_OPEN,  /* openat */
     FAULTY_CUT,   /* ftruncate */
     FAULTY_ROOM,  /* fallocate */
-    FAULTY_SEND,  /* send */
+    FAULTY_SEND,  /* send, sendmsg */
     FAULTY_ACCEPT,
     FAULTY_CALLS
 };
