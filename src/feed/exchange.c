@@ -47,9 +47,11 @@ static bool changes_protocol(const struct http_head *head)
 static bool overrides_method(const struct http_head *head)
 {
     static const char *const names[] = {"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (http_field_find(head, names[i], NULL))
-            return true;
+    for (size_t i = 0; i < head->field_count; i++) {
+        for (size_t j = 0; j < sizeof names / sizeof *names; j++) {
+            if (http_names_alike(head->fields[i].name, names[j]))
+                return true;
+        }
     }
     return false;
 }
