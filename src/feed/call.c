@@ -159,20 +159,17 @@ static int read_head(struct call *call, struct error *err)
 
 static int read_body(struct call *call, struct error *err)
 {
-    while (!call->reader.done && buffer_length(&call->in) > 0) {
-        struct http_span content = {0};
-        ssize_t took = http_body_take(&call->reader, buffer_at(&call->in), buffer_length(&call->in), &content, err);
-        if (took < 0)
-            return (int)took;
-        int result = spool_add(&call->content, call->role->directory, content.at, content.length, err);
-        if (result == 0 && call->content.length > ANSWER_LENGTH)
-            result = error_set(err, EFBIG, "the answer is larger than 256 MiB");
-        if (result < 0)
-            return result;
-        if (took == 0 && content.length == 0)
-            break;
-        buffer_drop(&call->in, (size_t)took);
-    }
+    struct buffer *in = &call->in;
+    size_t content = 0;
+    ssize_t took = http_body_gather(&call->reader, buffer_at(in), buffer_length(in), &content, err);
+    if (took < 0)
+        return (int)took;
+    int result = spool_add(&call->content, call->role->directory, buffer_at(in), content, err);
+    if (result == 0 && call->content.length > ANSWER_LENGTH)
+        result = error_set(err, EFBIG, "the answer is larger than 256 MiB");
+    if (result < 0)
+        return result;
+    buffer_drop(in, (size_t)took);
     return call->reader.done;
 }
 

@@ -127,24 +127,18 @@ static int become_pass(struct exchange *exchange)
 int exchange_body(struct exchange *exchange, struct buffer *in, struct error *err)
 {
     struct role *role = exchange->role;
-    while (!exchange->reader.done && buffer_length(in) > 0) {
-        struct http_span content = {0};
-        ssize_t took = http_body_take(&exchange->reader, buffer_at(in), buffer_length(in), &content, err);
-        if (took < 0)
-            return (int)took;
-        if (role->spooled + content.length > role->rules.journal_max)
-            return error_set(err, ENOSPC, "too many large requests at once");
-        int result = spool_add(&exchange->body, role->directory, content.at, content.length, err);
-        if (result < 0)
-            return result == -EBADMSG ? -EIO : result;
-        role->spooled += content.length;
-        if (took == 0)
-            break;
-        buffer_drop(in, (size_t)took);
-        if (exchange->body.length > role->feed.body_max)
-            return become_pass(exchange);
-    }
-    return exchange->reader.done;
+    size_t content = 0;
+    ssize_t took = http_body_gather(&exchange->reader, buffer_at(in), buffer_length(in), &content, err);
+    if (took < 0)
+        return (int)took;
+    if (role->spooled + content > role->rules.journal_max)
+        return error_set(err, ENOSPC, "too many large requests at once");
+    int result = spool_add(&exchange->body, role->directory, buffer_at(in), content, err);
+    if (result < 0)
+        return result == -EBADMSG ? -EIO : result;
+    role->spooled += content;
+    buffer_drop(in, (size_t)took);
+    return exchange->body.length > role->feed.body_max ? become_pass(exchange) : exchange->reader.done;
 }
 
 /* --- its turn ----------------------------------------------------------------------------------------------------- */

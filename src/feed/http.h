@@ -39,6 +39,11 @@ void http_body_begin(struct http_body_reader *reader, const struct http_head *he
 ssize_t http_body_take(struct http_body_reader *reader, const char *bytes, size_t length, struct http_span *content,
                        struct error *err);
 
+/* Takes all of bytes, or what comes before the body's end: how many. What is content is moved together to their front:
+ * who sends it in chunks of one byte is not to cost a write for each. */
+ssize_t http_body_gather(struct http_body_reader *reader, char *bytes, size_t length, size_t *content,
+                         struct error *err);
+
 /* What is changed in a head that is passed on. Hop-by-hop fields (Connection and what it names, Keep-Alive,
  * Proxy-Connection, TE, Upgrade unless `upgrade`, HTTP2-Settings, Transfer-Encoding, Trailer) are left out, and what
  * says where the body ends is made anew, never left as it came. */

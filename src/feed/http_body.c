@@ -196,3 +196,20 @@ ssize_t http_body_take(struct http_body_reader *reader, const char *bytes, size_
     reader->done = reader->left == 0;
     return (ssize_t)content->length;
 }
+
+ssize_t http_body_gather(struct http_body_reader *reader, char *bytes, size_t length, size_t *content,
+                         struct error *err)
+{
+    size_t at = 0;
+    *content = 0;
+    while (at < length && !reader->done) {
+        struct http_span span;
+        ssize_t took = http_body_take(reader, bytes + at, length - at, &span, err);
+        if (took < 0)
+            return took;
+        memmove(bytes + *content, span.at, span.length);
+        *content += span.length;
+        at += (size_t)took;
+    }
+    return (ssize_t)at;
+}

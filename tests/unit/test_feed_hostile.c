@@ -220,6 +220,28 @@ static void test_an_answer_before_the_body(void **state)
     assert_int_equal(zone_count(&monitor.zones[BLUE], "/w/evil"), 0);
 }
 
+/* Each byte in a chunk of its own must not be written to a file by itself. */
+static void test_chunks_of_one_byte(void **state)
+{
+    enum { CHUNKS = 1 << 20 };
+    static char bytes[CHUNKS * 6 + 5];
+    struct zone_request wanted;
+    (void)state;
+    for (size_t i = 0; i < CHUNKS; i++)
+        memcpy(bytes + i * 6, "1\r\nx\r\n", 6);
+    memcpy(bytes + CHUNKS * 6, "0\r\n\r\n", 5);
+    long before = cpu_ms();
+    assert_true(send_text(&client, "POST /w/chunks HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    assert_true(zone_send(client.fd, bytes, sizeof bytes));
+    assert_true(read_final(&client, &answer, false));
+    long spent = cpu_ms() - before;
+    assert_int_equal(answer.status, 200);
+    assert_true(zone_find(&monitor.zones[BLUE], "/w/chunks", &wanted));
+    assert_int_equal(wanted.body, CHUNKS);
+    print_message("%ld ms\n", spent);
+    assert_true(spent < 500);
+}
+
 /* --- a standby that is broken ------------------------------------------------------------------------------------- */
 
 /* The first time it has done it and says nothing. */
@@ -258,6 +280,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_farewell_is_no_answer, setup_hostile, teardown),
         cmocka_unit_test_setup_teardown(test_a_kept_connection_that_is_broken, setup_hostile, teardown),
         cmocka_unit_test_setup_teardown(test_an_answer_before_the_body, setup_hostile, teardown),
+        cmocka_unit_test_setup_teardown(test_chunks_of_one_byte, setup_hostile, teardown),
         cmocka_unit_test_setup_teardown(test_a_standby_that_forgets_to_answer, setup_hostile, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
