@@ -76,10 +76,14 @@ int zone_build(struct app_zone *zone, bool again, struct error *err)
     int result = zone_clean(zone->app->agent->zone_host, &id, err); /* what a crash may have left in its place */
     if (result == 0)
         result = zone_create(zone->app->agent->zone_host, &id, &zone->kernel, err);
-    if (result == 0)
-        result = zone_watch(zone, err);
     if (result < 0)
         return result;
+    result = zone_watch(zone, err);
+    if (result < 0) { /* nothing runs in it yet, and nobody would hear of its end */
+        zone_destroy(zone->kernel);
+        zone->kernel = NULL;
+        return result;
+    }
     usage_begin(zone);
     result = feeding_make_doors(zone, err);
     return result < 0 ? result : set_limits(zone, again, err);

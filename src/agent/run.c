@@ -55,6 +55,8 @@ static int open_zones(struct agent *agent, struct error *err)
 {
     char path[PATH_MAX];
     int result = routes_check_pools(&agent->conf.pools, err);
+    if (result < 0 && result != -EADDRINUSE)
+        return result; /* for the moment perhaps: no reason not to start it again */
     if (result < 0) {
         snprintf(path, sizeof path, "%s/bluegreen.conf", agent->options.config_dir);
         err->code = AGENT_MISCONFIGURED;

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "model/ruleset.h"
+#include "zone/link_requests.h"
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
@@ -76,10 +77,10 @@ int routes_find_overlap(const struct address_pools *pools, struct route_overlap 
 {
     struct comparison comparison = {.pools = pools};
     struct nl_cache *routes = NULL;
-    struct nl_sock *sock = nl_socket_alloc();
-    int result = sock ? nl_connect(sock, NETLINK_ROUTE) : -NLE_NOMEM;
-    if (result == 0)
-        result = rtnl_link_alloc_cache(sock, AF_UNSPEC, &comparison.links);
+    struct nl_sock *sock = rtnl_open(err);
+    if (!sock)
+        return error_prefix(err, "read the host's routes");
+    int result = rtnl_link_alloc_cache(sock, AF_UNSPEC, &comparison.links);
     if (result == 0)
         result = rtnl_route_alloc_cache(sock, AF_UNSPEC, 0, &routes);
     if (result == 0)
@@ -88,7 +89,7 @@ int routes_find_overlap(const struct address_pools *pools, struct route_overlap 
         nl_cache_free(routes);
     if (comparison.links)
         nl_cache_free(comparison.links);
-    nl_socket_free(sock);
+    rtnl_close(sock);
     if (result < 0)
         return error_set(err, EIO, "read the host's routes: %s", nl_geterror(result));
     *overlap = comparison.overlap;

@@ -138,6 +138,7 @@ static const struct possible_errors {
     {CALL_recvmsg, "netlink", {ENOBUFS, EINTR, ENOMEM}},
     {CALL_recvmsg, "", {EINTR, ECONNRESET}},
     {CALL_shutdown, "", {ENOTCONN}},
+    {CALL_setsockopt, "netlink", {ENOMEM, EPERM}},
     {CALL_setsockopt, "", {ENOMEM, ENOPROTOOPT, EPERM}},
 };
 
