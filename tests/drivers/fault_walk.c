@@ -83,8 +83,8 @@ static void wrong(const struct fail_point *point, int error, const char *what, c
 static bool names_error(const char *text, int error)
 {
     int plain = plain_error(error);
-    /* The role that speaks to clients may end of it, as long as that is told. libnl leaves an answer unread and tells of
-     * the next one, and has words of its own. */
+    /* The role that speaks to clients may end of it, as long as that is told. libnl leaves an answer unread and tells
+     * of the next one, and has words of its own. */
     if (strstr(text, "the api role ") || strcasestr(text, "sequence number mismatch") ||
         strcasestr(text, strerror(plain)) || strcasestr(text, strerrorname_np(plain)))
         return true;
