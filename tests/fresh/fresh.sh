@@ -172,7 +172,7 @@ step_install() {
         /usr/local/bin/bluegreen --version
         /usr/local/sbin/bluegreend --version
         /usr/local/sbin/bluegreend --check
-        for page in /usr/local/share/man/man?/*; do mandoc -T lint -W warning "$page"; done
+        for page in /usr/local/share/man/man?/*; do mandoc -T lint -W error "$page"; done
         make uninstall
         find / -xdev \( -path /src -o -path /var -o -path /proc \) -prune -o ! -type d -print | sort >/tmp/after
         # Configuration stays, and so do the users.
