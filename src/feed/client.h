@@ -56,7 +56,7 @@ void client_take(struct door *door, int fd, const struct sockaddr_storage *peer)
 void client_close(struct client *client);                                         /* at once, whatever it waits for */
 void clients_clear(struct role *role);
 void clients_cut(struct role *role, enum colour zone); /* those that came in by its doors, which are gone */
-void clients_bury(struct role *role); /* frees what was closed */
+void clients_bury(struct role *role);                  /* frees what was closed */
 /* The whole answer: takes what is in `body`, which may be NULL. */
 void client_answer(struct client *client, const struct text *head, struct spool *body);
 /* An answer of our own (answers.h has the words). */

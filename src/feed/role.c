@@ -171,7 +171,7 @@ void role_zone(struct role *role, const struct feed_zone *zone)
     struct backs *backs = &role->backs[zone->zone];
     bool anew = zone->serial != backs->serial;
     backs_zone(backs, zone);
-    if (anew) { /* no answer reaches them any more: better they hear the end while it can, and what waits is not begun */
+    if (anew) { /* no answer reaches them any more: better they hear the end while it can; what waits is not begun */
         clients_cut(role, (enum colour)zone->zone);
         doors_end(role, (enum colour)zone->zone);
     }

@@ -67,7 +67,7 @@ int wal_settle(struct wal *wal, uint64_t id, bool apply, struct error *err);
  * lost to this zone). Of a zone that is not live: what is after its position, at most WAL_WINDOW after (-EAGAIN). Of
  * any zone: one that is lost to it, one at a time (-EBUSY); it is lost no more then. */
 int wal_applying(struct wal *wal, enum colour zone, uint64_t sequence, struct error *err);
-/* It is being applied, was sent, and no answer came: it is sent once more, and is on record as applied twice perhaps. */
+/* It is being applied, was sent, and no answer came: it is sent once more, and on record as applied twice perhaps. */
 int wal_applying_again(struct wal *wal, enum colour zone, uint64_t sequence, struct error *err);
 int wal_applied(struct wal *wal, enum colour zone, uint64_t sequence, const struct wal_answer *answer, bool skipped,
                 bool diverged, struct error *err);
