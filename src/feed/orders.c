@@ -2,13 +2,17 @@
 /* Orders: pause, resume, seed, diff, skip, apply, verify. */
 #include "feed/orders.h"
 
+#include "base/cleanup.h"
 #include "base/text.h"
 #include "feed/role.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { SEED_WAIT_MS = 10000, VERIFY_BATCH = 32 };
 
@@ -263,10 +267,38 @@ static void verify(struct role *role, const struct feed_order *order)
 
 /* --- taking them -------------------------------------------------------------------------------------------------- */
 
+/* For the role that comes after this one, as long as the journal is this one. */
+static const char paused_mark[] = "paused";
+
+static int keep_pause(struct role *role, bool paused, struct error *err)
+{
+    int result = 0;
+    if (paused) {
+        CLEANUP_FD int fd =
+            openat(role->directory, paused_mark, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+        result = fd < 0 ? -errno : 0;
+    } else if (unlinkat(role->directory, paused_mark, 0) < 0 && errno != ENOENT) {
+        result = -errno;
+    }
+    if (result == 0 && fsync(role->directory) < 0)
+        result = -errno;
+    return result == 0 ? 0
+                       : error_errno(err, -result, "it is %s, but a feed that is started again will not know it",
+                                     paused ? "paused" : "resumed");
+}
+
 static void pause_applier(struct role *role, const struct feed_order *order, bool paused)
 {
+    struct error err = {0};
     role->orders.paused = paused;
-    orders_done(role, order->token, 0, 0, "");
+    int result = keep_pause(role, paused, &err);
+    orders_done(role, order->token, result, 0, err.text);
+}
+
+void orders_remember(struct role *role)
+{
+    struct stat status;
+    role->orders.paused = fstatat(role->directory, paused_mark, &status, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 void order_take(struct role *role, const struct feed_order *order)

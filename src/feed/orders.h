@@ -23,6 +23,7 @@ struct orders {
 
 int orders_init(struct role *role, struct error *err);
 void orders_clear(struct role *role);
+void orders_remember(struct role *role); /* what the role before this one was ordered */
 void order_take(struct role *role, const struct feed_order *order);
 /* A seed's moment may have come. */
 void orders_look(struct role *role);

@@ -81,6 +81,7 @@ static void open_journal(struct role *role)
         return;
     }
     role_journal_works(role);
+    orders_remember(role);
     say_live(role);
     applier_relane(&role->applier); /* keys and lanes may have been others when it was written */
     role_settle_doubts(role);

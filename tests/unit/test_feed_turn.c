@@ -390,6 +390,14 @@ static void test_clients_of_a_zone_that_is_gone(void **state)
     client_end(&client);
 }
 
+/* Another role, which knows what is in the directory. */
+static void restart(void)
+{
+    feed_end(&monitor, true);
+    monitor.figures = (struct feed_figures){0};
+    feed_start(&monitor);
+}
+
 static void test_pause_seed_and_skip(void **state)
 {
     (void)state;
@@ -400,8 +408,12 @@ static void test_pause_seed_and_skip(void **state)
     assert_true(WAIT_FIGURES(&monitor, figures.state == FEED_STATE_PAUSED && figures.behind == 2));
     assert_int_equal(hold(&monitor, GREEN, 5000).missing, 2);
     go(&monitor);
+    restart(); /* it was paused by somebody, who has not changed his mind */
+    assert_true(WAIT_FIGURES(&monitor, figures.state == FEED_STATE_PAUSED && figures.behind == 2));
     assert_int_equal(order(&monitor, FEED_RESUME, 0, false).result, 0);
     assert_true(WAIT_FIGURES(&monitor, figures.applied[GREEN] == 2));
+    restart();
+    assert_true(WAIT_FIGURES(&monitor, figures.state == FEED_STATE_IN_STEP && figures.applied[GREEN] == 2));
 
     struct feed_done mark = order(&monitor, FEED_SEED_BEGIN, 0, false);
     assert_int_equal(mark.result, 0);
