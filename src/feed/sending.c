@@ -59,20 +59,19 @@ static void add_forwarded(const struct sending *sending, struct text *out)
     add_list(sending->head, "Forwarded", element, out);
 }
 
-/* PROXY protocol, version 1. */
-static void add_proxy_line(const struct client *client, struct text *out)
+void sending_proxy_line(int fd, const struct sockaddr_storage *from_peer, uint16_t target, struct text *out)
 {
     char from[ADDRESS_TEXT_MAX], to[ADDRESS_TEXT_MAX];
     struct sockaddr_storage socket = {0};
     socklen_t length = sizeof socket;
     struct address peer, local;
     uint16_t peer_port, local_port;
-    bool known = getsockname(client->fd, (struct sockaddr *)&socket, &length) == 0 &&
-                 sending_peer(&client->peer, &peer, &peer_port) && sending_peer(&socket, &local, &local_port) &&
+    bool known = getsockname(fd, (struct sockaddr *)&socket, &length) == 0 &&
+                 sending_peer(from_peer, &peer, &peer_port) && sending_peer(&socket, &local, &local_port) &&
                  peer.family == local.family;
     if (known)
         text_addf(out, "PROXY TCP%u %s %s %u %u\r\n", peer.family, address_format(&peer, from),
-                  address_format(&local, to), peer_port, client->door->target);
+                  address_format(&local, to), peer_port, target);
     else
         text_add(out, "PROXY UNKNOWN\r\n");
 }
@@ -135,7 +134,7 @@ void sending_request(const struct sending *sending, struct text *out)
         text_addf(&add, "Idempotency-Key: %s-%" PRIu64 "\r\n", rules->app, sending->id);
     rewrite.add = add.data;
     if (rules->client == FEED_CLIENT_PROXY)
-        add_proxy_line(sending->client, out);
+        sending_proxy_line(sending->client->fd, &sending->client->peer, sending->client->door->target, out);
     http_write_request(head, &rewrite, out);
     out->failed |= add.failed;
 }

@@ -24,6 +24,8 @@ struct sending {
 void sending_request(const struct sending *sending, struct text *out);
 /* The same as the other zone gets it: says that it is a copy. */
 void sending_copy(const char *head, size_t length, struct text *out);
+/* The PROXY protocol's, version 1, of a client's connection; target is the app's port. */
+void sending_proxy_line(int fd, const struct sockaddr_storage *from_peer, uint16_t target, struct text *out);
 /* Where its HTTP begins: behind the PROXY line. */
 size_t sending_proxy_length(const char *head, size_t length);
 /* What an app's answer may not say: the feed's own are known by it. For http_rewrite. */

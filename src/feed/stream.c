@@ -6,6 +6,7 @@
 #include "feed/buffer.h"
 #include "feed/copies.h"
 #include "feed/role.h"
+#include "feed/sending.h"
 
 #include <errno.h>
 #include <string.h>
@@ -182,14 +183,10 @@ static void on_safe(void *context, int result)
     send_piece(stream);
 }
 
-static void read_client(struct stream *stream)
+static void start_piece(struct stream *stream)
 {
     struct role *role = stream->role;
-    ssize_t got = buffer_receive(&stream->piece, stream->fd);
-    if (got == -EAGAIN)
-        return;
-    stream->ended = got == 0;
-    if (got < 0 || begin_piece(stream, stream->ended) < 0) {
+    if (begin_piece(stream, stream->ended) < 0) {
         stream_close(stream);
         return;
     }
@@ -201,6 +198,27 @@ static void read_client(struct stream *stream)
         return;
     }
     watch(stream);
+}
+
+static void read_client(struct stream *stream)
+{
+    ssize_t got = buffer_receive(&stream->piece, stream->fd);
+    if (got == -EAGAIN)
+        return;
+    stream->ended = got == 0;
+    if (got < 0)
+        stream_close(stream);
+    else
+        start_piece(stream);
+}
+
+/* What is there already is the line that says who the client is: the app may be the one that speaks first. */
+static void proceed(struct stream *stream)
+{
+    if (takes(stream) && buffer_length(&stream->piece) > 0)
+        start_piece(stream);
+    else
+        watch(stream);
 }
 
 /* --- live to client ----------------------------------------------------------------------------------------------- */
@@ -247,7 +265,7 @@ static void on_back(void *context, struct back *back, enum back_news news, uint3
     if (news == BACK_FAILED)
         stream_close(stream);
     else if (news == BACK_OPENED)
-        watch(stream);
+        proceed(stream);
     else if (events & EPOLLOUT && stream->step == SENDING)
         send_piece(stream);
     else
@@ -256,6 +274,16 @@ static void on_back(void *context, struct back *back, enum back_news news, uint3
 
 /* --- beginning, holds, turns -------------------------------------------------------------------------------------- */
 
+/* Into the first piece, so the other zone's connection begins with it as well. */
+static bool say_who(struct stream *stream, const struct sockaddr_storage *peer)
+{
+    CLEANUP_TEXT struct text line = {0};
+    if (stream->role->feed.client != FEED_CLIENT_PROXY)
+        return true;
+    sending_proxy_line(stream->fd, peer, stream->door->target, &line);
+    return !line.failed && buffer_add(&stream->piece, line.data, line.length) == 0;
+}
+
 void stream_new(struct door *door, int fd, const struct sockaddr_storage *peer)
 {
     struct role *role = door->role;
@@ -263,7 +291,6 @@ void stream_new(struct door *door, int fd, const struct sockaddr_storage *peer)
     struct stream *stream = role->wal && role->live >= 0 ? calloc(1, sizeof *stream) : NULL;
     if (stream)
         stream->source = loop_add_fd(role->loop, fd, 0, on_client, stream);
-    (void)peer;
     if (!stream || !stream->source) {
         free(stream);
         close(fd);
@@ -278,12 +305,13 @@ void stream_new(struct door *door, int fd, const struct sockaddr_storage *peer)
     list_append(&role->streams, &stream->link);
     role->client_count++;
     door->connections++;
-    stream->back =
-        back_open(&role->backs[stream->zone], door_target(role, stream->zone, door->port), true, on_back, stream, &why);
+    uint16_t target = door_target(role, stream->zone, door->port);
+    if (say_who(stream, peer))
+        stream->back = back_open(&role->backs[stream->zone], target, true, on_back, stream, &why);
     if (!stream->back)
         stream_close(stream);
     else
-        watch(stream);
+        proceed(stream);
 }
 
 void streams_cut(struct role *role, enum colour live)
@@ -305,7 +333,7 @@ void streams_proceed(struct role *role)
     if (holds == role->streams_held)
         return;
     role->streams_held = holds;
-    list_for_each(stream, &role->streams, link) watch(stream);
+    list_for_each(stream, &role->streams, link) proceed(stream);
 }
 
 void streams_clear(struct role *role)

@@ -133,6 +133,28 @@ static void test_lines_reach_both(void **state)
     assert_int_equal(servers[BLUE].length, 10 * 6 + 90 * 7 + 100 * 8);
 }
 
+/* Both zones hear who the client is, before it has said a word. */
+static void test_proxy_line(void **state)
+{
+    char want[128];
+    struct sockaddr_in here;
+    socklen_t length = sizeof here;
+    (void)state;
+    monitor.rules.client = FEED_CLIENT_PROXY;
+    send_message(&monitor, FEED_RULES, &monitor.rules.header, sizeof monitor.rules, NULL, 0);
+    assert_true(client_open(&client, monitor.door_ports[BLUE]));
+    assert_int_equal(getsockname(client.fd, (struct sockaddr *)&here, &length), 0);
+    expect("ok\n");
+    assert_true(zone_say(client.fd, "one\n"));
+    expect("ok\n");
+    client_end(&client);
+    snprintf(want, sizeof want, "PROXY TCP4 127.0.0.1 127.0.0.1 %u %u\r\none\n", ntohs(here.sin_port),
+             servers[BLUE].port);
+    assert_true(WAIT_FIGURES(&monitor, figures.behind == 0 && servers[GREEN].ended == 1));
+    assert_string_equal(servers[BLUE].bytes, want);
+    assert_string_equal(servers[GREEN].bytes, want);
+}
+
 static void test_a_large_stream_and_a_standby_that_comes_later(void **state)
 {
     static char piece[10000];
@@ -186,6 +208,7 @@ int main(void)
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_lines_reach_both, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_proxy_line, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_large_stream_and_a_standby_that_comes_later, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_switch_ends_connections, setup, teardown),
     };
