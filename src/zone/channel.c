@@ -60,13 +60,22 @@ static int read_message(struct channel *channel, struct incoming *incoming)
     return 1;
 }
 
+/* 0: it has ended, or nobody knows; that is kept for channel_pids_known. */
+static pid_t pid_of(struct channel *channel, int pidfd)
+{
+    pid_t pid = channel_pid_of(pidfd);
+    if (pid < 0)
+        channel->pid_error = -pid;
+    return pid > 0 ? pid : 0;
+}
+
 static void take_shim(struct channel *channel, const struct incoming *incoming)
 {
     if (incoming->fd_count == 0)
         return;
     close_fd(&channel->shim_pidfd);
     channel->shim_pidfd = fcntl(incoming->fds[0], F_DUPFD_CLOEXEC, 0);
-    channel->shim_pid = channel_pid_of(incoming->fds[0]);
+    channel->shim_pid = pid_of(channel, incoming->fds[0]);
 }
 
 /* Everything in the zone has ended, or the shim itself. */
@@ -102,7 +111,7 @@ static struct zone_app *take_state(struct channel *channel, const struct incomin
     channel_take_process(process, state);
     process->timed_out = type == SHIM_ENDED && state->error == ETIMEDOUT;
     if (incoming->fd_count > pidfd)
-        process->pid = channel_pid_of(incoming->fds[pidfd]);
+        process->pid = pid_of(channel, incoming->fds[pidfd]);
     if (type == SHIM_HELLO)
         channel->frozen = state->frozen;
     if (type == SHIM_STOPPED && !state->process)
@@ -318,6 +327,11 @@ int channel_open(struct channel *channel, const char *socket_path, struct error 
     if (result < 0)
         channel_close(channel);
     return result;
+}
+
+int channel_pids_known(const struct channel *channel, struct error *err)
+{
+    return channel->pid_error ? error_errno(err, channel->pid_error, "look up the process ids of the zone") : 0;
 }
 
 void channel_close(struct channel *channel)

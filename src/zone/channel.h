@@ -17,6 +17,7 @@ struct channel {
     uint32_t serial;
     int shim_pidfd;
     pid_t shim_pid;
+    int pid_error; /* errno; not 0: there was a process whose id could not be looked up */
     bool gone;
     bool frozen;          /* as the shim believes */
     bool can_nudge;       /* the shim is new enough */
@@ -46,6 +47,8 @@ struct channel_answer {
 
 /* Connects and waits for the shim's first message. -ENOENT: nobody listens there. */
 int channel_open(struct channel *channel, const char *socket_path, struct error *err);
+/* Fails if some process's id could not be looked up, and so is told as 0. */
+int channel_pids_known(const struct channel *channel, struct error *err);
 void channel_close(struct channel *channel);
 /* Sends a request (whose serial is channel_serial's) and waits for its answer. */
 int channel_request(struct channel *channel, const void *message, size_t length, const int *fds, size_t fd_count,

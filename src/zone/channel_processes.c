@@ -65,8 +65,9 @@ pid_t channel_pid_of(int pidfd)
     char path[64];
     CLEANUP_FREE char *content = NULL;
     snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
-    if (file_read(path, 4096, &content, NULL, NULL) < 0)
-        return 0;
+    int result = file_read(path, 4096, &content, NULL, NULL);
+    if (result < 0)
+        return (pid_t)result;
     const char *line = strstr(content, "\nPid:");
     long pid = line ? strtol(line + strlen("\nPid:"), NULL, 10) : 0;
     return pid > 0 ? (pid_t)pid : 0;

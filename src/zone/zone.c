@@ -314,6 +314,8 @@ static int adopt(struct zone *zone, struct error *err)
     if (result == 0)
         result = find_freezer(zone, err); /* its answer comes behind what the shim says of each process */
     if (result == 0)
+        result = channel_pids_known(&zone->channel, err);
+    if (result == 0)
         watch_memory(zone);
     return result;
 }

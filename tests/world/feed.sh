@@ -89,7 +89,7 @@ test_failover() {
     wait_for 3 grep -q ^1 "$DATA/ids.blue"
     bg feed web pause
     on_client curl -sf -d x "$URL4/add/2" >/dev/null
-    wait_for 2 is_paused
+    wait_for 2 is_behind_by 1 # history says what the feed told last
     kill -9 "$(status_of .zones.green.shim_pid)"
     wait_for 5 answers v1
     wait_for 3 has_lost
@@ -245,6 +245,10 @@ has_lost() {
 
 is_paused() {
     [ "$(bg feed web status --json | json .feed.state)" = paused ]
+}
+
+is_behind_by() {
+    [ "$(status_of .feed.behind)" = "$1" ]
 }
 
 test_remove_leaves_nothing() {
