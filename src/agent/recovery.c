@@ -307,10 +307,10 @@ static bool pull_plug(struct app_zone *zone)
 }
 
 /* It was not the zone that was in the way of looking at it. */
-static bool is_shortage(int code)
+/* Nobody is there, or nobody who answers as a shim does. All else says nothing of the zone. */
+static bool is_gone(int code)
 {
-    return code == -ENOMEM || code == -EMFILE || code == -ENFILE || code == -ENOBUFS || code == -ENOSPC ||
-           code == -EAGAIN || code == -EINTR;
+    return code == -ENOENT || code == -EPIPE || code == -EPROTO || code == -ETIMEDOUT;
 }
 
 /* Fails if nobody could say whether the zone is there: what serves is not made anew for want of a descriptor. */
@@ -333,7 +333,7 @@ static int adopt(struct app_zone *zone, struct error *failure)
             log_warning("%s/%s: %s", zone->app->name, colour_name(zone->colour), err.text);
         return 0;
     }
-    if (is_shortage(result)) {
+    if (!is_gone(result)) {
         *failure = err;
         return error_suffix(failure, "; zones and traffic go on, start the agent again");
     }

@@ -75,6 +75,8 @@ static void take_shim(struct channel *channel, const struct incoming *incoming)
         return;
     close_fd(&channel->shim_pidfd);
     channel->shim_pidfd = fcntl(incoming->fds[0], F_DUPFD_CLOEXEC, 0);
+    if (channel->shim_pidfd < 0)
+        channel->pid_error = errno;
     channel->shim_pid = pid_of(channel, incoming->fds[0]);
 }
 
@@ -311,6 +313,11 @@ static int open_readable(struct channel *channel, struct error *err)
     return 0;
 }
 
+int channel_pids_known(const struct channel *channel, struct error *err)
+{
+    return channel->pid_error ? error_errno(err, channel->pid_error, "look up the process ids of the zone") : 0;
+}
+
 int channel_open(struct channel *channel, const char *socket_path, struct error *err)
 {
     struct channel_answer hello;
@@ -322,16 +329,13 @@ int channel_open(struct channel *channel, const char *socket_path, struct error 
         result = wait_for_answer(channel, 0, HELLO_TIMEOUT_MS, &hello, err);
     if (result == -EPIPE)
         result = error_set(err, ENOENT, "connect to the zone's shim at %s: it is ending", socket_path);
+    if (result == 0)
+        result = channel_pids_known(channel, err);
     if (result == 0 && channel->shim_pidfd < 0)
         result = error_set(err, EPROTO, "the shim at %s does not say who it is", socket_path);
     if (result < 0)
         channel_close(channel);
     return result;
-}
-
-int channel_pids_known(const struct channel *channel, struct error *err)
-{
-    return channel->pid_error ? error_errno(err, channel->pid_error, "look up the process ids of the zone") : 0;
 }
 
 void channel_close(struct channel *channel)

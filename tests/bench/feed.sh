@@ -19,13 +19,20 @@
 # Then what live's clients notice of the standby: at a rate of RATE (500) a second, where each request counts from when
 # it was due, while the standby is well, slow (50 ms each), stopped (refuses), frozen (SIGSTOP to all of it).
 #
-# Seen on 6.18, 2 CPUs with much other work (load 20 to 36), so little but CPU per request is worth reading: 76 us with
-# 16 lanes and 93 in one, nginx with mirror 94 and without 24 (it makes a connection for each copy). Requests a second
-# were 0.2 to 2.1 times the mirror's. In one lane with less other work 10 242 a second, the mirror 8 305, once. With
-# sync = each 160 and 346 us. System calls of the role for a fed request, sync = 100ms: 14.5, of these 3 sends, 5
-# receives, 4 writes and 2 reads of the journal; for one that passes 5.3. Memory 2.7 MiB at first, 3.8 after 226 000
-# requests. p99 with another standby to that with one that is well: 0.4 to 1.8, once 13, all noise; it needs a machine
-# that has nothing else to do.
+# Seen on 6.18, 2 CPUs with nothing else to do, medians of four rounds (ext4):
+#
+#               requests/s  p50 us  p99 us  CPU us a request
+#   nginx       52 490      263     767     18
+#   mirror      11 703      1343    3135    77     it makes a connection for each copy
+#   fed-100ms   18 174      783     1887    51     1.53 of the mirror's
+#   one-100ms   15 108      1023    1823    58     1.22
+#   fed-each    8 852       1535    3455    89
+#   one-each    3 241       4991    7423    175    what two waits for the disk allow
+#   unfed-get   38 680      399     863     22     0.74 of nginx's
+#
+# p99 of live with another standby to that with one that is well, two runs: slow 1.04 and 1.42, stopped 1.12 and 0.98,
+# frozen 1.04 and 1.07: 0.43 to 0.69 ms, of which 0.2 is what one run differs from the next. Memory of the role 2.5 MiB
+# at first, 3.7 after 290 000 requests. With much other work only CPU per request is worth reading.
 # shellcheck source=tests/world/lib.sh
 . "$(dirname "$0")/../world/lib.sh"
 # shellcheck source=tests/bench/lib.sh
@@ -52,6 +59,9 @@ networks() {
     cable client left 10.88.1.1 proxy 10.88.1.2
     cable proxy right 10.88.2.1 live 10.88.2.2
     cable proxy further 10.88.3.1 other 10.88.3.2
+    # What nginx mirrors takes a new connection each time: it is not to look for a free port.
+    ip netns exec proxy sh -c 'echo 1 >/proc/sys/net/ipv4/tcp_tw_reuse
+        echo "10000 65535" >/proc/sys/net/ipv4/ip_local_port_range'
 }
 
 # server_conf ANSWER: what is there for any request.
