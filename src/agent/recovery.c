@@ -306,7 +306,6 @@ static bool pull_plug(struct app_zone *zone)
     return true;
 }
 
-/* It was not the zone that was in the way of looking at it. */
 /* Nobody is there, or nobody who answers as a shim does. All else says nothing of the zone. */
 static bool is_gone(int code)
 {

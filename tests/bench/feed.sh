@@ -284,18 +284,6 @@ role_figures() {
     done
 }
 
-# row NAME FIGURE...
-row() {
-    printf '  %-13s' "$1"
-    shift
-    printf ' %12s' "$@"
-    echo
-}
-
-short() {
-    awk 'NF { printf $1 < 10 ? "%.2f" : $1 < 100 ? "%.1f" : "%.0f", $1; n++ } END { if (!n) print "-" }'
-}
-
 figures() {
     local way metric
     local -a cells

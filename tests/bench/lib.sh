@@ -12,6 +12,8 @@
 #   haproxy_head SOCKET            the same of an haproxy.cfg
 #   note ROUND WHO METRIC VALUE    keeps a figure
 #   median WHO METRIC              of all rounds
+#   row NAME FIGURE...             a line of a table
+#   short                          three digits of the number on stdin, or a dash where there is none
 #   figure SECTION METRIC SUBJECT VALUE
 #                                  a figure for the report
 #   ratio WHO OTHER METRIC         the median of the ratios of both in the same round
@@ -77,6 +79,17 @@ figure() {
 
 note() {
     echo "$*" >>"$NOTES"
+}
+
+row() {
+    printf '  %-13s' "$1"
+    shift
+    printf ' %12s' "$@"
+    echo
+}
+
+short() {
+    awk 'NF { printf $1 < 10 ? "%.2f" : $1 < 100 ? "%.1f" : "%.0f", $1; n++ } END { if (!n) print "-" }'
 }
 
 # The numbers on stdin.

@@ -192,19 +192,6 @@ measure() {
     [ -z "${BULK[$path]-}" ] || note "$round" "$path" bulk "$(run_iperf3 "${BULK[$path]}")"
 }
 
-# row NAME FIGURE...: one for each of METRICS.
-row() {
-    printf '  %-13s' "$1"
-    shift
-    printf ' %12s' "$@"
-    echo
-}
-
-# Three digits of the number on stdin, or a dash where there is none.
-short() {
-    awk 'NF { printf $1 < 10 ? "%.2f" : $1 < 100 ? "%.1f" : "%.0f", $1; n++ } END { if (!n) print "-" }'
-}
-
 subject_of() {
     case $1 in direct) echo 'floor: direct' ;; *) echo "$1" ;; esac
 }
