@@ -48,9 +48,10 @@ static int open_all(struct wal *wal, bool new_app, struct error *err)
 static void clear(struct wal *wal)
 {
     wal_safe_end(wal);
-    wal_forget_files(wal, UINT64_MAX);
+    wal_forget_segments(wal, UINT64_MAX);
     wal_segment_close(&wal->current);
     text_clear(&wal->payload);
+    wal_index_clear(&wal->index);
     wal_state_clear(&wal->state);
     free(wal);
 }

@@ -5,17 +5,12 @@
 #include "base/list.h"
 #include "feed/wal.h"
 #include "feed/wal_book.h"
+#include "feed/wal_index.h"
 #include "feed/wal_segment.h"
 #include "feed/wal_sync.h"
 
 #define WAL_FOUND_MAX 1024 /* places that are remembered, of the newest and of those that were read last, each */
 #define WAL_FILES_MAX 4    /* kept open for reading */
-
-/* Where a number was committed. */
-struct wal_found {
-    uint64_t sequence;
-    struct wal_place place;
-};
 
 enum wal_reserve { RESERVE_NONE, RESERVE_HELD, RESERVE_UNABLE /* a file system without fallocate */ };
 
@@ -42,6 +37,7 @@ struct wal {
     int failure;                /* of a sync: for good */
     bool *gone;                 /* set by wal_close, for whoever is calling back */
 
+    struct wal_index index;
     struct wal_found newest[WAL_FOUND_MAX], read[WAL_FOUND_MAX];
     struct wal_place walked;                 /* so far this segment was read for numbers ... */
     uint64_t walked_sequence;                /* ... and this is the last that was committed before */
@@ -82,6 +78,6 @@ int wal_recover(struct wal *wal, bool new_app, struct error *err);
 void wal_remember(struct wal *wal, uint64_t sequence, struct wal_place place);
 /* A segment that is there, to be read; it may be closed by the next call for another one. */
 int wal_reading(struct wal *wal, uint64_t number, const struct wal_segment **segment, struct error *err);
-void wal_forget_files(struct wal *wal, uint64_t below); /* those with lower numbers */
+void wal_forget_segments(struct wal *wal, uint64_t below); /* those with lower numbers */
 /* Adds to a note with kind, zone and number what the journal has of it. */
 int wal_describe(struct wal *wal, struct wal_note *note, struct error *err);

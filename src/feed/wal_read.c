@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reading the feed's journal by number. There is no index: whoever reads in sequence walks on from where he was, and a
- * bounded number of places is remembered, of the newest and of those that were walked past last.
+ * Reading the feed's journal by number. Whoever reads in sequence walks on from where he was; others begin at a mark of
+ * the index, so that live's clients do not wait while a segment is read through. A bounded number of places is
+ * remembered, of the newest and of those that were walked past last.
  */
 #include "feed/wal_inside.h"
 
@@ -11,12 +12,16 @@
 #include <fcntl.h>
 #include <inttypes.h>
 
-enum { LINE = WAL_BEGIN_SIZE + WAL_SAMPLE_MAX };
+enum {
+    LINE = WAL_BEGIN_SIZE + WAL_SAMPLE_MAX,
+    AHEAD = 1 << 20 /* has come from the disk by the time the kernel knows that reading goes on */
+};
 
 /* --- files -------------------------------------------------------------------------------------------------------- */
 
-void wal_forget_files(struct wal *wal, uint64_t below)
+void wal_forget_segments(struct wal *wal, uint64_t below)
 {
+    wal_index_forget(&wal->index, below);
     for (size_t i = 0; i < WAL_FILES_MAX; i++) {
         if (wal->files[i].number < below)
             wal_segment_close(&wal->files[i]);
@@ -55,6 +60,19 @@ int wal_reading(struct wal *wal, uint64_t number, const struct wal_segment **seg
 void wal_remember(struct wal *wal, uint64_t sequence, struct wal_place place)
 {
     wal->newest[sequence % WAL_FOUND_MAX] = (struct wal_found){sequence, place};
+    wal_index_add(&wal->index, sequence, place);
+}
+
+/* Leaves `walked` where the way to the number is shortest; the segment begins behind the number `before`. */
+static void choose_start(struct wal *wal, const struct wal_segment *segment, uint64_t before, uint64_t sequence)
+{
+    const struct wal_found *mark = wal_index_find(&wal->index, segment->number, sequence);
+    bool on_the_way = wal->walked.segment == segment->number && wal->walked_sequence < sequence;
+    if (on_the_way && (!mark || mark->place.offset <= wal->walked.offset))
+        return;
+    wal->walked = mark ? mark->place : (struct wal_place){segment->number, WAL_HEAD_SIZE};
+    wal->walked_sequence = mark ? mark->sequence - 1 : before;
+    posix_fadvise(segment->fd, (off_t)wal->walked.offset, AHEAD, POSIX_FADV_WILLNEED); /* who reads one reads on */
 }
 
 /* Walks on until the number turns up in this segment, and remembers what it passes. */
@@ -63,11 +81,7 @@ static int walk(struct wal *wal, const struct wal_segment *segment, uint64_t bef
 {
     CLEANUP_TEXT struct text payload = {0};
     struct wal_frame frame;
-    if (wal->walked.segment != segment->number || wal->walked_sequence >= sequence) {
-        wal->walked = (struct wal_place){segment->number, WAL_HEAD_SIZE};
-        wal->walked_sequence = before;
-        posix_fadvise(segment->fd, 0, 0, POSIX_FADV_WILLNEED); /* whoever reads one reads on */
-    }
+    choose_start(wal, segment, before, sequence);
     while (wal->walked_sequence < sequence) {
         int result = wal_segment_peek(segment, wal->walked.offset, 16, &frame, &payload, err);
         if (result < 0)
@@ -79,8 +93,10 @@ static int walk(struct wal *wal, const struct wal_segment *segment, uint64_t bef
         if (result == 0 || (numbers && found != wal->walked_sequence + 1))
             return error_set(err, EBADMSG, "%010" PRIu64 ".wal of the feed's journal lacks transaction %" PRIu64,
                              segment->number, wal->walked_sequence + 1);
-        if (numbers)
+        if (numbers) {
             wal->read[found % WAL_FOUND_MAX] = (struct wal_found){wal->walked_sequence = found, wal->walked};
+            wal_index_add(&wal->index, found, wal->walked);
+        }
         wal->walked.offset += WAL_FRAME_SIZE + frame.length + WAL_TAIL_SIZE;
     }
     return 0;

@@ -174,7 +174,7 @@ static int remove_oldest(struct wal *wal, bool forced, struct error *err)
     result = write_entry(wal, &entry, &chunk, err);
     if (result < 0)
         return result;
-    wal_forget_files(wal, number + 1);
+    wal_forget_segments(wal, number + 1);
     wal_sync_remove(wal->sync, number, wal->state.end);
     wal_sync_want(wal->sync, wal->state.end);
     return 0;
