@@ -16,8 +16,9 @@
 # way, without client and apps: nginx's workers, or the role with its thread, until the standby has it all. Its journal
 # and what it sends to the standby are in it, so is the mirror's part.
 #
-# Then what live's clients notice of the standby: at a rate of RATE (500) a second, where each request counts from when
-# it was due, while the standby is well, slow (50 ms each), stopped (refuses), frozen (SIGSTOP to all of it).
+# Then what live's clients notice of the standby: at a rate of RATE (500) a second for STANDBY_SECONDS (6), where each
+# request counts from when it was due, while the standby is well, slow (50 ms each), stopped (refuses), frozen (SIGSTOP to
+# all of it); and well `again`, which is by how much two runs of the same differ.
 #
 # Seen on 6.18, 2 CPUs with nothing else to do, medians of four rounds (ext4):
 #
@@ -43,6 +44,7 @@ PLACE=/mnt # /run, where the world has its directory, is another one in a zone
 ROUNDS=${ROUNDS:-5}
 SECONDS_EACH=${SECONDS_EACH:-1}
 RATE=${RATE:-500}
+STANDBY_SECONDS=${STANDBY_SECONDS:-6}
 WAYS=(direct nginx mirror fed-100ms one-100ms fed-each one-each direct-get nginx-get unfed-get)
 METRICS=(rate p50 p99 cpu)
 declare -A TITLES=([rate]='requests a second' [p50]='us, p50' [p99]='us, p99' [cpu]='us of CPU a request, apps apart')
@@ -213,7 +215,7 @@ standby_is() {
     mapfile -t pids < <(zone_pids)
     kill -CONT "${pids[@]}"
     case $1 in
-    well) standby_conf "$ANSWER" ;;
+    well | again) standby_conf "$ANSWER" ;;
     slow) standby_conf 'limit_req zone=slow burst=1000 ; try_files /none @answer;' ;;
     stopped) standby_conf "$ANSWER" 8081 ;;
     esac
@@ -236,7 +238,7 @@ zone_pids() {
 measure_standby() {
     local round=$1 state=$2
     standby_is "$state"
-    ask standby --rate "$RATE" --seconds $((SECONDS_EACH * 2))
+    ask standby --rate "$RATE" --seconds "$STANDBY_SECONDS"
     note "$round" "$state" p50 "$(asked .p50_us)"
     note "$round" "$state" p99 "$(asked .p99_us)"
     note "$round" "$state" behind "$(status_of .feed.behind)"
@@ -321,6 +323,10 @@ peer_of() {
     [[ $1 == *-get ]] && echo nginx-get || echo mirror
 }
 
+standby_subject() {
+    [ "$1" = again ] && echo 'bluegreen, well, once more' || echo "bluegreen, $1"
+}
+
 standby_figures() {
     local state
     row standby 'p50 us' 'p99 us' 'p50 to well' 'p99 to well' behind
@@ -328,14 +334,14 @@ standby_figures() {
         row "$state" "$(median "$state" p50 | short)" "$(median "$state" p99 | short)" \
             "$(ratio "$state" well p50 | short)" "$(ratio "$state" well p99 | short)" \
             "$(median "$state" behind | short)"
-        figure "What live's clients see of the standby" "us, p50, at $RATE a second" "bluegreen, $state" \
+        figure "What live's clients see of the standby" "us, p50, at $RATE a second" "$(standby_subject "$state")" \
             "$(median "$state" p50)"
-        figure "What live's clients see of the standby" "us, p99, at $RATE a second" "bluegreen, $state" \
+        figure "What live's clients see of the standby" "us, p99, at $RATE a second" "$(standby_subject "$state")" \
             "$(median "$state" p99)"
     done
 }
 
-STATES=(well slow stopped frozen)
+STATES=(well again slow stopped frozen)
 AT[direct-get]=${AT[direct]} AT[nginx-get]=${AT[nginx]}
 echo "feed, nginx that answers with a field of the request, medians of $ROUNDS rounds in turn"
 has nginx curl jq || exit 0
