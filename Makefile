@@ -251,8 +251,10 @@ fuzz: $(FUZZ_BIN) ## fuzz for SECONDS (default 60) or RUNS each
 faults: all tools ## let each call of the agent fail in turn, for SECONDS each series (default: all of them, hours)
 	$(Q)BUILD=$(BUILD) VERBOSE=1 FAULT_ALL=1 FAULT_SECONDS=$(or $(SECONDS),0) tests/world/enter tests/world/fault_walk.sh
 
-# One instrumented archive for all fuzz targets.
-FUZZ_CFLAGS = -std=gnu11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+# One instrumented archive for all fuzz targets. FUZZ_SANITIZE= is several times as fast and sees only what aborts.
+FUZZ_SANITIZE ?= address,undefined
+FUZZ_WITH   = $(if $(FUZZ_SANITIZE),$(comma)$(FUZZ_SANITIZE))
+FUZZ_CFLAGS = -std=gnu11 -g $(if $(FUZZ_SANITIZE),-O1 -fno-sanitize-recover=all,-O2) -fsanitize=fuzzer-no-link$(FUZZ_WITH)
 $(BUILD)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
@@ -266,7 +268,7 @@ $(BUILD)/libfuzz.a: $(patsubst %.c,$(BUILD)/fuzz/%.o,$(FUZZ_PARTS))
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/libfuzz.a
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)
-	$(Q)$(FUZZ_CC) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined $< $(BUILD)/libfuzz.a -o $@ \
+	$(Q)$(FUZZ_CC) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -fsanitize=fuzzer$(FUZZ_WITH) $< $(BUILD)/libfuzz.a -o $@ \
 		-liniparser $(JSON_LIBS) -lcap -lseccomp $(shell $(PKG_CONFIG) --libs nettle) $(FUZZ_MORE)
 
 # Only what it says of an app's answers; libcurl is slow to load.
