@@ -63,6 +63,7 @@ struct fail_control {
     _Atomic uint32_t count; /* of points */
     /* What is to fail: */
     uint64_t place;
+    uint32_t call;  /* of that place: no other needs to be looked at */
     uint32_t which; /* 1: the first call from there since it was asked for */
     int32_t error;
     _Atomic uint32_t seen, done;

@@ -181,7 +181,9 @@ static int decide(const struct fail_point *point)
 
 int fail_now(enum fail_call call, enum fail_object kind, intptr_t object)
 {
-    if (!control || inside || control->mode == FAIL_OFF || (control->mode == FAIL_ONCE && control->done))
+    if (!control || inside || control->mode == FAIL_OFF)
+        return 0;
+    if (control->mode == FAIL_ONCE && (control->done || control->call != call))
         return 0;
     struct fail_point point;
     int error = 0, kept = errno;

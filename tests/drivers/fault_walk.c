@@ -9,6 +9,7 @@
  *   WORLD, BUILD    as in tests/world/lib.sh; apps web (live, with a client) and api are configured, the releases v1
  * and v2
  *   FAULT_SECONDS   for each series: as many faults as fit, evenly chosen; 0: all. FAULT_ALL=1: with each error
+ *   FAULT_PART=K/N  one of so many parts of it, for several worlds side by side
  *   FAULT_CALL, FAULT_OBJECT, FAULT_ERROR   only those; FAULT_VERBOSE=1 shows each, 2 where the call comes from
  *
  * Prints a table of what was walked, and a line for each thing that is not as it should be; the status says if there
@@ -16,43 +17,25 @@
  */
 #include "fault_agent.h"
 #include "fault_client.h"
-#include "fault_errors.h"
 #include "fault_series.h"
+#include "fault_table.h"
 #include "fault_traces.h"
 
 #include <strings.h>
 
-enum { SETTLE_MS = 4000, LATE_MS = 150, GROUPS = 16, PLACES = 1 << 15 };
-
-struct row {
-    const char *group;
-    unsigned places, faults, refused, without, unreached, wrong;
-};
+enum { SETTLE_MS = 4000, LATE_MS = 150, WALKED = 1 << 15 };
 
 static struct {
     const struct series *series;
-    struct row rows[GROUPS];
-    size_t row_count;
     struct traces before, after;
     struct fail_point points[FAIL_POINTS];
     uint32_t count;
-    uint64_t walked[PLACES]; /* hash table of places that an earlier series had */
+    uint64_t walked[WALKED]; /* hash table of places that an earlier series had */
     unsigned wrong, faults, seconds;
     int verbose;
 } walk;
 
 /* --- what is found ------------------------------------------------------------------------------------------- */
-
-static struct row *row_of(const struct fail_point *point)
-{
-    const char *group = fail_group(point);
-    size_t i = 0;
-    while (i < walk.row_count && strcmp(walk.rows[i].group, group) != 0)
-        i++;
-    if (i == walk.row_count && i < GROUPS - 1)
-        walk.rows[walk.row_count++] = (struct row){.group = group};
-    return &walk.rows[i];
-}
 
 /* Where a call comes from, for whoever has to mend it. */
 static void show_place(const struct fail_point *point)
@@ -72,7 +55,7 @@ static void wrong(const struct fail_point *point, int error, const char *what, c
 {
     char name[64];
     walk.wrong++;
-    row_of(point)->wrong++;
+    count(walk.series->name, point, error, WRONG);
     printf("WRONG %s: %s(%s) %s %s: %s%s%.900s\n", walk.series->name, fail_names[point->call], point->object,
            point->library, error_name(error, name), what, details[0] ? ": " : "", details);
     show_place(point);
@@ -146,6 +129,7 @@ static void arm(const struct fail_point *point, uint32_t which, int error)
     struct fail_control *control = agent.control;
     control->mode = FAIL_OFF;
     control->place = point->place;
+    control->call = point->call;
     control->which = which;
     control->error = error;
     control->seen = control->done = 0;
@@ -190,7 +174,6 @@ static void inject(const struct fail_point *point, uint32_t which, int error)
 {
     static char log[65536];
     static struct said said;
-    struct row *row = row_of(point);
     char name[64];
     unsigned long failed = client.failed;
     log_mark();
@@ -198,11 +181,9 @@ static void inject(const struct fail_point *point, uint32_t which, int error)
     bool done = walk.series->act(&said), hit = reached(), told;
     log_read(log, sizeof log);
     told = names_error(said.text, error) || names_error(log, error);
-    row->faults++;
     walk.faults++;
-    row->unreached += !hit;
-    row->refused += hit && !done;
-    row->without += hit && done;
+    count(walk.series->name, point, error, FAULTS);
+    count(walk.series->name, point, error, !hit ? UNREACHED : done ? NO_LOSS : REFUSED);
     if (hit && !done && !told && !is_untold(point))
         wrong(point, error, "the message does not name it", said.text[0] ? said.text : log);
     if (!hit && !done && !agent_gone())
@@ -230,9 +211,9 @@ static void inject(const struct fail_point *point, uint32_t which, int error)
 /* True the first time. */
 static bool is_new(uint64_t place)
 {
-    size_t i = place % PLACES;
+    size_t i = place % WALKED;
     while (walk.walked[i] && walk.walked[i] != place)
-        i = (i + 1) % PLACES;
+        i = (i + 1) % WALKED;
     bool new = !walk.walked[i];
     walk.walked[i] = place;
     return new;
@@ -283,12 +264,12 @@ static bool wanted_error(int error)
 static void walk_point(const struct fail_point *point, bool all)
 {
     const int *errors = errors_of(point);
-    int count = 0;
-    while (count < ERRORS_MAX && errors[count])
-        count++;
-    row_of(point)->places++;
-    for (int i = 0; i < count; i++) {
-        if (wanted_error(errors[i]) && (all || i == (int)(walk.faults % (unsigned)count)))
+    int possible = 0;
+    while (possible < ERRORS_MAX && errors[possible])
+        possible++;
+    count(walk.series->name, point, 0, PLACES);
+    for (int i = 0; i < possible; i++) {
+        if (wanted_error(errors[i]) && (all || i == (int)(walk.faults % (unsigned)possible)))
             inject(point, 1, errors[i]);
     }
     if (all && point->times > 3 && wanted_error(errors[0]))
@@ -298,11 +279,17 @@ static void walk_point(const struct fail_point *point, bool all)
 /* With a step that has no factor in common with their number, all of them come once, and early ones from everywhere. */
 static void walk_points(void)
 {
+    const char *part = getenv("FAULT_PART");
+    unsigned mine = 0, parts = 1;
+    if (part && sscanf(part, "%u/%u", &mine, &parts) != 2)
+        parts = 1;
     uint64_t until = now_ms() + (uint64_t)walk.seconds * 1000;
     uint32_t step = walk.seconds ? 7919 : 1, at = 0, i = 0; /* a prime */
     bool all = !walk.seconds || getenv("FAULT_ALL");
-    for (; i < walk.count && (!walk.seconds || now_ms() < until); i++, at = (at + step) % walk.count)
-        walk_point(&walk.points[at], all);
+    for (; i < walk.count && (!walk.seconds || now_ms() < until); i++, at = (at + step) % walk.count) {
+        if (at % parts == mine % parts)
+            walk_point(&walk.points[at], all);
+    }
     printf("%s: %u places of %u, %u faults so far\n", walk.series->name, i, walk.count, walk.faults);
     fflush(stdout);
 }
@@ -329,24 +316,6 @@ static bool walk_series(const char *name)
         return false;
     walk_points();
     return true;
-}
-
-static void show_table(void)
-{
-    struct row all = {.group = "all"};
-    printf("%-22s %8s %8s %8s %8s %9s %6s\n", "", "places", "faults", "refused", "no loss", "unreached", "wrong");
-    for (size_t i = 0; i <= walk.row_count; i++) {
-        const struct row *row = i < walk.row_count ? &walk.rows[i] : &all;
-        printf("%-22s %8u %8u %8u %8u %9u %6u\n", row->group, row->places, row->faults, row->refused, row->without,
-               row->unreached, row->wrong);
-        all.places += row->places;
-        all.faults += row->faults;
-        all.refused += row->refused;
-        all.without += row->without;
-        all.unreached += row->unreached;
-        all.wrong += row->wrong;
-    }
-    printf("client: %lu requests, %lu failed\n", client.requests, client.failed);
 }
 
 /* What makes later releases alike: both zones are there. */
@@ -376,7 +345,9 @@ int main(int argc, char *argv[])
         good = walk_series(argv[i]);
     if (client.thread)
         client_end();
-    show_table();
+    show_table(&table_of_kinds, "series, kind of call");
+    show_table(&table_of_errors, "series, error");
+    printf("client: %lu requests, %lu failed\n", client.requests, client.failed);
     agent_kill(SIGTERM);
     return good && walk.wrong == 0 && client.failed == 0 ? 0 : 1;
 }
