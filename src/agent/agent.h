@@ -257,7 +257,6 @@ uint32_t zone_count_tcp(struct app_zone *zone);
 void drain_fill(const struct app_zone *zone, struct wire_drain *out); /* nothing if there is none that ends */
 /* nudging.c: for a drain's look. */
 void nudging_consider(struct app_zone *zone);
-void nudging_count(struct app_zone *zone); /* as the shim has told until now */
 /* The drain is over: clients of those that went on all the same are heard again. */
 void nudging_end(struct app_zone *zone);
 
@@ -536,7 +535,6 @@ void canary_over(struct app *app);     /* a transaction has made another zone li
 void canary_zone_changes(struct app_zone *zone, enum zone_change change, enum zone_state next);
 void canary_record(struct app *app);
 void canary_recover(struct app *app, const struct folded_app *folded);
-void canary_fill(struct app *app, struct wire_canary *out);
 void canary_dispose(struct app *app);
 
 /* --- preview.c ------------------------------------------------------------------------------------ */
@@ -668,7 +666,6 @@ void serving_fill(struct app *app, struct wire_served *out);
 void system_log_record(struct agent *agent, const struct record *record);
 
 /* --- locking.c, queue.c, waiting.c -------------------------------------------------------------- */
-bool app_locked(const struct app *app);
 void handle_schema(const struct asked *asked, struct app *app);
 /* True, and answered, if a lock keeps it away. A group's apps are looked at one by one, when it is admitted. */
 bool locked_out(const struct asked *asked);

@@ -76,7 +76,6 @@ void feeding_leave_now(struct feeding *feeding); /* it ends, and its journal goe
 /* feeding_messages.c */
 void feeding_send(struct feeding *feeding, enum feed_message kind, struct feed_header *message, size_t length,
                   const int *fds, size_t count);
-void feeding_kill(struct feeding *feeding, const char *why);
 void feeding_on_message(void *context, int fd, uint32_t events);
 
 /* feeding_adopt.c */

@@ -15,7 +15,7 @@ enum { READ_BATCH = 64 /* before others have their turn */ };
 
 /* --- to it ------------------------------------------------------------------------------------------------ */
 
-void feeding_kill(struct feeding *feeding, const char *why)
+static void kill_role(struct feeding *feeding, const char *why)
 {
     if (feeding->killed || feeding->process.pid == 0)
         return;
@@ -33,7 +33,7 @@ void feeding_send(struct feeding *feeding, enum feed_message kind, struct feed_h
     /* It reads all the time, and never waits for anything: a full channel is one that hangs. */
     int result = message_send(feeding->process.channel, message, length, fds, count);
     if (result < 0 && result != -EPIPE && result != -ECONNRESET)
-        feeding_kill(feeding, result == -EAGAIN ? "does not take messages" : strerror(-result));
+        kill_role(feeding, result == -EAGAIN ? "does not take messages" : strerror(-result));
 }
 
 /* --- from it ---------------------------------------------------------------------------------------------- */
@@ -91,7 +91,7 @@ static bool read_message(struct feeding *feeding)
         return feeding->process.pid != 0 && feeding->source;
     }
     if (got > 0 || got == -EMSGSIZE) {
-        feeding_kill(feeding, "sent what is no message");
+        kill_role(feeding, "sent what is no message");
     } else { /* its exit is next */
         loop_remove_fd(feeding->source);
         feeding->source = NULL;

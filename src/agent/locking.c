@@ -25,7 +25,7 @@ static void format_since(uint64_t unix_ms, char *text, size_t size)
         snprintf(text, size, "%llu", (unsigned long long)(unix_ms / 1000));
 }
 
-bool app_locked(const struct app *app)
+static bool is_locked(const struct app *app)
 {
     return app->lock.since_unix_ms != 0;
 }
@@ -59,7 +59,7 @@ static bool is_barred(const struct wire_request *request)
 enum wire_result admit_locked(const struct app *app, const struct wire_request *request, struct error *err)
 {
     char text[2 * WIRE_TEXT_MAX];
-    if (!app_locked(app) || !is_barred(request))
+    if (!is_locked(app) || !is_barred(request))
         return RESULT_DONE;
     describe(app, text, sizeof text);
     return admit_refuse(err, RESULT_REFUSED, "%s", text);
@@ -108,7 +108,7 @@ void handle_lock(const struct asked *asked, struct app *app)
     char text[2 * WIRE_TEXT_MAX];
     struct error err = {0};
     struct app_lock lock = {.since_unix_ms = clock_unix_ms()};
-    if (app_locked(app)) {
+    if (is_locked(app)) {
         describe(app, text, sizeof text);
         answer(asked, RESULT_REFUSED, text);
         return;
@@ -135,7 +135,7 @@ void handle_unlock(const struct asked *asked, struct app *app)
 {
     char text[2 * WIRE_TEXT_MAX];
     struct error err = {0};
-    if (!app_locked(app)) {
+    if (!is_locked(app)) {
         snprintf(text, sizeof text, "%s is not locked", app->name);
         answer(asked, RESULT_DONE, text);
         return;
@@ -154,7 +154,7 @@ void handle_unlock(const struct asked *asked, struct app *app)
 
 void lock_fill(const struct app *app, struct wire_lock *out)
 {
-    if (!app_locked(app))
+    if (!is_locked(app))
         return;
     out->locked = 1;
     out->since_unix_ms = app->lock.since_unix_ms;

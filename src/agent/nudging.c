@@ -70,7 +70,8 @@ static int look(struct app_zone *zone, const struct port *ports, size_t count, b
     return result;
 }
 
-void nudging_count(struct app_zone *zone)
+/* As the shim has told until now. */
+static void count_nudged(struct app_zone *zone)
 {
     struct drain *drain = &zone->drain;
     if (zone->kernel && drain_runs(zone))
@@ -83,7 +84,7 @@ void nudging_consider(struct app_zone *zone)
     struct port ports[SERVICE_PORTS_MAX];
     struct error err = {0};
     uint64_t now = loop_now_ms(zone->app->agent->loop);
-    nudging_count(zone);
+    count_nudged(zone);
     size_t count = now >= drain->nudge_ms ? nudged_ports(zone, ports) : 0;
     if (count == 0)
         return;
@@ -100,7 +101,7 @@ void nudging_end(struct app_zone *zone)
 {
     struct port ports[SERVICE_PORTS_MAX];
     struct error err = {0};
-    nudging_count(zone);
+    count_nudged(zone);
     if (zone->drain.nudged == 0 || !zone->kernel || !zone->service)
         return;
     if (look(zone, ports, nudged_ports(zone, ports), true, &err) < 0)

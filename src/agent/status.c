@@ -124,7 +124,7 @@ void bake_fill(const struct app *app, struct wire_bake *out)
     text_sanitise(out->verdict);
 }
 
-void canary_fill(struct app *app, struct wire_canary *out)
+static void fill_canary(struct app *app, struct wire_canary *out)
 {
     const struct canary_run *canary = &app->canary;
     const struct app_zone *zone = canary_zone(app);
@@ -160,7 +160,7 @@ void status_fill(struct app *app, struct wire_status *status)
     status->queued = (uint32_t)turns_waiting(&app->agent->turns, app->name, false);
     fill_ports(app, status);
     host_firewall_text(app, status->firewall, sizeof status->firewall);
-    canary_fill(app, &status->canary);
+    fill_canary(app, &status->canary);
     preview_fill(app, &status->preview);
     feeding_fill(app, &status->feed);
 }

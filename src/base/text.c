@@ -85,20 +85,6 @@ int words_add(struct words *words, const char *word)
     return 0;
 }
 
-int words_copy(struct words *to, const struct words *from)
-{
-    struct words copy = {0};
-    for (size_t i = 0; i < from->count; i++) {
-        if (words_add(&copy, from->items[i]) < 0) {
-            words_clear(&copy);
-            return -ENOMEM;
-        }
-    }
-    words_clear(to);
-    *to = copy;
-    return 0;
-}
-
 bool text_equal(const char *a, const char *b)
 {
     return a && b ? strcmp(a, b) == 0 : a == b;

@@ -29,7 +29,6 @@ struct words {
 
 void words_clear(struct words *words);
 int words_add(struct words *words, const char *word); /* copies; 0 or -ENOMEM */
-int words_copy(struct words *to, const struct words *from);
 
 #define CLEANUP_WORDS __attribute__((cleanup(words_clear)))
 

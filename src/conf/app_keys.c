@@ -9,7 +9,7 @@
 #define TIB_K  1073741824u /* in KiB */
 #define MANY   1000000u    /* more than anybody counts up to */
 
-#define NOW         .now = app_key_now
+#define NOW         .now = now_always
 #define FIELD(name) .offset = offsetof(struct service, name)
 #define CALL(section_, key_, function, ...)                            \
     {                                                                  \
@@ -82,14 +82,15 @@ _Static_assert(sizeof(enum drain_then) == sizeof(unsigned) && sizeof(enum syscal
                    sizeof(enum feed_doubt) == sizeof(unsigned) && sizeof(enum feed_seeding) == sizeof(unsigned),
                "KEY_WORD stores unsigned");
 
-bool app_key_now(const void *kept, const void *fresh)
+static bool now_always(const void *kept, const void *fresh)
 {
     (void)kept;
     (void)fresh;
     return true;
 }
 
-bool app_key_now_same_check(const void *kept, const void *fresh)
+/* Of an http check where port and kind stay as they are: the others belong to the release. */
+static bool now_of_same_check(const void *kept, const void *fresh)
 {
     const struct health *a = &((const struct service *)kept)->health, *b = &((const struct service *)fresh)->health;
     return a->kind == b->kind && a->port == b->port;
@@ -157,7 +158,7 @@ const struct key_rule app_rules[] = {
     HOOK("feed", "seed"),
     WORD("feed", "seed_on", feed.seed_on, seed_words, NOW),
     DURATION("feed", "seed_timeout", feed.seed_timeout_ms, 1000, DAY, NOW),
-    CALL("health", "http", app_key_http, .now = app_key_now_same_check),
+    CALL("health", "http", app_key_http, .now = now_of_same_check),
     CALL("health", "tcp", app_key_tcp),
     CALL("health", "exec", app_key_exec),
     BOOLEAN("health", "notify", health.notify),
@@ -168,9 +169,9 @@ const struct key_rule app_rules[] = {
     NUMBER("health", "failures", health.failures, 1, 100, NOW),
     DURATION("health", "start_timeout", health.start_timeout_ms, 100, HOUR, NOW),
     DURATION("health", "grace", health.grace_ms, 0, HOUR, NOW),
-    CALL("health", "host", app_key_host, .now = app_key_now_same_check),
-    CALL("health", "status", app_key_status, .now = app_key_now_same_check),
-    BOOLEAN("health", "follow_redirects", health.follow_redirects, .now = app_key_now_same_check),
+    CALL("health", "host", app_key_host, .now = now_of_same_check),
+    CALL("health", "status", app_key_status, .now = now_of_same_check),
+    BOOLEAN("health", "follow_redirects", health.follow_redirects, .now = now_of_same_check),
     FLAG("switch", "mode", hold, switch_words),
     DURATION("switch", "hold_max", hold_max_ms, 1000, 5 * MINUTE, NOW),
     DURATION("drain", "timeout", drain_timeout_ms, 0, DAY, NOW),

@@ -27,9 +27,6 @@ key_setter app_key_share_host, app_key_share_socket, app_key_allow, app_key_stan
 
 key_setter app_key_feed_ports, app_key_feed_methods, app_key_feed_sync, app_key_feed_key, app_key_feed_ignore;
 
-/* Always; and of an http check where port and kind stay as they are: the others belong to the release. */
-key_takes_effect app_key_now, app_key_now_same_check;
-
 /* The entries as a service, without its source. 0 or -EINVAL with problems, and *service empty. */
 int app_from_scan(struct scan *scan, struct service *service, struct problems *problems);
 

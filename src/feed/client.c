@@ -95,16 +95,6 @@ void clients_clear(struct role *role)
     clients_bury(role);
 }
 
-static void linger(struct client *client)
-{
-    set_state(client, CLIENT_LINGER, LINGER_MS);
-    buffer_clear(&client->in);
-    if (client->ended || shutdown(client->fd, SHUT_WR) < 0)
-        client_close(client);
-    else
-        client_watch(client);
-}
-
 /* --- reading requests --------------------------------------------------------------------------------------------- */
 
 static bool wants_to_read(const struct client *client)
@@ -135,7 +125,7 @@ static uint32_t wanted(const struct client *client)
 
 /* Who waits for an answer rarely sends anything before: reading is called off when there is something to read
  * (on_readable), or each request would take two system calls more. */
-void client_watch(struct client *client)
+static void go_on_watching(struct client *client)
 {
     if (client->state != CLIENT_DEAD)
         watch(client, wanted(client) | (client->watched & EPOLLIN));
@@ -254,7 +244,7 @@ static void proceed(struct client *client)
             break;
     }
     client->proceeding = false;
-    client_watch(client);
+    go_on_watching(client);
 }
 
 static void on_readable(struct client *client)
@@ -310,6 +300,16 @@ bool client_is_to_come_again(const struct client *client)
 
 /* --- answers ------------------------------------------------------------------------------------------------------ */
 
+static void linger(struct client *client)
+{
+    set_state(client, CLIENT_LINGER, LINGER_MS);
+    buffer_clear(&client->in);
+    if (client->ended || shutdown(client->fd, SHUT_WR) < 0)
+        client_close(client);
+    else
+        go_on_watching(client);
+}
+
 static void answered(struct client *client)
 {
     drop_rest(client);
@@ -358,7 +358,7 @@ void client_flush(struct client *client)
     else if (all && client->state == CLIENT_ANSWER)
         answered(client);
     else
-        client_watch(client);
+        go_on_watching(client);
 }
 
 static void send_answer(struct client *client)

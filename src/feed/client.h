@@ -61,8 +61,7 @@ void clients_bury(struct role *role);                  /* frees what was closed 
 void client_answer(struct client *client, const struct text *head, struct spool *body);
 /* An answer of our own (answers.h has the words). */
 void client_refuse(struct client *client, uint16_t status, const char *why);
-/* Sends what is in `out`; a pass calls it when it has put something there, and once with `done` set. */
+/* Sends what is in `out`: a pass calls it when it has put something there. */
 void client_flush(struct client *client);
+/* The pass's answer is whole in `out`, and the pass is no more. */
 void client_pass_done(struct client *client, bool close);
-/* Reads on, or rests, as its state wants. */
-void client_watch(struct client *client);

@@ -23,7 +23,7 @@ static bool is_halfway(const struct client *client)
     return client->state == CLIENT_BODY || (client->state == CLIENT_HEAD && buffer_length(&client->in) > 0);
 }
 
-void client_expire(struct client *client, uint64_t now_ms)
+static void expire(struct client *client, uint64_t now_ms)
 {
     if (client->deadline_ms == 0 || now_ms < client->deadline_ms || client->state == CLIENT_DEAD)
         return;
@@ -90,7 +90,7 @@ void crowd_starves(struct role *role, int code)
 void crowd_sweep(struct role *role, uint64_t now_ms)
 {
     struct client *client;
-    list_for_each(client, &role->clients, link) client_expire(client, now_ms);
+    list_for_each(client, &role->clients, link) expire(client, now_ms);
     if (role->client_count >= role->clients_max)
         crowd_thin(role);
     else if (role->starves)

@@ -6,7 +6,8 @@
 
 #include <errno.h>
 
-uint64_t hold_missing(const struct role *role, enum colour zone)
+/* What this zone would lack if it became live now. */
+static uint64_t lacking(const struct role *role, enum colour zone)
 {
     if (!role->wal || wal_has_failed(role->wal))
         return 1; /* nobody can say */
@@ -21,7 +22,7 @@ uint64_t hold_missing(const struct role *role, enum colour zone)
 
 static void answer(struct role *role)
 {
-    uint64_t missing = hold_missing(role, role->hold.target);
+    uint64_t missing = lacking(role, role->hold.target);
     struct feed_ready ready = {.token = role->hold.token, .ready = missing == 0, .missing = missing};
     role->hold.answered = true;
     loop_timer_disarm(role->hold.late);
@@ -45,7 +46,7 @@ void hold_look(struct role *role)
     struct hold *hold = &role->hold;
     if (!hold->on || hold->answered || role->underway > 0)
         return;
-    if (hold_missing(role, hold->target) == 0 || is_hopeless(role))
+    if (lacking(role, hold->target) == 0 || is_hopeless(role))
         answer(role);
 }
 

@@ -23,5 +23,3 @@ void hold_end(struct role *role); /* who waits goes on, to whoever is live */
 void hold_look(struct role *role);
 /* The agent is gone. What it was about to do may have taken place, so clients wait for the next one, for a while. */
 void hold_alone(struct role *role);
-/* What this zone would lack if it became live now. */
-uint64_t hold_missing(const struct role *role, enum colour zone);

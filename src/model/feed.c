@@ -38,31 +38,3 @@ void feed_clear(struct feed *feed)
     words_clear(&feed->ports);
     *feed = (struct feed){0};
 }
-
-static bool words_equal(const struct words *a, const struct words *b)
-{
-    bool same = a->count == b->count;
-    for (size_t i = 0; same && i < a->count; i++)
-        same = strcmp(a->items[i], b->items[i]) == 0;
-    return same;
-}
-
-static bool lists_equal(const struct feed *a, const struct feed *b)
-{
-    bool same = a->all_methods == b->all_methods && a->method_count == b->method_count &&
-                a->ignore_count == b->ignore_count && words_equal(&a->ports, &b->ports);
-    for (size_t i = 0; same && i < a->method_count; i++)
-        same = strcmp(a->methods[i], b->methods[i]) == 0;
-    for (size_t i = 0; same && i < a->ignore_count; i++)
-        same = strcmp(a->ignore[i], b->ignore[i]) == 0;
-    return same;
-}
-
-bool feed_equal(const struct feed *a, const struct feed *b)
-{
-    return a->mode == b->mode && a->sync_ms == b->sync_ms && a->journal_max == b->journal_max && a->lanes == b->lanes &&
-           a->key.kind == b->key.kind && a->key.part == b->key.part && strcmp(a->key.name, b->key.name) == 0 &&
-           a->compare == b->compare && a->client == b->client && a->in_doubt == b->in_doubt &&
-           a->body_max == b->body_max && a->wait_ms == b->wait_ms && a->seed_timeout_ms == b->seed_timeout_ms &&
-           a->seed_on == b->seed_on && lists_equal(a, b);
-}

@@ -77,7 +77,6 @@ struct feed {
 };
 
 void feed_clear(struct feed *feed); /* frees what it holds and zeroes it */
-bool feed_equal(const struct feed *a, const struct feed *b);
 
 enum feed_state {
     FEED_STATE_OFF,

@@ -278,15 +278,6 @@ const enum step *plan_of_hold_back(void)
     return hold_back_plan;
 }
 
-bool step_is_of_way_back(enum step step)
-{
-    for (size_t i = 0; hold_back_plan[i] != STEP_IDLE; i++) {
-        if (hold_back_plan[i] == step)
-            return true;
-    }
-    return false;
-}
-
 /* A release that is staged is seeded, too: with the health step, what comes behind it ends. */
 static bool is_enough(const enum step *plan, size_t at, enum step stop_after)
 {

@@ -140,7 +140,6 @@ const enum step *plan_of_hold(enum wire_verb verb);
 /* What follows when one of those fails between STEP_HOLD and its switch: whatever comes of a step, the next one is
  * taken. */
 const enum step *plan_of_hold_back(void);
-bool step_is_of_way_back(enum step step);
 
 /* How much of a plan somebody wants. */
 struct plan_choice {

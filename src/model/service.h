@@ -315,5 +315,3 @@ bool port_conflicts(const struct port *a, const struct port *b);
 size_t service_problems(const struct service *service, struct words *problems);
 /* What may be so and still is not what most want: the same form. */
 size_t service_warnings(const struct service *service, struct words *warnings);
-/* The first of the problems as an error. */
-int service_validate(const struct service *service, struct error *err);

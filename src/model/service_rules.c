@@ -5,7 +5,6 @@
 #include "base/cleanup.h"
 #include "model/path.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -335,14 +334,4 @@ size_t service_problems(const struct service *service, struct words *problems)
     check_feed(service, &findings);
     check_release(service, &findings);
     return findings.count;
-}
-
-int service_validate(const struct service *service, struct error *err)
-{
-    CLEANUP_WORDS struct words problems = {0};
-    if (service_problems(service, &problems) == 0)
-        return 0;
-    if (problems.count == 0)
-        return error_errno(err, ENOMEM, "check the configuration of %s", service->name);
-    return error_set(err, EINVAL, "%s", problems.items[0]);
 }

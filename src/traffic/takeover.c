@@ -203,7 +203,8 @@ int takeover_begin(int diag_fd, const struct ruleset_batch *ops, struct ruleset_
     return settle(&search, state);
 }
 
-int takeover_again(int diag_fd, struct ruleset_state *state)
+/* 1: ports are done with; 0: only the figures may have changed; or a negative errno. */
+static int look_again(int diag_fd, struct ruleset_state *state)
 {
     CLEANUP(search_clear) struct search search = {0};
     int status = 0;
@@ -245,7 +246,7 @@ int traffic_look_at_held(struct traffic *traffic, struct error *err)
     struct ruleset_state copy;
     if (ruleset_state_copy(&copy, &traffic->state))
         return error_errno(err, ENOMEM, "copy the rule set");
-    int status = takeover_again(traffic->diag_fd, &copy);
+    int status = look_again(traffic->diag_fd, &copy);
     if (status < 0) {
         ruleset_state_clear(&copy);
         return error_errno(err, -status, "count the connections of the host's own processes");

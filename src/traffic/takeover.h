@@ -10,8 +10,5 @@
  * is as it was; -ENOMEM.
  */
 int takeover_begin(int diag_fd, const struct ruleset_batch *ops, struct ruleset_state *state);
-/* Looks again at what state holds: 1: ports are done with; 0: only the figures may have changed; or a negative errno.
- */
-int takeover_again(int diag_fd, struct ruleset_state *state);
 /* Has a process of the host's bound this published UDP port? Not known: false. */
 bool host_serves_udp(int diag_fd, const struct port *port);

@@ -104,7 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require((result == 0) == (problems.count == 0));
     check_problems(&problems);
     if (result == 0) {
-        require(service_validate(&service, NULL) == 0);
+        require(service_problems(&service, &problems) == 0);
         require(app_name_valid(service.name) && service.run.items[0][0] == '/');
         require(service.source_length == size && memcmp(service.source, data, size) == 0);
         check_bounds(&service);
