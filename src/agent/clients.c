@@ -21,10 +21,11 @@
 #include <unistd.h>
 
 enum {
-    /* The api role has limits of 64 and 32 and says so to who exceeds them; these are for a flood that it cannot answer
-     * fast enough. root is not counted: the last word is always heard. */
-    CLIENTS_MAX = 96,
+    /* The api role has lower ones (api/api.h), and says so to who exceeds them; these are for a flood that it cannot
+     * answer fast enough. What the others have does not count against root. */
+    CLIENTS_MAX = 192,
     CLIENTS_PER_USER_MAX = 48,
+    CLIENTS_OF_ROOT_MAX = 96,
     GROUPS_MAX = 256, /* supplementary groups looked at; Linux allows 65536, nobody has them */
     LISTEN_PAUSE_MS = 200,
 };
@@ -87,7 +88,9 @@ static bool too_many(struct agent *agent, uid_t uid)
         all++;
         same += client->uid == uid;
     }
-    return uid != 0 && (all >= CLIENTS_MAX || same >= CLIENTS_PER_USER_MAX);
+    if (uid == 0)
+        return same >= CLIENTS_OF_ROOT_MAX;
+    return all >= CLIENTS_MAX || same >= CLIENTS_PER_USER_MAX;
 }
 
 static struct client *client_new(struct agent *agent, int fd, pid_t *pid)

@@ -97,9 +97,11 @@ static const char *no_place(const struct api *api, const struct wire_client *who
     size_t same_user = 0;
     for (size_t i = 0; i < api->count; i++)
         same_user += client_who(api->clients[i])->uid == who->uid;
-    if (same_user >= API_CLIENTS_PER_USER && who->uid != 0)
+    if (same_user >= (who->uid == 0 ? API_CLIENTS_OF_ROOT : API_CLIENTS_PER_USER))
         return "your user has too many connections to the agent already: close some";
-    size_t places = who->may_operate ? API_CLIENTS_MAX : API_CLIENTS_MAX - API_CLIENTS_FOR_OPERATORS;
+    size_t places = API_CLIENTS_MAX;
+    if (who->uid != 0)
+        places -= API_CLIENTS_FOR_ROOT + (who->may_operate ? 0 : API_CLIENTS_FOR_OPERATORS);
     return api->count >= places ? "the agent has too many clients already: try again later" : NULL;
 }
 

@@ -6,11 +6,16 @@
  */
 #pragma once
 
-/* Clients at once, and of one user. Somebody who may operate always finds a place: the last ones are not given to
- * others. The monitor enforces the same when it accepts. */
-#define API_CLIENTS_MAX           64
+/*
+ * Clients at once, and of one user; root, whose scripts are many, may have more. Whatever others do, somebody who may
+ * operate finds a place, and so does root: the last ones are not given to others. Nor are all of them root's: a script
+ * of root's that went wild is ended by an operator, too. The monitor has bounds above these (agent/clients.c).
+ */
+#define API_CLIENTS_MAX           96
 #define API_CLIENTS_PER_USER      32
+#define API_CLIENTS_OF_ROOT       64
 #define API_CLIENTS_FOR_OPERATORS 16
+#define API_CLIENTS_FOR_ROOT      8
 
 /* Bytes that all clients together may leave unread before the one with the most is dropped. */
 #define API_BACKLOG_MAX (16u << 20)

@@ -177,47 +177,70 @@ static void test_wrong_monitor(void **state)
     }
 }
 
+static void assert_turned_away(struct role *role, uint32_t uid, bool may_operate, const char *why)
+{
+    char reply[512];
+    int fd = add_client(role, uid, may_operate);
+    assert_true(read_reply(fd, reply, sizeof reply));
+    assert_non_null(strstr(reply, "io.bluegreen.Agent.Refused"));
+    if (!strstr(reply, why))
+        fail_msg("turned away with: %s", reply);
+    assert_false(read_reply(fd, reply, sizeof reply)); /* and closed */
+    assert_gone(role, role->clients);
+    close(fd);
+}
+
+/* Each with a user of its own: all places up to `upto`, and no more. */
+static void fill(struct role *role, int fds[], int *count, int upto, bool may_operate)
+{
+    for (; *count < upto; ++*count)
+        fds[*count] = add_client(role, (uint32_t)(2000 + *count), may_operate);
+    assert_turned_away(role, 3000, may_operate, "too many clients");
+}
+
+static void end_all(struct role *role, const int fds[], int count)
+{
+    for (int i = 0; i < count; i++)
+        assert_true(ask_info(fds[i])); /* all that have a place are served */
+    for (int i = 0; i < count; i++)
+        close(fds[i]);
+    assert_int_equal(end_role(role), 0);
+}
+
 static void test_limits(void **state)
 {
     (void)state;
-    enum { OTHERS = API_CLIENTS_MAX - API_CLIENTS_FOR_OPERATORS };
+    enum { NOT_ROOTS = API_CLIENTS_MAX - API_CLIENTS_FOR_ROOT, OTHERS = NOT_ROOTS - API_CLIENTS_FOR_OPERATORS };
     struct role role;
-    int fds[API_CLIENTS_MAX + 8], count = 0, turned_away;
-    char reply[512];
+    int fds[API_CLIENTS_MAX], count = 0;
     start_role(&role);
-    /* one user's share */
     while (count < API_CLIENTS_PER_USER)
         fds[count++] = add_client(&role, 1000, false);
-    turned_away = add_client(&role, 1000, false);
-    assert_true(read_reply(turned_away, reply, sizeof reply));
-    assert_non_null(strstr(reply, "io.bluegreen.Agent.Refused"));
-    assert_non_null(strstr(reply, "your user"));
-    assert_false(read_reply(turned_away, reply, sizeof reply)); /* and closed */
-    assert_gone(&role, role.clients);
-    close(turned_away);
-    /* everybody's, but for operators */
-    for (; count < OTHERS; count++)
-        fds[count] = add_client(&role, (uint32_t)(2000 + count), false);
-    turned_away = add_client(&role, 3000, false);
-    assert_true(read_reply(turned_away, reply, sizeof reply));
-    assert_non_null(strstr(reply, "too many clients"));
-    assert_gone(&role, role.clients);
-    close(turned_away);
+    assert_turned_away(&role, 1000, false, "your user");
+    fill(&role, fds, &count, OTHERS, false);
+    fill(&role, fds, &count, NOT_ROOTS, true);
     while (count < API_CLIENTS_MAX)
         fds[count++] = add_client(&role, 0, true);
-    turned_away = add_client(&role, 0, true);
-    assert_true(read_reply(turned_away, reply, sizeof reply));
-    assert_gone(&role, role.clients);
-    close(turned_away);
-    for (int i = 0; i < count; i++)
-        assert_true(ask_info(fds[i])); /* all that have a place are served */
+    assert_turned_away(&role, 0, true, "too many clients");
     close(fds[0]);
     assert_gone(&role, 1);
     fds[0] = add_client(&role, 0, true); /* a place is free again */
-    assert_true(ask_info(fds[0]));
-    for (int i = 0; i < count; i++)
-        close(fds[i]);
-    assert_int_equal(end_role(&role), 0);
+    end_all(&role, fds, count);
+}
+
+/* Root is bound as well, so that others find places beside a script of root's that went wild. */
+static void test_root_leaves_places(void **state)
+{
+    (void)state;
+    struct role role;
+    int fds[API_CLIENTS_OF_ROOT + 2], count = 0;
+    start_role(&role);
+    while (count < API_CLIENTS_OF_ROOT)
+        fds[count++] = add_client(&role, 0, true);
+    assert_turned_away(&role, 0, true, "your user");
+    fds[count++] = add_client(&role, 1000, false);
+    fds[count++] = add_client(&role, 1001, true);
+    end_all(&role, fds, count);
 }
 
 /* AddressSanitizer keeps what was freed: its figures are not ours. */
@@ -361,8 +384,13 @@ static void test_ping(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ping),           cmocka_unit_test(test_life),   cmocka_unit_test(test_monitor_gone),
-        cmocka_unit_test(test_wrong_monitor),  cmocka_unit_test(test_limits), cmocka_unit_test(test_hostile_clients),
+        cmocka_unit_test(test_ping),
+        cmocka_unit_test(test_life),
+        cmocka_unit_test(test_monitor_gone),
+        cmocka_unit_test(test_wrong_monitor),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_root_leaves_places),
+        cmocka_unit_test(test_hostile_clients),
         cmocka_unit_test(test_backlog_of_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

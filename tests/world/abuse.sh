@@ -119,6 +119,20 @@ has_descriptors() {
     [ "$(descriptors_of "$1")" -le "$2" ]
 }
 
+# A script of root's that went wild leaves places and turns for others, and for root itself whatever others take.
+test_root_is_bound_too() {
+    local kind
+    ready_abuse
+    for kind in "slow 2 300" "deaf 2 300" "many 2 3000" "pipelined 1 500" "vanish 1" "huge 1" "half 1" "noise 1 500"; do
+        # shellcheck disable=SC2086 # words
+        beside root $kind
+    done
+    background abuse oper slow 3 300 >"$WORLD/slow"
+    background abuse nosy slow 3 300 >>"$WORLD/slow"
+    sleep 0.5
+    abuse root polite 1 || fail "root waits beside others"
+}
+
 # Whoever may not is told so, however often, and nothing comes of it.
 test_unauthorised() {
     local journal said
