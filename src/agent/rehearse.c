@@ -139,12 +139,13 @@ void rehearse_switch_back(struct app *app)
     struct error err = {0};
     if (app->rehearsal.timer)
         loop_timer_disarm(app->rehearsal.timer);
+    int result = 0;
     if (stays(app))
-        error_set(&err, EHOSTDOWN, "%s is not healthy, so %s stays live: %s", usual(app)->release,
-                  standby(app)->release, usual(app)->tracker.last.detail);
-    else if (routing_switch(app, usual(app)->colour, &transaction, &err) < 0)
+        result = error_set(&err, EHOSTDOWN, "%s is not healthy, so %s stays live: %s", usual(app)->release,
+                           standby(app)->release, usual(app)->tracker.last.detail);
+    else if ((result = routing_switch(app, usual(app)->colour, &transaction, &err)) < 0)
         error_suffix(&err, "; %s is still live: \"bluegreen rollback %s\"", standby(app)->release, app->name);
-    if (err.code) {
+    if (result < 0) {
         drain_anew(usual(app));
         operation_event(app, EVENT_FAILED, err.text);
         return;

@@ -182,13 +182,14 @@ static void took_route(const struct route *route)
 int routing_switch_all(struct agent *agent, struct route routes[], size_t count, struct transaction *transaction,
                        struct error *err)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (check_route(&routes[i], err) < 0)
-            return err->code;
-    }
+    int result = 0;
+    for (size_t i = 0; i < count && result == 0; i++)
+        result = check_route(&routes[i], err);
+    if (result < 0)
+        return result;
     for (size_t i = 0; i < count; i++)
         take_route(&routes[i]);
-    int result = routing_apply(agent, transaction, err);
+    result = routing_apply(agent, transaction, err);
     for (size_t i = 0; i < count; i++) {
         if (result < 0)
             leave_route(&routes[i]);

@@ -243,6 +243,8 @@ static int synchronise(struct traffic *traffic, struct ruleset_state *to, struct
     }
     if (status)
         return error_prefix(err, "another program keeps changing the rule set; gave up after %d attempts", ATTEMPTS);
+    if (err)
+        err->code = 0; /* of an attempt before this one */
     traffic->keeper_known = true;
     traffic->known |= to != NULL;
     return 0;

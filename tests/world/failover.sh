@@ -413,6 +413,19 @@ test_a_rehearsal_cuts_nothing() {
     expect_eq live "$(status_of .zones.green.state)"
 }
 
+# Somebody's own rules change while the other zone serves, so the first transaction of the way back is too late.
+test_a_rehearsal_beside_another_firewall() {
+    ready_rehearsal
+    background bg rehearse web >"$WORLD/rehearsal" 2>&1
+    local rehearsal=$!
+    wait_for 5 is_state blue live
+    nft add table inet somebody
+    wait "$rehearsal" || fail "$(cat "$WORLD/rehearsal")"
+    expect_match 'v2 is live again' "$(cat "$WORLD/rehearsal")"
+    expect_eq 'live green' "$(status_of .zones.green.state) $(live_in_kernel web)"
+    wait_for 5 is_state blue standby
+}
+
 test_a_rehearsal_needs_a_healthy_standby() {
     ready_rehearsal
     kill -STOP "$(status_of .zones.blue.pid)"
