@@ -18,11 +18,6 @@ rss() {
     awk '/^VmRSS/ { print $2 }' "/proc/$1/status"
 }
 
-# Private and shared pages told apart: what one more agent would cost is less than its RSS.
-pss() {
-    awk '/^Pss:/ { print $2 }' "/proc/$1/smaps_rollup"
-}
-
 switches_of() {
     awk '/ctxt_switches/ { sum += $2 } END { print sum }' "/proc/$1/status"
 }
@@ -32,19 +27,10 @@ spread() {
     sort -n | awk '{ v[NR] = $1 } END { printf "min %s  median %s  max %s", v[1], v[int((NR + 1) / 2)], v[NR] }'
 }
 
+# Probes a minute apart: nothing is due while the idle agent is looked at.
 ten_apps() {
-    local i
-    for ((i = 0; i < APPS; i++)); do
-        web_conf "app$i" "$((9000 + i))" # probes a minute apart: nothing is due while the idle agent is looked at
-        sed -i 's/^interval.*/interval = 60s/; s/^passes.*/passes = 1/' "$WORLD/etc/apps/app$i.conf"
-        release_install "app$i" v1
-        release_install "app$i" v2
-    done
     agent_start
-    for ((i = 0; i < APPS; i++)); do
-        bg deploy "app$i" v1 >/dev/null
-        bg deploy "app$i" v2 >/dev/null
-    done
+    apps_ready 0 "$APPS" 60s
     bg status >/dev/null
 }
 
@@ -54,13 +40,13 @@ measure_memory() {
     api=$(pgrep -P "$monitor" -f -- --role=api)
     probe=$(pgrep -P "$monitor" bluegreen-probe)
     printf 'memory, %d apps with two running zones each\n' "$APPS"
-    printf '  monitor       RSS %5d kB  PSS %5d kB\n' "$(rss "$monitor")" "$(pss "$monitor")"
-    printf '  api role      RSS %5d kB  PSS %5d kB\n' "$(rss "$api")" "$(pss "$api")"
+    printf '  monitor       RSS %5d kB  PSS %5d kB\n' "$(rss "$monitor")" "$(pss_of "$monitor")"
+    printf '  api role      RSS %5d kB  PSS %5d kB\n' "$(rss "$api")" "$(pss_of "$api")"
     printf '  together      RSS %5d kB  (goal: at most 8192)\n' "$(($(rss "$monitor") + $(rss "$api")))"
-    printf '  probe role    RSS %5d kB  PSS %5d kB\n' "$(rss "$probe")" "$(pss "$probe")"
+    printf '  probe role    RSS %5d kB  PSS %5d kB\n' "$(rss "$probe")" "$(pss_of "$probe")"
     for name in monitor api probe; do
         figure "$MEMORY" 'RSS, KiB' "bluegreen: $name" "$(rss "${!name}")"
-        figure "$MEMORY" 'PSS, KiB' "bluegreen: $name" "$(pss "${!name}")"
+        figure "$MEMORY" 'PSS, KiB' "bluegreen: $name" "$(pss_of "${!name}")"
     done
     figure "$MEMORY" 'RSS, KiB' 'bluegreen: a shim' "$(pgrep bluegreen-zone | while read -r pid; do rss "$pid"; done | middle)"
     printf '  a shim        RSS %s kB of %d shims  (goal: at most 1024)\n' \

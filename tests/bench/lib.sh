@@ -10,6 +10,10 @@
 #                                  starts it there with the configuration on stdin, which is kept as $WORLD/NAME.conf
 #   nginx_head                     the part of an nginx.conf that all of ours have, for a user without rights
 #   haproxy_head SOCKET            the same of an haproxy.cfg
+#   tree_of PID                    it and all that come from it
+#   pss_of PID...                  KiB of memory that are theirs, of shared pages their part
+#   cpu_of PID...                  nanoseconds that they had the CPU, with all their threads
+#   apps_ready FROM TO INTERVAL    the demo app as appFROM and up, before appTO, on ports 9000 and up: both zones run
 #   note ROUND WHO METRIC VALUE    keeps a figure
 #   median WHO METRIC              of all rounds
 #   row NAME FIGURE...             a line of a table
@@ -70,6 +74,45 @@ nginx_head() {
 haproxy_head() {
     printf 'global\n  stats socket %s level admin\n  maxconn 4096\n' "$1"
     printf 'defaults\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n'
+}
+
+tree_of() {
+    local child
+    echo "$1"
+    for child in $(pgrep -P "$1"); do
+        tree_of "$child"
+    done
+}
+
+# Private and shared pages told apart: what one more of them would cost is less than its RSS.
+pss_of() {
+    local pid
+    for pid; do
+        cat "/proc/$pid/smaps_rollup"
+    done | awk '/^Pss:/ { sum += $2 } END { print sum }'
+}
+
+cpu_of() {
+    local pid
+    for pid; do
+        cat "/proc/$pid"/task/*/schedstat
+    done | awk '{ sum += $1 } END { printf "%.0f", sum }'
+}
+
+apps_ready() {
+    local from=$1 to=$2 interval=$3 i release
+    for ((i = from; i < to; i++)); do
+        web_conf "app$i" "$((9000 + i))"
+        sed -i "s/^interval.*/interval = $interval/; s/^passes.*/passes = 1/" "$WORLD/etc/apps/app$i.conf"
+        release_install "app$i" v1
+        release_install "app$i" v2
+    done
+    bg reload >/dev/null
+    for release in v1 v2; do
+        for ((i = from; i < to; i++)); do
+            echo "app$i"
+        done | xargs -P 4 -I {} "$BUILD/bluegreen" --socket "$WORLD/run/control.sock" deploy {} "$release" >/dev/null
+    done
 }
 
 # figure SECTION METRIC SUBJECT VALUE: a figure for the report, if there is to be one and it is known; see figure.h.

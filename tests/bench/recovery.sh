@@ -1,18 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The agent is killed with SIGKILL and started again, ROUNDS times (5), with one app and with APPS of them (50), each with
-# both zones running: how long it takes from its start to its first answer to a command, and from the kill to the next
-# good answer to a client outside, beside the same of nginx and HAProxy as proxies, killed and started in the same way
-# and in turn. A client asks all the time meanwhile; what fails of it makes the exit status 1.
+# The agent is killed with SIGKILL and started again, ROUNDS times (5), with one app and with APPS of them (100), each with
+# both zones running: how long it takes from its start to its first answer to a command, by when it has looked at all
+# that runs, and from the kill to the next good answer to a client outside, beside the same of nginx and HAProxy as
+# proxies, killed and started in the same way and in turn. A client asks all the time meanwhile; what fails of it makes
+# the exit status 1. Then what each of them costs with so many apps: memory, and CPU while nobody asks for anything.
 # shellcheck source=tests/world/lib.sh
 . "$(dirname "$0")/../world/lib.sh"
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 set -e
 
-APPS=${APPS:-50} ROUNDS=${ROUNDS:-5}
+APPS=${APPS:-100} ROUNDS=${ROUNDS:-5}
 SECTION='Killed with SIGKILL and started again'
-declare -A AT=([bluegreen]=$URL4 [haproxy]=http://10.88.1.2:8001 [nginx]=http://10.88.1.2:8004)
+COST='What many apps cost'
+IDLE=5 # seconds
+declare -A AT=([bluegreen]=http://203.0.113.10:9000 [haproxy]=http://10.88.1.2:8001 [nginx]=http://10.88.1.2:8004)
 
 now() {
     echo "${EPOCHREALTIME/./}"
@@ -29,43 +32,62 @@ networks() {
     cable client left 10.88.1.1 proxy 10.88.1.2
 }
 
-nginx_start() {
-    { nginx_head; printf 'server { listen 8004; location / { return 200 "x\\n"; } }\n}\n'; } | nginx_in proxy nginx
+# ports N: as many as there are apps.
+ports() {
+    seq 9000 $((9000 + $1 - 1))
 }
 
-haproxy_start() {
-    { haproxy_head "$WORLD/haproxy.sock"; printf 'frontend f\n  mode http\n  bind :8001\n  http-request return status 200\n'; } |
-        haproxy_in proxy haproxy
-}
-
-# All of a proxy's processes: the one that the world has started, and its children.
-proxy_kill9() {
-    local pid=$1 child
-    for child in $(pgrep -P "$pid"); do
-        proxy_kill9 "$child"
+# nginx_conf N, haproxy_conf N: N ports, each with two servers of its own, and one that answers by itself.
+nginx_conf() {
+    local port
+    nginx_head
+    printf 'server { listen 8004; location / { return 200 "x\\n"; } }\n'
+    for port in $(ports "$1"); do
+        printf 'upstream app%s { server 10.88.1.2:8004; server 10.88.1.2:8004 backup; }\n' "$port"
+        printf 'server { listen %s; location / { proxy_pass http://app%s; } }\n' "$port" "$port"
     done
-    kill -KILL "$pid" 2>/dev/null || :
+    echo '}'
+}
+
+haproxy_conf() {
+    local port
+    haproxy_head "$WORLD/haproxy.sock"
+    printf 'frontend f\n  mode http\n  bind :8001\n  http-request return status 200\n'
+    for port in $(ports "$1"); do
+        printf 'listen app%s\n  mode http\n  option httpchk\n  bind :%s\n  default-server check inter 1s\n' "$port" \
+            $((port + 1000))
+        printf '  server blue 10.88.1.2:8001\n  server green 10.88.1.2:8001 backup\n'
+    done
+}
+
+# proxy_start NAME N: by no pipe, whose pid would be lost with it.
+proxy_start() {
+    "${1}_in" proxy "$1" < <("${1}_conf" "$2")
+    PROXY[$1]=$!
 }
 
 served_again() {
     until on_client curl -sf -m 1 -o /dev/null "$1"; do :; done
 }
 
+# measure_proxy ROUND NAME APPS
 measure_proxy() {
-    local round=$1 name=$2 begun
-    proxy_kill9 "${PROXY[$name]}"
+    local round=$1 name=$2 apps=$3 pids begun
+    mapfile -t pids < <(tree_of "${PROXY[$name]}")
+    kill -KILL "${pids[@]}"
+    wait "${PROXY[$name]}" 2>/dev/null || :
     begun=$(now)
-    "${name}_start"
-    PROXY[$name]=$!
+    proxy_start "$name" "$apps"
     served_again "${AT[$name]}"
-    note "$round" "$name" served "$(since "$begun")"
+    note "$round" "$name-$apps" served "$(since "$begun")"
 }
 
+# measure_agent ROUND APPS
 measure_agent() {
-    local round=$1 who=$2 begun
+    local round=$1 who=bluegreen-$2 begun
     agent_kill9
     begun=$(now)
-    served_again "$URL4"
+    served_again "${AT[bluegreen]}"
     note "$round" "$who" served "$(since "$begun")"
     begun=$(now)
     "$BUILD/bluegreend" --config "$WORLD/etc" --state "$WORLD/state" --run "$WORLD/run" >>"$WORLD/agent.log" 2>&1 </dev/null &
@@ -74,54 +96,88 @@ measure_agent() {
     note "$round" "$who" answers "$(since "$begun")"
 }
 
-add_apps() {
-    local i
-    for ((i = $1; i < $2; i++)); do
-        web_conf "app$i" "$((9000 + i))"
-        release_install "app$i" v1
-        release_install "app$i" v2
-    done
-    bg reload >/dev/null
-    for ((i = $1; i < $2; i++)); do
-        bg deploy "app$i" v1 >/dev/null
-        bg deploy "app$i" v2 >/dev/null
-    done
+# pids_of NAME: the processes that are there once, however many zones there are.
+pids_of() {
+    if [ "$1" = bluegreen ]; then
+        echo "$AGENT"
+        pgrep -P "$AGENT" -f 'role=api|bluegreen-probe'
+    else
+        tree_of "${PROXY[$1]}"
+    fi
 }
 
+# measure_cost APPS: of all of them in the same seconds.
+measure_cost() {
+    local apps=$1 name pids shims
+    local -A before=()
+    for name in bluegreen nginx haproxy; do
+        mapfile -t pids < <(pids_of "$name")
+        note 0 "$name-$apps" memory "$(pss_of "${pids[@]}")"
+        before[$name]=$(cpu_of "${pids[@]}")
+    done
+    sleep "$IDLE"
+    for name in bluegreen nginx haproxy; do
+        mapfile -t pids < <(pids_of "$name")
+        note 0 "$name-$apps" idle "$(awk "BEGIN { print ($(cpu_of "${pids[@]}") - ${before[$name]}) / 1e6 / $IDLE }")"
+    done
+    mapfile -t shims < <(pgrep -x bluegreen-zone)
+    note 0 "shims-$apps" memory "$(pss_of "${shims[@]}")"
+}
+
+title() {
+    case $1 in
+    bluegreen) echo "bluegreen, $2" ;;
+    shims) echo "bluegreen, the shims of $2" ;;
+    *) echo "$1, $2" ;;
+    esac
+}
+
+# one APPS TEXT
 one() {
-    printf '  %-24s %22s %26s\n' "$1" "$(median "$1" answers)" "$(median "$1" served)"
-    figure "$SECTION" 'ms to its first answer to a command' "${2-$1}" "$(median "$1" answers)"
-    figure "$SECTION" 'ms to the next answer to a client' "${2-$1}" "$(median "$1" served)"
+    local name who what
+    for name in bluegreen nginx haproxy shims; do
+        who=$name-$1
+        what=$(title "$name" "$2")
+        row "$who" "$(median "$who" answers | short)" "$(median "$who" served | short)" "$(median "$who" memory | short)" \
+            "$(median "$who" idle | short)"
+        figure "$SECTION" 'ms to its first answer to a command' "$what" "$(median "$who" answers)"
+        figure "$SECTION" 'ms to the next answer to a client' "$what" "$(median "$who" served)"
+        figure "$COST" 'PSS, KiB' "$what" "$(median "$who" memory)"
+        figure "$COST" 'ms of CPU a second, when idle' "$what" "$(median "$who" idle)"
+    done
 }
 
-echo "killed and started again, medians of $ROUNDS in turn, ms"
+# all_of APPS: everything with so many apps.
+all_of() {
+    local apps=$1 round name
+    load_start all --new 1 --keepalive 1 --url "${AT[bluegreen]}"
+    for ((round = 0; round < ROUNDS; round++)); do
+        measure_agent "$round" "$apps"
+        for name in nginx haproxy; do
+            measure_proxy "$round" "$name" "$apps"
+        done
+    done
+    load_end all >"$WORLD/load.json" || { cat "$WORLD/load.json" >&2; exit 1; }
+    note 0 load requests "$(jq .requests "$WORLD/load.json")"
+    sleep 1 # what was busy with the above rests
+    measure_cost "$apps"
+}
+
+echo "killed and started again, medians of $ROUNDS in turn, ms; memory, KiB; CPU when idle, ms a second"
 has curl nginx haproxy || exit 0
 declare -A PROXY=()
 world_net
 networks
-web_conf web 80
-release_install web v1
 agent_start
-bg deploy web v1 >/dev/null
+apps_ready 0 1 1s
 for name in nginx haproxy; do
-    "${name}_start"
-    PROXY[$name]=$!
+    proxy_start "$name" 1
     wait_for 5 on_client curl -sf -m 1 -o /dev/null "${AT[$name]}"
 done
-load_start all --new 1 --keepalive 1 --url "$URL4"
-for ((round = 0; round < ROUNDS; round++)); do
-    measure_agent "$round" bluegreen
-    measure_proxy "$round" nginx
-    measure_proxy "$round" haproxy
-done
-add_apps 0 "$((APPS - 1))"
-for ((round = 0; round < ROUNDS; round++)); do
-    measure_agent "$round" "bluegreen-$APPS"
-done
-load_end all >"$WORLD/load.json" || { cat "$WORLD/load.json" >&2; exit 1; }
-printf '  %-24s %22s %26s\n' '' 'answers commands' 'serves clients'
-one bluegreen 'bluegreen, one app'
-one "bluegreen-$APPS" "bluegreen, $APPS apps"
-one nginx
-one haproxy
-printf '  a client meanwhile: %s requests, %s failed\n' "$(jq .requests "$WORLD/load.json")" "$(jq .failed "$WORLD/load.json")"
+all_of 1
+apps_ready 1 "$APPS" 1s
+all_of "$APPS"
+row '' 'answers' 'serves' 'PSS' 'idle'
+one 1 'one app'
+one "$APPS" "$APPS apps"
+echo "  no request failed of $(awk '$2 == "load" { sum += $4 } END { print sum }' "$NOTES") of clients meanwhile"
