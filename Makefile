@@ -98,8 +98,8 @@ FUZZ_BIN  := $(if $(HAVE_FUZZ),$(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$
 # The targets that the README names build with every core, whatever make was told.
 PARALLEL_MAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all check-build unit check check-vm demo bench fuzz faults soak analyse fresh install uninstall deps lint format \
-	clean help tools
+.PHONY: all check-build unit check check-vm demo bench bench-report fuzz faults soak analyse fresh install uninstall \
+	deps lint format clean help tools
 .DEFAULT_GOAL := all
 
 all: $(PROGRAMS) $(LIBRARY) ## build everything
@@ -292,6 +292,9 @@ demo: ## a real app released blue-green under load, in a private world
 
 bench: all tools $(BENCH_BIN) ## measure against proxies, sandboxes and a floor, in one run
 	$(Q)BUILD=$(BUILD) tests/world/enter tests/bench/run
+
+bench-report: bench ## the same, and its tables and picture into doc/
+	$(Q)install -D -m 644 -t doc $(BUILD)/bench/bench.md $(BUILD)/bench/bench.svg
 
 soak: all tools ## everything at once at random, for MINUTES (default 10); SEED repeats one
 	$(Q)BUILD=$(BUILD) MINUTES=$(or $(MINUTES),10) SEED=$(SEED) tests/world/enter tests/world/soak.sh everything_at_once

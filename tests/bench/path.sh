@@ -47,7 +47,7 @@ PLACE=/mnt # /run, where the world has its directory, is another one in a zone
 PATHS=(direct routed bluegreen)
 METRICS=(keepalive new p50 p99 bulk cpu own)
 declare -A TITLES=([keepalive]='requests a second, kept connections' [new]='requests a second, new connections'
-    [p99]='us, p99' [bulk]='Gbit/s' [own]='us of CPU a request')
+    [p50]='us, p50' [p99]='us, p99' [bulk]='Gbit/s' [own]='us of CPU a request')
 
 declare -A AT=([direct]=10.88.0.2:8080 [routed]=10.88.2.2:8080 [bluegreen]=203.0.113.10:80
     [haproxy-tcp]=10.88.1.2:8001 [haproxy-http]=10.88.1.2:8002

@@ -246,7 +246,7 @@ static int compare(const void *a, const void *b)
 
 static void measure(uint16_t apps, uint16_t ports, enum kind kind)
 {
-    static const char *const kinds[] = {"", ", each with a preview", ", each with a fenced standby"};
+    static const char *const kinds[] = {"", " and a preview", " and a fenced standby"};
     static double agent[ROUNDS], kernel[ROUNDS], floor[ROUNDS], rule[ROUNDS];
     struct ruleset_state state = {0};
     struct bare bare = {0};

@@ -362,8 +362,8 @@ static void bench_network(const struct zone_addresses *addresses)
     print("zone-network: agent min/median/max", &agent);
     print(", floor min/median/max", &bare);
     printf(", ratio %.2f\n", at_us(&agent, agent.count / 2) / at_us(&bare, bare.count / 2));
-    figure("The network of a zone", "us", "bluegreen", at_us(&agent, agent.count / 2));
-    figure("The network of a zone", "us", "floor: bare messages", at_us(&bare, bare.count / 2));
+    figure("The network of a zone", "us to make it", "bluegreen", at_us(&agent, agent.count / 2));
+    figure("The network of a zone", "us to make it", "floor: bare messages", at_us(&bare, bare.count / 2));
 }
 
 static long shim_rss(pid_t pid)
