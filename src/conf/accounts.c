@@ -38,20 +38,29 @@ static int look_up(lookup_callback *lookup, const char *name, void *entry, char 
     return ERANGE;
 }
 
+/* Who is not found because the data base could not be read is told as not there; errno knows better. */
+static int failure_of(int failure, bool found)
+{
+    bool want = errno == ENOMEM || errno == EMFILE || errno == ENFILE;
+    return !found && failure != ERANGE && want ? errno : failure;
+}
+
 static int look_up_user(const char *name, void *entry, char *buffer, size_t size, bool *found)
 {
     struct passwd *result = NULL;
+    errno = 0;
     int failure = getpwnam_r(name, entry, buffer, size, &result);
     *found = result != NULL;
-    return failure;
+    return failure_of(failure, *found);
 }
 
 static int look_up_group(const char *name, void *entry, char *buffer, size_t size, bool *found)
 {
     struct group *result = NULL;
+    errno = 0;
     int failure = getgrnam_r(name, entry, buffer, size, &result);
     *found = result != NULL;
-    return failure;
+    return failure_of(failure, *found);
 }
 
 /* -1 means "leave as it is" to setresuid(2), and 65535 is the same in 16 bits. */

@@ -6,6 +6,7 @@
 #include "conf/accounts.h"
 #include "os/files.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
@@ -698,6 +699,32 @@ static void test_early_checks_of_files(void **state)
 
 /* --- accounts --------------------------------------------------------------------------------- */
 
+static bool want_of_memory;
+
+/* As glibc's when it has no memory to open the data base with: as if nobody was there. */
+int getpwnam_r(const char *name, struct passwd *entry, char *text, size_t size, struct passwd **found)
+{
+    int (*next)(const char *, struct passwd *, char *, size_t, struct passwd **);
+    if (want_of_memory) {
+        *found = NULL;
+        errno = ENOMEM;
+        return 0;
+    }
+    *(void **)&next = dlsym(RTLD_NEXT, "getpwnam_r");
+    return next(name, entry, text, size, found);
+}
+
+static void test_users_that_cannot_be_read(void **state)
+{
+    CLEANUP_ACCOUNT struct account account = {0};
+    want_of_memory = true;
+    int result = account_find(&service, &account, &err);
+    want_of_memory = false;
+    assert_int_equal(result, -ENOMEM);
+    assert_string_equal(err.text, "[app] user: look up the user daemon: Cannot allocate memory");
+    assert_int_equal(account_find(&service, &account, &err), 0);
+}
+
 static void test_root_group_is_not_inherited(void **state)
 {
     CLEANUP_ACCOUNT struct account account = {0};
@@ -724,6 +751,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_account, setup, teardown),
         cmocka_unit_test_setup_teardown(test_root_must_be_spelled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_accounts_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_users_that_cannot_be_read, setup, teardown),
         cmocka_unit_test_setup_teardown(test_missing_release, setup, teardown),
         cmocka_unit_test_setup_teardown(test_missing_executable, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_executables, setup, teardown),
