@@ -168,7 +168,10 @@ int conf_release_directory(const struct service *service, const char *release, e
         return 0;
     }
     for (size_t i = 0; i <= service->process_count + 1; i++) {
-        CLEANUP_FREE char *part = resolve_release_part(place(service, i));
+        CLEANUP_FREE char *part = NULL;
+        int result = resolve_release_part(place(service, i), &part, err);
+        if (result < 0)
+            return result;
         if (part)
             return service_substitute(part, release, zone, path, err);
     }

@@ -46,6 +46,5 @@ int resolve_environment_file(const struct resolution *resolution, struct error *
 int resolve_files(struct resolution *resolution, struct error *err);
 /* Is path, as the app would call it, there, of this kind, and seen by the app? After resolve_files. */
 int resolve_seen(const struct resolution *resolution, const char *path, mode_t kind, struct error *err);
-/* Of "/srv/%r/bin/server" the directory that is the release: "/srv/%r". The caller's; NULL if there is no %r, or no
- * memory. */
-char *resolve_release_part(const char *executable);
+/* Of "/srv/%r/bin/server" the directory that is the release: "/srv/%r". The caller's; NULL if there is no %r. */
+int resolve_release_part(const char *executable, char **part, struct error *err);

@@ -194,20 +194,25 @@ static int show(struct resolution *resolution, const char *path, struct error *e
     return add_file(resolved, FILE_READ, &source, &target, true, err);
 }
 
-char *resolve_release_part(const char *executable)
+int resolve_release_part(const char *executable, char **part, struct error *err)
 {
     const char *c = strchr(executable, '%');
     while (c && c[1] && c[1] != 'r')
         c = strchr(c + 2, '%');
-    return c && c[1] ? strndup(executable, (size_t)(c - executable) + strcspn(c, "/")) : NULL;
+    *part = NULL;
+    if (!c || !c[1])
+        return 0;
+    *part = strndup(executable, (size_t)(c - executable) + strcspn(c, "/"));
+    return *part ? 0 : error_errno(err, ENOMEM, "find the release's directory");
 }
 
 static int show_release(struct resolution *resolution, const struct words *command, struct error *err)
 {
-    CLEANUP_FREE char *part = command->count ? resolve_release_part(command->items[0]) : NULL, *path = NULL;
-    if (!part || !resolution->release)
-        return 0;
-    int result = resolve_path(resolution, part, &path, err);
+    CLEANUP_FREE char *part = NULL, *path = NULL;
+    int result = command->count ? resolve_release_part(command->items[0], &part, err) : 0;
+    if (result < 0 || !part || !resolution->release)
+        return result;
+    result = resolve_path(resolution, part, &path, err);
     return result < 0 ? result : show(resolution, path, err);
 }
 
