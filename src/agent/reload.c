@@ -140,14 +140,17 @@ int reload_app(struct agent *agent, const char *name, struct app **app, struct w
     char path[PATH_MAX];
     struct error err = {0};
     snprintf(path, sizeof path, "%s/apps/%s.conf", agent->options.config_dir, name);
-    if (access(path, F_OK) < 0) {
+    int result = access(path, F_OK) < 0 ? -errno : 0;
+    if (result == -ENOENT)
         add_problem(problems, "there is no app %s: %s does not exist; write it, then deploy", name, path);
-        return -ENOENT;
-    }
+    else if (result < 0)
+        add_problem(problems, "look for the app %s: %s: %s", name, path, strerror(-result));
+    if (result < 0)
+        return result;
     struct service *service = calloc(1, sizeof *service);
     if (!service)
         return -ENOMEM;
-    int result = conf_load_app(path, service, problems);
+    result = conf_load_app(path, service, problems);
     if (result == 0 && (result = app_get(agent, name, app, &err)) < 0)
         add_problem(problems, "%s", err.text);
     if (result < 0) {
