@@ -52,13 +52,15 @@ static int claim_names(int *claim, struct error *err)
     CLEANUP_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return error_errno(err, errno, "open %s", path);
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-        return error_set(
-            err, EBUSY,
-            "another agent keeps the names of its zones in this /run/netns; stop it first, or mount a tmpfs on "
-            "/run/netns in this agent's mount namespace");
-    *claim = steal_fd(&fd);
-    return 0;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        *claim = steal_fd(&fd);
+        return 0;
+    }
+    if (errno != EWOULDBLOCK)
+        return error_errno(err, errno, "lock %s", path);
+    return error_set(err, EBUSY,
+                     "another agent keeps the names of its zones in this /run/netns; stop it first, or mount a tmpfs "
+                     "on /run/netns in this agent's mount namespace");
 }
 
 int claims_take(struct agent *agent, struct error *err)

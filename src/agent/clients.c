@@ -93,20 +93,23 @@ static bool too_many(struct agent *agent, uid_t uid)
     return all >= CLIENTS_MAX || same >= CLIENTS_PER_USER_MAX;
 }
 
-static struct client *client_new(struct agent *agent, int fd, pid_t *pid)
+static int client_new(struct agent *agent, int fd, struct client **out, pid_t *pid)
 {
     struct ucred peer;
     socklen_t size = sizeof peer;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || too_many(agent, peer.uid))
-        return NULL;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+        return -errno;
+    if (too_many(agent, peer.uid))
+        return -EUSERS;
     struct client *client = calloc(1, sizeof *client);
     if (!client)
-        return NULL;
+        return -ENOMEM;
     *client = (struct client){.id = ++agent->last_client_id, .uid = peer.uid};
     client->may_operate = peer.uid == 0 || in_operator_group(agent, fd, peer.gid);
     list_append(&agent->clients, &client->link);
     *pid = peer.pid;
-    return client;
+    *out = client;
+    return 0;
 }
 
 /* Who cannot be accepted now stays in the queue; without a pause the loop would spin on it. */
@@ -133,18 +136,21 @@ static void on_connection(void *context, int listen_fd, uint32_t events)
         return;
     }
     pid_t pid = 0;
-    struct client *client = agent->api.process.pid ? client_new(agent, fd, &pid) : NULL;
-    if (!client) {
+    struct client *client = NULL;
+    int result = agent->api.process.pid ? client_new(agent, fd, &client, &pid) : -ENOTCONN;
+    if (result == -EUSERS || result == -ENOTCONN) /* anybody can have that said as often as they like */
         log_debug("a connection was closed: too many of them, or the api role is not there");
+    else if (result < 0)
+        log_warning("a connection was closed: find out who it is: %s", strerror(-result));
+    if (result < 0)
         return;
-    }
     struct wire_client message = {
         .header = {.type = WIRE_CLIENT, .version = WIRE_VERSION, .length = sizeof message, .client = client->id},
         .uid = client->uid,
         .pid = pid,
         .may_operate = client->may_operate,
     };
-    int result = message_send(agent->api.process.channel, &message, sizeof message, &fd, 1);
+    result = message_send(agent->api.process.channel, &message, sizeof message, &fd, 1);
     if (result < 0) {
         log_warning("a connection of uid %u was closed: hand it to the api role: %s", client->uid, strerror(-result));
         client_forget(client);
@@ -165,15 +171,21 @@ static int socket_address(const struct agent *agent, struct sockaddr_un *address
     return 0;
 }
 
-static bool somebody_answers(const struct sockaddr_un *address)
+/* 1: somebody does, 0: nobody, or why that cannot be found out. */
+static int somebody_answers(const struct sockaddr_un *address, struct error *err)
 {
     CLEANUP_FD int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    return probe >= 0 && (connect(probe, (const struct sockaddr *)address, sizeof *address) == 0 || errno == EAGAIN);
+    if (probe < 0)
+        return error_errno(err, errno, "look whether another agent answers on %s", address->sun_path);
+    return connect(probe, (const struct sockaddr *)address, sizeof *address) == 0 || errno == EAGAIN;
 }
 
 static int bind_socket(int fd, const struct sockaddr_un *address, struct error *err)
 {
-    if (somebody_answers(address))
+    int answered = somebody_answers(address, err);
+    if (answered < 0)
+        return answered;
+    if (answered)
         return error_set(
             err, EADDRINUSE,
             "listen on %s: another agent answers there; stop it first, or use --run DIR and [agent] instance",
@@ -275,6 +287,6 @@ void clients_remove_socket(struct agent *agent)
     struct sockaddr_un address;
     struct stat status;
     if (socket_address(agent, &address, NULL) == 0 && lstat(address.sun_path, &status) == 0 &&
-        S_ISSOCK(status.st_mode) && !somebody_answers(&address))
+        S_ISSOCK(status.st_mode) && somebody_answers(&address, NULL) == 0)
         unlink(address.sun_path);
 }
