@@ -134,13 +134,17 @@ static void add_client(struct api *api, const struct wire_client *who, int *fd)
     struct error err = {0};
     struct client *client = NULL;
     const char *reason = no_place(api, who);
-    if (!reason && client_new(&api->host, who, steal_fd(fd), &client, &err) == 0) {
+    if (!reason && client_new(&api->host, who, *fd, &client, &err) == 0) {
         api->clients[api->count++] = client;
+        *fd = -1;
         return;
     }
-    log_turned_away(api, who, reason ? reason : err.text);
-    if (reason)
-        turn_away(*fd, reason);
+    if (!reason) {
+        error_prefix(&err, "the agent cannot speak to you now, try again later");
+        reason = err.text;
+    }
+    log_turned_away(api, who, reason);
+    turn_away(*fd, reason);
     close_fd(fd);
     tell_bare(api, WIRE_GONE, who->header.client);
 }

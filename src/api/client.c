@@ -68,10 +68,10 @@ const struct wire_client *client_who(const struct client *client)
 }
 
 /* Others cannot know why it was let go; the agent's log says so. */
-static void out_of_memory(struct client *client, const char *reason)
+static void let_go(struct client *client, const char *reason, int error)
 {
     log_warning("client %llu of uid %u is let go, %s: %s", (unsigned long long)client->who.header.client,
-                client->who.uid, reason, strerror(ENOMEM));
+                client->who.uid, reason, strerror(error));
     client->over_reason = reason;
 }
 
@@ -98,14 +98,16 @@ static void flush(struct client *client)
 {
     if (client->output.failed) { /* half a reply would be taken for nonsense */
         if (!client->over_reason)
-            out_of_memory(client, "there is no memory for its reply");
+            let_go(client, "there is no memory for its reply", ENOMEM);
         return;
     }
     while (unsent(client) > 0) {
         ssize_t sent =
             descriptors_send(client->fd, client->output.data + client->sent, unsent(client), &client->attached);
         if (sent < 0) {
-            if (sent != -EAGAIN)
+            if (sent == -ENOBUFS || sent == -ENOMEM)
+                let_go(client, "its reply cannot be sent", (int)-sent);
+            else if (sent != -EAGAIN)
                 client->over_reason = "it closed before its reply";
             break;
         }
@@ -201,7 +203,7 @@ static bool read_some(struct client *client)
     char *to;
     size_t size;
     if (varlink_reader_room(&client->input, &to, &size) < 0) {
-        out_of_memory(client, "there is no memory for its message");
+        let_go(client, "there is no memory for its message", ENOMEM);
         return false;
     }
     if (size == 0 || client->ended)
@@ -453,16 +455,15 @@ int client_new(const struct client_host *host, const struct wire_client *who, in
                struct error *err)
 {
     struct client *client = calloc(1, sizeof *client);
-    if (!client) {
-        close(fd);
+    if (!client)
         return error_errno(err, ENOMEM, "take client %llu", (unsigned long long)who->header.client);
-    }
     *client = (struct client){.host = host, .who = *who, .fd = fd, .events = EPOLLIN};
     client->source = loop_add_fd(host->loop, fd, client->events, on_event, client);
     int cause = client->source ? ENOMEM : errno;
     client->half_timer = loop_timer_new(host->loop, on_half_message, client);
     client->stall_timer = loop_timer_new(host->loop, on_stall, client);
     if (!client->source || !client->half_timer || !client->stall_timer) {
+        client->fd = -1; /* the caller's */
         client_free(client);
         return error_errno(err, cause, "take client %llu", (unsigned long long)who->header.client);
     }

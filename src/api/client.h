@@ -30,7 +30,7 @@ struct client_host {
     void *context;
 };
 
-/* Takes fd over (any blocking mode), on failure too. who and the host are copied and borrowed. */
+/* Takes fd over (any blocking mode), unless it fails. who and the host are copied and borrowed. */
 int client_new(const struct client_host *host, const struct wire_client *who, int fd, struct client **client,
                struct error *err);
 void client_free(struct client *client); /* closes; tells nobody */
