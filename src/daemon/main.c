@@ -113,6 +113,14 @@ static void find_helper(const char *self, const char *name, char path[PATH_MAX])
         text_copy(path, PATH_MAX, beside);
 }
 
+static int find_self(char self[PATH_MAX], struct error *err)
+{
+    static const char link[] = "/proc/self/exe";
+    ssize_t length = readlink(link, self, PATH_MAX - 1);
+    self[length > 0 ? length : 0] = '\0';
+    return length > 0 ? 0 : error_errno(err, errno, "find this program, to start its roles: read %s", link);
+}
+
 static int run_api(void)
 {
     struct error err = {0};
@@ -149,8 +157,8 @@ int main(int argc, char *argv[])
         return run_api();
 
     char self[PATH_MAX] = "", shim[PATH_MAX], probe[PATH_MAX], scope[PATH_MAX], digest[PATH_MAX], feed[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    self[length > 0 ? length : 0] = '\0';
+    struct error err = {0};
+    int result = find_self(self, &err);
     find_helper(self, "bluegreen-zone", shim);
     find_helper(self, "bluegreen-probe", probe);
     find_helper(self, "bluegreen-scope", scope);
@@ -173,8 +181,8 @@ int main(int argc, char *argv[])
     if (require_root() < 0)
         return EXIT_FAILURE;
     limits_raise_files();
-    struct error err = {0};
-    int result = rights_limit(&err);
+    if (result == 0)
+        result = rights_limit(&err);
     if (result == 0)
         result = arguments.mode == MODE_TEARDOWN ? agent_teardown(&options, &err) : agent_run(&options, &err);
     if (result < 0)
