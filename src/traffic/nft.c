@@ -52,12 +52,13 @@ int nft_open(struct nft **nft, struct error *err)
         opened->socket = nl_socket_alloc();
     if (!opened || !opened->socket)
         return error_errno(err, ENOMEM, "open a netlink socket");
-    int status = nl_connect(opened->socket, NETLINK_NETFILTER); /* close-on-exec */
-    if (status < 0) {
+    errno = 0;
+    if (nl_connect(opened->socket, NETLINK_NETFILTER) < 0) { /* close-on-exec */
+        int cause = errno ? errno : EPROTO;
         nl_socket_free(opened->socket);
-        return error_set(err, EPROTONOSUPPORT,
-                         "open a netfilter netlink socket: %s. Is nfnetlink in this kernel (modprobe nfnetlink)?",
-                         nl_geterror(status));
+        error_errno(err, cause, "open a netfilter netlink socket");
+        return cause == EPROTONOSUPPORT ? error_suffix(err, ". Is nfnetlink in this kernel (modprobe nfnetlink)?")
+                                        : -cause;
     }
     opened->fd = nl_socket_get_fd(opened->socket);
     opened->send_buffer = SOCKET_BUFFER;

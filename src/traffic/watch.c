@@ -59,12 +59,12 @@ int watch_open(struct watch **watch, uint32_t own_port, struct error *err)
         return error_errno(err, ENOMEM, "watch the rule set");
     opened->own_port = own_port;
     nl_socket_disable_seq_check(opened->socket);
-    int status = nl_connect(opened->socket, NETLINK_NETFILTER);
-    if (status >= 0)
-        status = nl_socket_add_membership(opened->socket, NFNLGRP_NFTABLES);
-    if (status < 0) {
+    errno = 0;
+    if (nl_connect(opened->socket, NETLINK_NETFILTER) < 0 ||
+        nl_socket_add_membership(opened->socket, NFNLGRP_NFTABLES) < 0) {
+        int cause = errno ? errno : EPROTO;
         nl_socket_free(opened->socket);
-        return error_set(err, EIO, "watch the rule set: %s", nl_geterror(status));
+        return error_errno(err, cause, "watch the rule set");
     }
     int size = SOCKET_BUFFER;
     setsockopt(nl_socket_get_fd(opened->socket), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
