@@ -73,6 +73,21 @@ static int report(const struct address_pools *pools, const struct route_overlap 
         overlap->device[0] ? overlap->device : "?", four ? "ipv4" : "ipv6");
 }
 
+/* rtnl_link_alloc_cache() would wait for ever for the answer to what could not be sent. */
+static int read_links(struct nl_sock *sock, struct nl_cache **links)
+{
+    enum { TRIES = 5 }; /* links come and go while they are listed */
+    int result = nl_cache_alloc_name("route/link", links), tried = 0;
+    if (result < 0)
+        return result;
+    do {
+        result = nl_rtgen_request(sock, RTM_GETLINK, AF_UNSPEC, NLM_F_DUMP);
+        if (result >= 0)
+            result = nl_cache_pickup(sock, *links);
+    } while (result == -NLE_DUMP_INTR && ++tried < TRIES);
+    return result;
+}
+
 int routes_find_overlap(const struct address_pools *pools, struct route_overlap *overlap, struct error *err)
 {
     struct comparison comparison = {.pools = pools};
@@ -80,7 +95,7 @@ int routes_find_overlap(const struct address_pools *pools, struct route_overlap 
     struct nl_sock *sock = rtnl_open(err);
     if (!sock)
         return error_prefix(err, "read the host's routes");
-    int result = rtnl_link_alloc_cache(sock, AF_UNSPEC, &comparison.links);
+    int result = read_links(sock, &comparison.links);
     if (result == 0)
         result = rtnl_route_alloc_cache(sock, AF_UNSPEC, 0, &routes);
     if (result == 0)
