@@ -52,6 +52,7 @@ struct fail_point {
     uint64_t place; /* a hash of all that */
     uint32_t call;
     uint32_t times;
+    uint32_t caller; /* a mark of the return address, 0: it is in the C library */
     uint32_t frame_count;
     uint32_t frames[FAIL_FRAMES]; /* return addresses, from the start of bluegreend; the innermost first */
     char library[FAIL_LIBRARY];   /* that calls, "" if it is the program */
@@ -63,8 +64,8 @@ struct fail_control {
     _Atomic uint32_t count; /* of points */
     /* What is to fail: */
     uint64_t place;
-    uint32_t call;  /* of that place: no other needs to be looked at */
-    uint32_t which; /* 1: the first call from there since it was asked for */
+    uint32_t call, caller; /* of that place: no other needs to be looked at */
+    uint32_t which;        /* 1: the first call from there since it was asked for */
     int32_t error;
     _Atomic uint32_t seen, done;
     int32_t pid; /* where it was done */

@@ -152,6 +152,23 @@ static bool describe(struct fail_point *point, enum fail_call call, enum fail_ob
     return point->frame_count > 0;
 }
 
+/* Where a library begins is another place each time, but a page is a page. 0: from within the C library. */
+static uint32_t caller_mark(uintptr_t caller)
+{
+    enum { PAGE = 4096 };
+    for (unsigned m = 0; m < module_count; m++) {
+        if (caller >= modules[m].from && caller < modules[m].to)
+            return PAGE | (uint32_t)(caller % PAGE);
+    }
+    return 0;
+}
+
+/* Cheap, where describe() costs more than most calls. */
+static bool may_be_from(uintptr_t caller)
+{
+    return !control->caller || control->caller == caller_mark(caller);
+}
+
 /* --- deciding ------------------------------------------------------------------------------------------------ */
 
 static void record(const struct fail_point *point)
@@ -179,16 +196,17 @@ static int decide(const struct fail_point *point)
     return control->error;
 }
 
-int fail_now(enum fail_call call, enum fail_object kind, intptr_t object)
+int fail_from(enum fail_call call, enum fail_object kind, intptr_t object, uintptr_t caller)
 {
     if (!control || inside || control->mode == FAIL_OFF)
         return 0;
-    if (control->mode == FAIL_ONCE && (control->done || control->call != call))
+    if (control->mode == FAIL_ONCE && (control->done || control->call != call || !may_be_from(caller)))
         return 0;
     struct fail_point point;
     int error = 0, kept = errno;
     inside = true;
     if (describe(&point, call, kind, object)) {
+        point.caller = caller_mark(caller);
         if (control->mode == FAIL_RECORD)
             record(&point);
         else

@@ -7,4 +7,5 @@
 enum fail_object { ON_NOTHING, ON_PATH, ON_FD };
 
 /* 0: let it through; else the errno, FAIL_SHORT or FAIL_REFUSED + errno that it is to fail with. errno stays. */
-int fail_now(enum fail_call call, enum fail_object kind, intptr_t object);
+#define fail_now(call, kind, object) fail_from(call, kind, object, (uintptr_t)__builtin_return_address(0))
+int fail_from(enum fail_call call, enum fail_object kind, intptr_t object, uintptr_t caller);

@@ -131,6 +131,7 @@ static bool agent_start(void)
         kill(agent.pid, SIGKILL);
         waitpid(agent.pid, NULL, 0);
         agent.pid = 0;
+        snprintf(agent.end, sizeof agent.end, "no answer in %d ms", START_MS);
     }
     return false;
 }

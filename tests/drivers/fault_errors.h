@@ -89,7 +89,6 @@ static const struct possible_errors {
     {CALL_clone3, "", {EAGAIN, ENOMEM, ENOSPC}},
     {CALL_execve, "", {ENOMEM, EACCES}},
     {CALL_pidfd_open, "", {EMFILE, ENOMEM}},
-    {CALL_pidfd_send_signal, "", {ESRCH}},
     {CALL_close_range, "", {ENOMEM}},
     {CALL_dup2, "", {EINTR}},
     {CALL_dup3, "", {EINTR}},
@@ -125,6 +124,7 @@ static const struct possible_errors {
     {CALL_bind, "netlink", {ENOMEM, EADDRINUSE}},
     {CALL_bind, "", {EADDRINUSE, ENOSPC}},
     {CALL_listen, "", {EADDRINUSE}},
+    {CALL_connect, "unix", {EAGAIN, ENOMEM}}, /* ECONNREFUSED: only if nobody is there */
     {CALL_connect, "", {EAGAIN, ECONNREFUSED, EADDRNOTAVAIL}},
     {CALL_accept4, "", {EMFILE, ENOBUFS, ECONNABORTED}},
     {CALL_send, "", {EAGAIN, ENOBUFS}},
@@ -142,12 +142,13 @@ static const struct possible_errors {
     {CALL_setsockopt, "", {ENOMEM, ENOPROTOOPT, EPERM}},
 };
 
-/* Libraries that end the program where memory fails: iniparser 4.1 and 4.2 in three of their allocations
- * (src/conf/ini.c sees to it that there is memory), libseccomp 2.5.4 while the agent has done nothing yet. */
+/* Libraries that end the program where memory fails: iniparser 4.1 and 4.2 in three of their allocations, libseccomp
+ * 2.5.4 in several. src/conf/ini.c and src/os/filter.c see to it that there is memory. */
 static bool is_hopeless(const struct fail_point *point)
 {
     return (point->call == CALL_calloc && strncmp(point->library, "libiniparser", 12) == 0) ||
-           (point->call == CALL_realloc && strncmp(point->library, "libseccomp", 10) == 0);
+           ((point->call == CALL_calloc || point->call == CALL_realloc) &&
+            strncmp(point->library, "libseccomp", 10) == 0);
 }
 
 /* json-c goes on as if it had memory: half a text comes out, and what it read is not there. Nobody can say why. */
@@ -156,10 +157,16 @@ static bool is_untold(const struct fail_point *point)
     return strncmp(point->library, "libjson-c", 9) == 0;
 }
 
+/* The kernel never refuses PR_SET_NO_NEW_PRIVS, which is what libseccomp calls it for. */
+static bool is_sure(const struct fail_point *point)
+{
+    return point->call == CALL_prctl && strncmp(point->library, "libseccomp", 10) == 0;
+}
+
 static const int *errors_of(const struct fail_point *point)
 {
     static const int none[1] = {0};
-    if (is_hopeless(point))
+    if (is_hopeless(point) || is_sure(point))
         return none;
     for (size_t i = 0; i < sizeof possible_errors / sizeof *possible_errors; i++) {
         const struct possible_errors *row = &possible_errors[i];

@@ -9,47 +9,36 @@
  *   WORLD, BUILD    as in tests/world/lib.sh; apps web (live, with a client) and api are configured, the releases v1
  * and v2
  *   FAULT_SECONDS   for each series: as many faults as fit, evenly chosen; 0: all. FAULT_ALL=1: with each error
- *   FAULT_PART=K/N  one of so many parts of it, for several worlds side by side
- *   FAULT_CALL, FAULT_OBJECT, FAULT_ERROR   only those; FAULT_VERBOSE=1 shows each, 2 where the call comes from
+ *   FAULT_PART=K/N  one of so many parts of it, for several worlds side by side; FAULT_WALKED=FILE: what one of them
+ * has walked, the others leave out
+ *   FAULT_CALL, FAULT_OBJECT, FAULT_FROM (a function), FAULT_ERROR   only those; FAULT_VERBOSE=1 shows each, 2 where
+ * the call comes from
  *
  * Prints a table of what was walked, and a line for each thing that is not as it should be; the status says if there
  * are.
  */
 #include "fault_agent.h"
 #include "fault_client.h"
+#include "fault_places.h"
 #include "fault_series.h"
 #include "fault_table.h"
 #include "fault_traces.h"
 
 #include <strings.h>
 
-enum { SETTLE_MS = 4000, LATE_MS = 150, WALKED = 1 << 15 };
+enum { SETTLE_MS = 4000, LATE_MS = 150, WALKED = 1 << 15, TELL_EVERY = 250 };
 
 static struct {
     const struct series *series;
     struct traces before, after;
     struct fail_point points[FAIL_POINTS];
     uint32_t count;
-    uint64_t walked[WALKED]; /* hash table of places that an earlier series had */
+    uint64_t *walked; /* hash table of the places that an earlier series has, or another world */
     unsigned wrong, faults, seconds;
     int verbose;
 } walk;
 
 /* --- what is found ------------------------------------------------------------------------------------------- */
-
-/* Where a call comes from, for whoever has to mend it. */
-static void show_place(const struct fail_point *point)
-{
-    char command[512], line[256];
-    int used = snprintf(command, sizeof command, "addr2line -s -f -p -e %s/bluegreend", agent.build);
-    for (uint32_t i = 0; i < point->frame_count && i < 8; i++)
-        used += snprintf(command + used, sizeof command - (size_t)used, " %#x", point->frames[i] - 1);
-    FILE *file = popen(command, "re");
-    while (file && fgets(line, sizeof line, file))
-        printf("        %s", line);
-    if (file)
-        pclose(file);
-}
 
 static void wrong(const struct fail_point *point, int error, const char *what, const char *details)
 {
@@ -62,7 +51,8 @@ static void wrong(const struct fail_point *point, int error, const char *what, c
     fflush(stdout);
 }
 
-/* Whether the text has the error in one of the ways in which it is told. */
+/* Whether the text has the error in one of the ways in which it is told. Where one data base of users has no memory,
+ * the C library goes on to the next one, which has not heard of the user. */
 static bool names_error(const char *text, int error)
 {
     int plain = plain_error(error);
@@ -72,11 +62,13 @@ static bool names_error(const char *text, int error)
         strcasestr(text, strerror(plain)) || strcasestr(text, strerrorname_np(plain)))
         return true;
     switch (plain) {
-    case ENOMEM:
-    case ENOBUFS: return strcasestr(text, "memory");
-    case EAGAIN: return strcasestr(text, "try again");
+    case ENOMEM: /* pthread_create(3) says EAGAIN of that */
+    case ENOBUFS:
+        return strcasestr(text, "memory") || strstr(text, "start a thread") || strstr(text, "there is no user");
+    case EAGAIN: return strcasestr(text, "try again") || strcasestr(text, "another agent answers");
     case EBUSY: return strcasestr(text, "busy");
     case EINTR: return strcasestr(text, "interrupted");
+    case EADDRINUSE: return strcasestr(text, "another agent");
     case EPERM: return strcasestr(text, "permi");
     default: return false;
     }
@@ -130,6 +122,7 @@ static void arm(const struct fail_point *point, uint32_t which, int error)
     control->mode = FAIL_OFF;
     control->place = point->place;
     control->call = point->call;
+    control->caller = point->caller;
     control->which = which;
     control->error = error;
     control->seen = control->done = 0;
@@ -151,7 +144,7 @@ static void mend(const struct fail_point *point, int error, bool done)
     static char difference[4096];
     struct said said;
     if (agent_gone()) {
-        if (!walk.series->ends)
+        if (!walk.series->ends || strncmp(agent.end, "status", strlen("status")) != 0)
             wrong(point, error, "the agent has ended", agent.end);
         if (!agent_start()) {
             wrong(point, error, "the agent does not start again", "");
@@ -208,6 +201,20 @@ static void inject(const struct fail_point *point, uint32_t which, int error)
 
 /* --- walking -------------------------------------------------------------------------------------------------- */
 
+/* In the file that several worlds have, if there is one. */
+static bool open_walked(void)
+{
+    const char *path = getenv("FAULT_WALKED");
+    size_t size = WALKED * sizeof *walk.walked;
+    int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
+    if (path && (fd < 0 || ftruncate(fd, (off_t)size) < 0))
+        return false;
+    walk.walked = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | (path ? 0 : MAP_ANONYMOUS), fd, 0);
+    if (fd >= 0)
+        close(fd);
+    return walk.walked != MAP_FAILED;
+}
+
 /* True the first time. */
 static bool is_new(uint64_t place)
 {
@@ -219,11 +226,20 @@ static bool is_new(uint64_t place)
     return new;
 }
 
-static bool chosen(const struct fail_point *point)
+/* A place is the same in every world. */
+static bool in_part(uint64_t place)
+{
+    const char *part = getenv("FAULT_PART");
+    unsigned mine, parts;
+    return !part || sscanf(part, "%u/%u", &mine, &parts) != 2 || parts == 0 || place % parts == mine;
+}
+
+static bool chosen(const struct fail_point *point, const bool *marked)
 {
     const char *call = getenv("FAULT_CALL"), *object = getenv("FAULT_OBJECT");
     return (!call || strcmp(call, fail_names[point->call]) == 0) && (!object || strstr(point->object, object)) &&
-           errors_of(point)[0] && (call || object || is_new(point->place));
+           (!marked || *marked) && errors_of(point)[0] && in_part(point->place) &&
+           (call || object || marked || is_new(point->place));
 }
 
 /* Twice, for what timers do differs. */
@@ -244,9 +260,13 @@ static bool list_points(void)
             return false;
         }
     }
+    static bool marks[FAIL_POINTS];
+    const char *from = getenv("FAULT_FROM");
+    if (from)
+        mark_callers(agent.control, from, marks);
     walk.count = 0;
     for (uint32_t i = 0; i < agent.control->count; i++) {
-        if (chosen(&agent.control->points[i]))
+        if (chosen(&agent.control->points[i], from ? &marks[i] : NULL))
             walk.points[walk.count++] = agent.control->points[i];
     }
     return true;
@@ -276,22 +296,24 @@ static void walk_point(const struct fail_point *point, bool all)
         inject(point, point->times / 2, errors[0]);
 }
 
+static void show_progress(uint32_t places)
+{
+    printf("%s: %u places of %u, %u faults so far\n", walk.series->name, places, walk.count, walk.faults);
+    fflush(stdout);
+}
+
 /* With a step that has no factor in common with their number, all of them come once, and early ones from everywhere. */
 static void walk_points(void)
 {
-    const char *part = getenv("FAULT_PART");
-    unsigned mine = 0, parts = 1;
-    if (part && sscanf(part, "%u/%u", &mine, &parts) != 2)
-        parts = 1;
     uint64_t until = now_ms() + (uint64_t)walk.seconds * 1000;
     uint32_t step = walk.seconds ? 7919 : 1, at = 0, i = 0; /* a prime */
     bool all = !walk.seconds || getenv("FAULT_ALL");
     for (; i < walk.count && (!walk.seconds || now_ms() < until); i++, at = (at + step) % walk.count) {
-        if (at % parts == mine % parts)
-            walk_point(&walk.points[at], all);
+        walk_point(&walk.points[at], all);
+        if (i % TELL_EVERY == 0)
+            show_progress(i);
     }
-    printf("%s: %u places of %u, %u faults so far\n", walk.series->name, i, walk.count, walk.faults);
-    fflush(stdout);
+    show_progress(i);
 }
 
 static bool walk_series(const char *name)
@@ -340,7 +362,7 @@ int main(int argc, char *argv[])
     const char *seconds = getenv("FAULT_SECONDS"), *verbose = getenv("FAULT_VERBOSE");
     walk.seconds = seconds ? (unsigned)atoi(seconds) : 0;
     walk.verbose = verbose ? atoi(verbose) : 0;
-    bool good = argc > 1 && prepare();
+    bool good = argc > 1 && open_walked() && prepare();
     for (int i = 1; i < argc && good; i++)
         good = walk_series(argv[i]);
     if (client.thread)

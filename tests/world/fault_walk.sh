@@ -19,18 +19,19 @@ ready() {
     printf '[agent]\ninstance = world\n' | agent_conf
 }
 
-# SERIES [CALL:OBJECT...]
+# SERIES [CALL:OBJECT[@FUNCTION[=ERROR]]...]
 walk() {
-    local series=$1 only
+    local series=$1 only object from error
     ready
     if [ -n "${FAULT_SECONDS-}" ]; then
         "$BUILD/tests/drivers/fault_walk" "$series"
         return
     fi
     for only in "${@:2}"; do
-        FAULT_CALL=${only%%:*} FAULT_OBJECT=${only#*:} "$BUILD/tests/drivers/fault_walk" "$series" >"$WORLD/walk" ||
-            { cat "$WORLD/walk"; return 1; }
-        ! grep -q ' 0 places' "$WORLD/walk" || fail "$series: no $only to fail"
+        IFS='@=' read -r object from error <<<"${only#*:}"
+        env FAULT_CALL="${only%%:*}" FAULT_OBJECT="$object" ${from:+FAULT_FROM="$from"} ${error:+FAULT_ERROR="$error"} \
+            "$BUILD/tests/drivers/fault_walk" "$series" >"$WORLD/walk" || { cat "$WORLD/walk"; return 1; }
+        ! grep -q '0 places of 0,' "$WORLD/walk" || fail "$series: no $only to fail"
     done
 }
 
@@ -59,9 +60,14 @@ test_complete() {
 test_deploy() { walk deploy epoll_ctl:anon_inode clone3:; }
 test_switch() { walk switch fdatasync:; }
 test_rollback() { walk rollback fdatasync:; }
-test_life() { walk life rename:; }
-test_ask() { walk ask accept4:; }
-test_restart() { walk restart fcntl:pidfd read:fdinfo open:/run/netns open:/proc/N/cgroup; }
+test_life() { walk life rename: malloc:@show_release access:; }
+test_ask() {
+    walk ask accept4: calloc:@on_connection epoll_ctl:@add_client calloc:@add_client sendmsg:@descriptors_send=ENOBUFS
+}
+test_restart() {
+    walk restart fcntl:pidfd read:fdinfo open:/run/netns open:/proc/N/cgroup readlink:/proc/self/exe flock:-netns- \
+        'sendmsg:netlink a@routes_find_overlap=ENOBUFS' socket:@nft_open=EMFILE socket:@watch_open=EMFILE
+}
 
 everything_can_be_written() {
     wait_for 5 nothing_runs
