@@ -218,7 +218,7 @@ struct bluegreen_drain {
 struct bluegreen_feed {
     /* starting, "in step", behind, seeding, paused, "in doubt", diverged, broken */
     const char *state;
-    bool backup;        /* a switch to the other zone would miss nothing */
+    bool backup;        /* a release runs in the other zone, and a switch to it would miss only what is lost */
     const char *text;   /* the state in words */
     const char *mode;   /* "http", "stream", "datagram" */
     const char *reason; /* why it is not as it should be, or NULL */

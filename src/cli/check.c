@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * `check`: the configuration is read by who will use it, `bluegreend --check`, so that no second reader can be of
- * another opinion. It prints one problem a line, "FILE: [SECTION] KEY: REASON", and warnings with that word before
- * them; --json takes these apart.
+ * another opinion. It prints one problem a line, "FILE: [SECTION] KEY: REASON", and warnings and notes with that
+ * word before them; --json takes these apart.
  */
 #include "cli/cli.h"
 #include "cli/json.h"

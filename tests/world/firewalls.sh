@@ -227,6 +227,17 @@ test_conntrack_flushed() {
 # So do those that are being answered, quickly, slowly, or at length: the packet that is next comes from the zone, and the
 # client may have nothing to say that would make its connection known again. A fence does not take it for something new.
 test_conntrack_flushed_in_flight() {
+    flushed_in_flight
+}
+
+# A chain of the host's that takes it for something new has to let it through; the line is that of bluegreend(8).
+test_conntrack_flushed_behind_a_strict_chain() {
+    nftables_conf "ct status dnat accept; iifgroup 4802 accept"
+    nft -f "$WORLD/nftables.conf"
+    flushed_in_flight
+}
+
+flushed_in_flight() {
     integrate no
     ready_web '[egress]' 'policy = closed'
     expect_status 0 bg deploy web v1
