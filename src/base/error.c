@@ -7,8 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 
-int error_errno(struct error *err, int errnum, const char *format, ...)
+/* errno may be 0 although something failed: not every library sets it. */
+static int known(int errnum)
 {
+    return errnum > 0 ? errnum : EIO;
+}
+
+int(error_errno)(struct error *err, int errnum, const char *format, ...)
+{
+    errnum = known(errnum);
     if (!err)
         return -errnum;
     va_list arguments;
@@ -21,8 +28,9 @@ int error_errno(struct error *err, int errnum, const char *format, ...)
     return -errnum;
 }
 
-int error_set(struct error *err, int errnum, const char *format, ...)
+int(error_set)(struct error *err, int errnum, const char *format, ...)
 {
+    errnum = known(errnum);
     if (!err)
         return -errnum;
     va_list arguments;
@@ -33,7 +41,7 @@ int error_set(struct error *err, int errnum, const char *format, ...)
     return -errnum;
 }
 
-int error_prefix(struct error *err, const char *format, ...)
+int(error_prefix)(struct error *err, const char *format, ...)
 {
     if (!err)
         return -EIO;
@@ -49,10 +57,10 @@ int error_prefix(struct error *err, const char *format, ...)
         memcpy(rest, cause, room);
         err->text[sizeof err->text - 1] = '\0';
     }
-    return -err->code;
+    return -known(err->code);
 }
 
-int error_suffix(struct error *err, const char *format, ...)
+int(error_suffix)(struct error *err, const char *format, ...)
 {
     if (!err)
         return -EIO;
@@ -61,5 +69,5 @@ int error_suffix(struct error *err, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(err->text + used, sizeof err->text - used, format, arguments);
     va_end(arguments);
-    return -err->code;
+    return -known(err->code);
 }

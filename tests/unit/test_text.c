@@ -238,6 +238,20 @@ static void test_error_texts(void **state)
     assert_int_equal(error_suffix(NULL, "bad"), -EIO);
 }
 
+/* A library that fails and leaves errno 0; a caller that adds to what nobody has set. */
+static void test_an_error_is_never_a_success(void **state)
+{
+    struct error err = {0};
+    assert_int_equal(error_errno(&err, 0, "ask"), -EIO);
+    assert_int_equal(err.code, EIO);
+    assert_string_equal(err.text, "ask: Input/output error");
+    assert_int_equal(error_errno(NULL, 0, "ask"), -EIO);
+    assert_int_equal(error_set(&err, 0, "no answer"), -EIO);
+    assert_int_equal(err.code, EIO);
+    assert_int_equal(error_prefix(&(struct error){0}, "before"), -EIO);
+    assert_int_equal(error_suffix(&(struct error){0}, "behind"), -EIO);
+}
+
 static void test_error_texts_are_cut(void **state)
 {
     struct error err = {0};
@@ -270,6 +284,7 @@ int main(void)
         cmocka_unit_test(test_crc32c),
         cmocka_unit_test(test_crc32c_in_pieces),
         cmocka_unit_test(test_error_texts),
+        cmocka_unit_test(test_an_error_is_never_a_success),
         cmocka_unit_test(test_error_texts_are_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
