@@ -93,6 +93,7 @@ static void note(struct libraries *libraries, const char *pid, char *path)
     struct library library = {.told = strdup(told), .opened = replaced ? NULL : strdup(opened)};
     if (!library.told || (!replaced && !library.opened)) {
         free(library.told);
+        free(library.opened);
         libraries->digest->over = ENOMEM;
         return;
     }
