@@ -118,7 +118,7 @@ int reload(struct agent *agent, bool at_start, struct words *problems, struct te
         if (take_service(agent, &set.services[i], notes, &err) < 0)
             text_addf(notes, "%s%s: %s", notes->length ? "\n" : "", set.services[i]->name, err.text);
     }
-    log_notice("configuration loaded: %zu apps", set.count);
+    log_notice("configuration loaded: %zu app%s", set.count, set.count == 1 ? "" : "s");
     app_set_clear(&set);
     return 0;
 }
