@@ -5,6 +5,8 @@
  */
 #include "client/decode.h"
 
+#include "client/decode_rows.h"
+
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,8 +80,7 @@ struct result_store {
     struct bluegreen_result result; /* first */
     struct json_object *json;
     struct bluegreen_receipt receipt;
-    struct bluegreen_item *items;
-    const struct bluegreen_item **pointers;
+    struct rows items;
 };
 
 static void fill_receipt(struct json_object *object, struct bluegreen_receipt *receipt)
@@ -100,8 +101,9 @@ static void fill_receipt(struct json_object *object, struct bluegreen_receipt *r
     };
 }
 
-static void fill_item(struct json_object *object, struct bluegreen_item *item)
+static bool fill_item(struct json_object *object, void *row)
 {
+    struct bluegreen_item *item = row;
     *item = (struct bluegreen_item){
         .kind = decode_string_or_empty(object, "kind"),
         .name = decode_string_or_empty(object, "name"),
@@ -110,21 +112,15 @@ static void fill_item(struct json_object *object, struct bluegreen_item *item)
         .time = decode_string(object, "time"),
         .json = decode_json(object),
     };
+    return true;
 }
 
 static bool fill_items(struct json_object *list, struct result_store *store)
 {
-    size_t length = decode_length(list);
-    store->items = calloc(length + 1, sizeof *store->items);
-    store->pointers = calloc(length + 1, sizeof(void *));
-    if (!store->items || !store->pointers)
+    if (!decode_rows(list, sizeof(struct bluegreen_item), fill_item, &store->items))
         return false;
-    for (size_t i = 0; i < length; i++) {
-        fill_item(json_object_array_get_idx(list, i), &store->items[i]);
-        store->pointers[i] = &store->items[i];
-    }
-    store->result.items = store->pointers;
-    store->result.item_count = length;
+    store->result.items = store->items.pointers;
+    store->result.item_count = store->items.count;
     return true;
 }
 
@@ -154,8 +150,7 @@ void bluegreen_result_free(struct bluegreen_result *result)
     struct result_store *store = (struct result_store *)result;
     if (!store)
         return;
-    free(store->items);
-    free(store->pointers);
+    rows_clear(&store->items);
     json_object_put(store->json);
     free(store);
 }

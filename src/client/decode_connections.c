@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The connections of an app's zones, from JSON. */
 #include "client/decode.h"
+#include "client/decode_rows.h"
 
 #include <json-c/json.h>
 #include <stdlib.h>
@@ -8,13 +9,13 @@
 struct connections_store {
     struct bluegreen_connections connections; /* first */
     struct json_object *json;
-    struct bluegreen_connection *rows;
-    const struct bluegreen_connection **pointers;
+    struct rows rows;
 };
 
-static void fill_connection(struct json_object *object, struct bluegreen_connection *row)
+static bool fill_connection(struct json_object *object, void *row)
 {
-    *row = (struct bluegreen_connection){
+    struct bluegreen_connection *connection = row;
+    *connection = (struct bluegreen_connection){
         .zone = decode_colour(object, "zone"),
         .protocol = decode_string_or_empty(object, "protocol"),
         .port = decode_string(object, "port"),
@@ -32,22 +33,16 @@ static void fill_connection(struct json_object *object, struct bluegreen_connect
         .unconfirmed = decode_count(object, "unconfirmed"),
         .json = decode_json(object),
     };
+    return true;
 }
 
 static bool fill_connections(struct connections_store *store)
 {
     struct json_object *list = decode_field(store->json, "connections", json_type_array);
-    size_t length = decode_length(list);
-    store->rows = calloc(length + 1, sizeof *store->rows);
-    store->pointers = calloc(length + 1, sizeof(void *));
-    if (!store->rows || !store->pointers)
+    if (!decode_rows(list, sizeof(struct bluegreen_connection), fill_connection, &store->rows))
         return false;
-    for (size_t i = 0; i < length; i++) {
-        fill_connection(json_object_array_get_idx(list, i), &store->rows[i]);
-        store->pointers[i] = &store->rows[i];
-    }
-    store->connections = (struct bluegreen_connections){.connections = store->pointers,
-                                                        .count = length,
+    store->connections = (struct bluegreen_connections){.connections = store->rows.pointers,
+                                                        .count = store->rows.count,
                                                         .text = decode_string(store->json, "text"),
                                                         .json = decode_json(store->json)};
     return true;
@@ -72,8 +67,7 @@ void bluegreen_connections_free(struct bluegreen_connections *connections)
     struct connections_store *store = (struct connections_store *)connections;
     if (!store)
         return;
-    free(store->rows);
-    free(store->pointers);
+    rows_clear(&store->rows);
     json_object_put(store->json);
     free(store);
 }

@@ -3,6 +3,7 @@
 #include "client/decode_feed.h"
 
 #include "client/decode.h"
+#include "client/decode_rows.h"
 
 #include <json-c/json.h>
 #include <stdlib.h>
@@ -11,8 +12,7 @@ struct feed_store {
     struct bluegreen_feed_answer answer; /* first */
     struct json_object *json;
     struct bluegreen_feed feed;
-    struct bluegreen_transaction *rows;
-    const struct bluegreen_transaction **pointers;
+    struct rows transactions;
 };
 
 void decode_feed(struct json_object *object, struct bluegreen_feed *feed)
@@ -46,9 +46,10 @@ void decode_feed(struct json_object *object, struct bluegreen_feed *feed)
     };
 }
 
-static void fill_transaction(struct json_object *object, struct bluegreen_transaction *row)
+static bool fill_transaction(struct json_object *object, void *row)
 {
-    *row = (struct bluegreen_transaction){
+    struct bluegreen_transaction *transaction = row;
+    *transaction = (struct bluegreen_transaction){
         .sequence = decode_count(object, "sequence"),
         .kind = decode_string_or_empty(object, "kind"),
         .zone = decode_colour(object, "zone"),
@@ -60,22 +61,16 @@ static void fill_transaction(struct json_object *object, struct bluegreen_transa
         .other = decode_string(object, "other"),
         .json = decode_json(object),
     };
+    return true;
 }
 
 static bool fill_transactions(struct feed_store *store)
 {
     struct json_object *list = decode_field(store->json, "transactions", json_type_array);
-    size_t length = decode_length(list);
-    store->rows = calloc(length + 1, sizeof *store->rows);
-    store->pointers = calloc(length + 1, sizeof(void *));
-    if (!store->rows || !store->pointers)
+    if (!decode_rows(list, sizeof(struct bluegreen_transaction), fill_transaction, &store->transactions))
         return false;
-    for (size_t i = 0; i < length; i++) {
-        fill_transaction(json_object_array_get_idx(list, i), &store->rows[i]);
-        store->pointers[i] = &store->rows[i];
-    }
-    store->answer.transactions = store->pointers;
-    store->answer.count = length;
+    store->answer.transactions = store->transactions.pointers;
+    store->answer.count = store->transactions.count;
     return true;
 }
 
@@ -105,8 +100,7 @@ void bluegreen_feed_free(struct bluegreen_feed_answer *answer)
     struct feed_store *store = (struct feed_store *)answer;
     if (!store)
         return;
-    free(store->rows);
-    free(store->pointers);
+    rows_clear(&store->transactions);
     json_object_put(store->json);
     free(store);
 }

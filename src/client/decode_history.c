@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The history from JSON: entries, and what belongs to each. Apart from decode.c because of the arrays in arrays. */
 #include "client/decode.h"
+#include "client/decode_rows.h"
 
 #include <json-c/json.h>
 #include <stdlib.h>
 
-/* What an entry's arrays are in. */
-struct entry_store {
+/* An entry, and what its arrays are in. */
+struct entry_row {
+    struct bluegreen_entry entry; /* first */
     struct bluegreen_step *steps;
     struct bluegreen_switched switched;
     struct bluegreen_served *served;
@@ -16,12 +18,10 @@ struct entry_store {
 struct history_store {
     struct bluegreen_history history; /* first */
     struct json_object *json;
-    struct bluegreen_entry *entries;
-    const struct bluegreen_entry **pointers;
-    struct entry_store *stores;
+    struct rows entries;
 };
 
-static void fill_entry(struct json_object *object, struct bluegreen_entry *entry)
+static void fill_facts(struct json_object *object, struct bluegreen_entry *entry)
 {
     *entry = (struct bluegreen_entry){
         .sequence = decode_count(object, "sequence"),
@@ -85,8 +85,9 @@ static void fill_hook(struct json_object *object, struct bluegreen_hook *hook)
 }
 
 /* False: no memory. */
-static bool fill_parts(struct json_object *object, struct bluegreen_entry *entry, struct entry_store *store)
+static bool fill_parts(struct json_object *object, struct entry_row *store)
 {
+    struct bluegreen_entry *entry = &store->entry;
     struct json_object *steps = decode_field(object, "steps", json_type_array),
                        *served = decode_field(object, "served", json_type_array),
                        *hooks = decode_field(object, "hooks", json_type_array),
@@ -115,32 +116,28 @@ static bool fill_parts(struct json_object *object, struct bluegreen_entry *entry
     return true;
 }
 
+static bool fill_entry(struct json_object *object, void *row)
+{
+    struct entry_row *store = row;
+    fill_facts(object, &store->entry);
+    return fill_parts(object, store);
+}
+
 struct bluegreen_history *decode_history(struct json_object *parameters)
 {
     struct json_object *list = decode_field(parameters, "entries", json_type_array);
-    size_t length = decode_length(list);
     struct history_store *store = calloc(1, sizeof *store);
     if (!store) {
         json_object_put(parameters);
         return NULL;
     }
     store->json = parameters;
-    store->entries = calloc(length + 1, sizeof *store->entries);
-    store->pointers = calloc(length + 1, sizeof(void *));
-    store->stores = calloc(length + 1, sizeof *store->stores);
-    bool filled = store->entries && store->pointers && store->stores;
-    for (size_t i = 0; filled && i < length; i++) {
-        struct json_object *entry = json_object_array_get_idx(list, i);
-        fill_entry(entry, &store->entries[i]);
-        store->pointers[i] = &store->entries[i];
-        store->history.count = i + 1; /* for whoever frees it */
-        filled = fill_parts(entry, &store->entries[i], &store->stores[i]);
-    }
-    if (!filled) {
+    if (!decode_rows(list, sizeof(struct entry_row), fill_entry, &store->entries)) {
         bluegreen_history_free(&store->history);
         return NULL;
     }
-    store->history.entries = store->pointers;
+    store->history.entries = store->entries.pointers;
+    store->history.count = store->entries.count;
     store->history.json = decode_json(parameters);
     return &store->history;
 }
@@ -150,14 +147,13 @@ void bluegreen_history_free(struct bluegreen_history *history)
     struct history_store *store = (struct history_store *)history;
     if (!store)
         return;
-    for (size_t i = 0; store->stores && i < history->count; i++) {
-        free(store->stores[i].steps);
-        free(store->stores[i].served);
-        free(store->stores[i].hooks);
+    for (size_t i = 0; i < store->entries.count; i++) {
+        struct entry_row *entry = rows_at(&store->entries, i);
+        free(entry->steps);
+        free(entry->served);
+        free(entry->hooks);
     }
-    free(store->stores);
-    free(store->entries);
-    free(store->pointers);
+    rows_clear(&store->entries);
     json_object_put(store->json);
     free(store);
 }

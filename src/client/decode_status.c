@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct app_store {
-    struct bluegreen_app app; /* first: what the public array points to */
+struct app_row {
+    struct bluegreen_app app; /* first */
     struct zone_store zones[2];
     struct bluegreen_port *ports;
     struct bluegreen_published *published;
@@ -28,11 +28,10 @@ struct app_store {
 struct status_store {
     struct bluegreen_status status; /* first */
     struct json_object *json;
-    struct app_store *apps;
-    const struct bluegreen_app **pointers;
+    struct rows apps;
 };
 
-static bool fill_ports(struct json_object *list, struct app_store *store)
+static bool fill_ports(struct json_object *list, struct app_row *store)
 {
     size_t length = decode_length(list);
     store->ports = calloc(length + 1, sizeof *store->ports);
@@ -59,7 +58,7 @@ static bool fill_ports(struct json_object *list, struct app_store *store)
     return true;
 }
 
-static void fill_bake(struct json_object *object, struct app_store *store)
+static void fill_bake(struct json_object *object, struct app_row *store)
 {
     if (!object)
         return;
@@ -70,7 +69,7 @@ static void fill_bake(struct json_object *object, struct app_store *store)
     store->app.bake = &store->bake;
 }
 
-static void fill_canary(struct json_object *object, struct app_store *store)
+static void fill_canary(struct json_object *object, struct app_row *store)
 {
     if (!object)
         return;
@@ -84,7 +83,7 @@ static void fill_canary(struct json_object *object, struct app_store *store)
     store->app.canary = &store->canary;
 }
 
-static void fill_preview(struct json_object *object, struct app_store *store)
+static void fill_preview(struct json_object *object, struct app_row *store)
 {
     if (!object)
         return;
@@ -96,7 +95,7 @@ static void fill_preview(struct json_object *object, struct app_store *store)
     store->app.preview = &store->preview;
 }
 
-static void fill_drain(struct json_object *object, struct app_store *store)
+static void fill_drain(struct json_object *object, struct app_row *store)
 {
     if (!object)
         return;
@@ -111,7 +110,7 @@ static void fill_drain(struct json_object *object, struct app_store *store)
     store->app.drain = &store->drain;
 }
 
-static void fill_lock(struct json_object *object, struct app_store *store)
+static void fill_lock(struct json_object *object, struct app_row *store)
 {
     if (!object)
         return;
@@ -123,7 +122,7 @@ static void fill_lock(struct json_object *object, struct app_store *store)
     store->app.lock = &store->lock;
 }
 
-static void fill_schema(struct json_object *object, struct app_store *store)
+static void fill_schema(struct json_object *object, struct app_row *store)
 {
     if (!object)
         return;
@@ -136,8 +135,9 @@ static void fill_schema(struct json_object *object, struct app_store *store)
     store->app.schema = &store->schema;
 }
 
-static bool fill_app(struct json_object *object, struct app_store *store)
+static bool fill_app(struct json_object *object, void *row)
 {
+    struct app_row *store = row;
     struct json_object *zones = decode_object(object, "zones");
     struct json_object *operation = decode_object(object, "operation");
     store->app.name = decode_string_or_empty(object, "name");
@@ -182,18 +182,10 @@ static bool fill_app(struct json_object *object, struct app_store *store)
 static bool fill_status(struct status_store *store)
 {
     struct json_object *list = decode_field(store->json, "apps", json_type_array);
-    size_t length = decode_length(list);
-    store->apps = calloc(length + 1, sizeof *store->apps);
-    store->pointers = calloc(length + 1, sizeof(void *));
-    if (!store->apps || !store->pointers)
+    if (!decode_rows(list, sizeof(struct app_row), fill_app, &store->apps))
         return false;
-    store->status.count = length;
-    for (size_t i = 0; i < length; i++) {
-        store->pointers[i] = &store->apps[i].app;
-        if (!fill_app(json_object_array_get_idx(list, i), &store->apps[i]))
-            return false;
-    }
-    store->status.apps = store->pointers;
+    store->status.apps = store->apps.pointers;
+    store->status.count = store->apps.count;
     store->status.json = decode_json(store->json);
     return true;
 }
@@ -217,14 +209,14 @@ void bluegreen_status_free(struct bluegreen_status *status)
     struct status_store *store = (struct status_store *)status;
     if (!store)
         return;
-    for (size_t i = 0; store->apps && i < store->status.count; i++) {
-        zone_store_clear(&store->apps[i].zones[0]);
-        zone_store_clear(&store->apps[i].zones[1]);
-        free(store->apps[i].ports);
-        free(store->apps[i].published);
+    for (size_t i = 0; i < store->apps.count; i++) {
+        struct app_row *app = rows_at(&store->apps, i);
+        zone_store_clear(&app->zones[0]);
+        zone_store_clear(&app->zones[1]);
+        free(app->ports);
+        free(app->published);
     }
-    free(store->apps);
-    free(store->pointers);
+    rows_clear(&store->apps);
     json_object_put(store->json);
     free(store);
 }

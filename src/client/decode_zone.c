@@ -5,6 +5,11 @@
 #include <json-c/json.h>
 #include <stdlib.h>
 
+struct process_row {
+    struct bluegreen_process process; /* first */
+    struct bluegreen_exit last_exit;
+};
+
 static const struct bluegreen_exit *fill_exit(struct json_object *object, struct bluegreen_exit *last)
 {
     if (!object)
@@ -43,30 +48,25 @@ static void fill_workload(struct json_object *object, struct zone_store *store)
     store->workload.usage = &store->usage;
 }
 
-static void fill_process(struct json_object *object, struct process_store *store)
+static bool fill_process(struct json_object *object, void *row)
 {
-    store->process = (struct bluegreen_process){
+    struct process_row *process = row;
+    process->process = (struct bluegreen_process){
         .name = decode_string_or_empty(object, "name"),
         .when = decode_string_or_empty(object, "when"),
         .state = decode_string_or_empty(object, "state"),
         .pid = decode_number(object, "pid", 0),
         .restarts = decode_count(object, "restarts"),
-        .last_exit = fill_exit(decode_object(object, "last_exit"), &store->last_exit),
+        .last_exit = fill_exit(decode_object(object, "last_exit"), &process->last_exit),
     };
+    return true;
 }
 
 static bool fill_processes(struct json_object *list, struct zone_store *store)
 {
-    size_t length = decode_length(list);
-    store->processes = calloc(length + 1, sizeof *store->processes);
-    store->process_list = calloc(length + 1, sizeof(void *));
-    if (!store->processes || !store->process_list)
+    if (!decode_rows(list, sizeof(struct process_row), fill_process, &store->processes))
         return false;
-    for (size_t i = 0; i < length; i++) {
-        fill_process(json_object_array_get_idx(list, i), &store->processes[i]);
-        store->process_list[i] = &store->processes[i].process;
-    }
-    store->workload.processes = store->process_list;
+    store->workload.processes = store->processes.pointers;
     return true;
 }
 
@@ -110,6 +110,5 @@ bool decode_zone(struct json_object *object, struct bluegreen_zone *zone, struct
 void zone_store_clear(struct zone_store *store)
 {
     free(store->addresses);
-    free(store->processes);
-    free(store->process_list);
+    rows_clear(&store->processes);
 }

@@ -3,11 +3,7 @@
 #pragma once
 
 #include "client/decode.h"
-
-struct process_store {
-    struct bluegreen_process process; /* first: what the public list points to */
-    struct bluegreen_exit last_exit;
-};
+#include "client/decode_rows.h"
 
 /* What the structures of a zone point to. Zeroed at first. */
 struct zone_store {
@@ -15,8 +11,7 @@ struct zone_store {
     struct bluegreen_exit last_exit;
     struct bluegreen_workload workload;
     struct bluegreen_usage usage;
-    struct process_store *processes;
-    const struct bluegreen_process **process_list;
+    struct rows processes;
 };
 
 /* False when memory ran out. Strings are borrowed from object, which may be NULL. */

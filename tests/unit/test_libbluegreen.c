@@ -6,6 +6,7 @@
 #include "client/decode_connections.c"
 #include "client/decode_feed.c"
 #include "client/decode_history.c"
+#include "client/decode_rows.c"
 #include "client/decode_status.c"
 #include "client/decode_zone.c"
 #include "client/descriptors.c"
