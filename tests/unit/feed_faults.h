@@ -21,11 +21,14 @@ static inline struct faulty *faults_begin(struct monitor *monitor)
     return faulty;
 }
 
-static inline void faults_end(struct monitor *monitor, struct faulty *faulty)
+/* As monitor_leave; the role has to end well. */
+static inline int faults_leave(struct monitor *monitor, struct faulty *faulty)
 {
+    int result = monitor_leave(monitor, false);
     munmap(faulty, sizeof *faulty);
     unlink(monitor->faults);
     monitor->faults[0] = '\0';
+    return result;
 }
 
 /* After `skip` more calls, `count` fail. */

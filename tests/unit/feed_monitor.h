@@ -209,6 +209,14 @@ static inline void monitor_end(struct monitor *monitor)
         abort();
 }
 
+/* The last of a test, for its teardown: 0 if the feed has said nothing wrong and, unless it is killed, ended well. */
+static inline int monitor_leave(struct monitor *monitor, bool kill_it)
+{
+    int status = monitor->process.pid ? feed_end(monitor, kill_it) : 0;
+    monitor_end(monitor);
+    return monitor->wrong || (!kill_it && status != 0);
+}
+
 /* --- what it says ------------------------------------------------------------------------------------------------- */
 
 static inline struct feed_figures figures_now(struct monitor *monitor)

@@ -54,11 +54,7 @@ static int teardown(void **state)
     client_end(&client);
     client_end(&other);
     silent = false;
-    int status = feed_end(&monitor, false);
-    bool wrong = monitor.wrong;
-    faults_end(&monitor, faulty);
-    monitor_end(&monitor);
-    return wrong || status != 0;
+    return faults_leave(&monitor, faulty);
 }
 
 static void reopen(void)

@@ -76,16 +76,13 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    feed_end(&monitor, true);
-    bool wrong = monitor.wrong;
     for (int i = 0; i < COLOURS; i++) {
         servers[i].stop = true;
         shutdown(servers[i].fd, SHUT_RDWR);
         pthread_join(servers[i].thread, NULL);
         close(servers[i].fd);
     }
-    monitor_end(&monitor);
-    return wrong;
+    return monitor_leave(&monitor, true);
 }
 
 static int client_at(uint16_t port)

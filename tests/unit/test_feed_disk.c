@@ -28,11 +28,7 @@ static int teardown(void **state)
 {
     (void)state;
     client_end(&client);
-    int status = feed_end(&monitor, false);
-    bool wrong = monitor.wrong;
-    faults_end(&monitor, faulty);
-    monitor_end(&monitor);
-    return wrong || status != 0;
+    return faults_leave(&monitor, faulty);
 }
 
 static size_t seen(enum colour zone, const char *target)

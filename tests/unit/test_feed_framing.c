@@ -24,10 +24,7 @@ static int teardown(void **state)
 {
     (void)state;
     client_end(&client);
-    int status = feed_end(&monitor, false);
-    bool wrong = monitor.wrong;
-    monitor_end(&monitor);
-    return wrong || status != 0;
+    return monitor_leave(&monitor, false);
 }
 
 static void reopen(void)

@@ -23,11 +23,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    if (monitor.process.pid)
-        feed_end(&monitor, true);
-    bool wrong = monitor.wrong;
-    monitor_end(&monitor);
-    return wrong;
+    return monitor_leave(&monitor, true);
 }
 
 /* Where the next monitor finds it. */

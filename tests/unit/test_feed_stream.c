@@ -91,18 +91,16 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    feed_end(&monitor, true);
-    bool wrong = monitor.wrong;
     for (int i = 0; i < COLOURS; i++) {
         shutdown(servers[i].listener, SHUT_RDWR);
         pthread_join(servers[i].thread, NULL);
         close(servers[i].listener);
         assert_true(zone_wake(&monitor.zones[i])); /* which monitor_end expects */
     }
-    monitor_end(&monitor);
+    int result = monitor_leave(&monitor, true);
     free(servers[BLUE].bytes);
     free(servers[GREEN].bytes);
-    return wrong;
+    return result;
 }
 
 static void expect(const char *text)

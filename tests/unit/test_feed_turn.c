@@ -27,12 +27,9 @@ static int teardown(void **state)
 {
     (void)state;
     stop = true;
-    if (monitor.process.pid)
-        feed_end(&monitor, true);
-    bool wrong = monitor.wrong;
-    monitor_end(&monitor);
+    int result = monitor_leave(&monitor, true);
     load_free(writers);
-    return wrong;
+    return result;
 }
 
 static void keys(uint8_t lanes)
