@@ -6,6 +6,7 @@
 # Everybody else's are to be answered. Sourced behind soak_lib.sh.
 
 CUTS='' # an app
+CUT='' # when: BEGAN ENDED; until it serves again, if this is not said
 
 # --- operations ---------------------------------------------------------------------------------------------
 
@@ -69,6 +70,55 @@ op_schema() {
     bg schema "$1" contract --yes
 }
 
+# In the middle of it, whatever it is at then.
+op_abort() {
+    local live
+    live=$(live_of "$1" .release)
+    bg deploy "$1" "$([ "$live" = v1 ] && echo v2 || echo v1)" &
+    sleep "0.$((SOAK_STEP % 7))"
+    bg abort "$1"
+    wait $! || :
+}
+
+# Those who follow it go away before its end.
+op_left_alone() {
+    op_deploy "$1" &
+    local deploy=$!
+    sleep 0.1
+    timeout -s KILL 0.2 "$BUILD/bluegreen" --socket "$BLUEGREEN_SOCKET" attach "$1" || :
+    timeout -s KILL 0.3 "$BUILD/bluegreen" --socket "$BLUEGREEN_SOCKET" wait "$1" baked || :
+    wait "$deploy"
+}
+
+op_lock() {
+    bg lock "$1" -m 'soaked'
+    ! bg deploy "$1" v1 || echo "a lock was passed" >>"$SOAK/wrong"
+    wait_for 20 unlocked "$1"
+}
+
+unlocked() {
+    bg unlock "$1"
+    bg status "$1" --json | jq -e '.lock == null' >/dev/null
+}
+
+op_exec() {
+    [ "$(bg exec "$1" -- /bin/echo here)" = here ]
+    timeout -s KILL 0.3 "$BUILD/bluegreen" --socket "$BLUEGREEN_SOCKET" exec "$1" -- /bin/sleep 60 || :
+}
+
+# web and api, which are a group: both or none.
+op_group() {
+    local app live
+    wait_for 30 soak_at_rest api
+    for app in web api; do
+        live=$(live_of "$app" .release)
+        bg stage "$app" "$([ "$live" = v1 ] && echo v2 || echo v1)"
+    done
+    bg switch --group shop
+    sleep 0.5
+    bg rollback --group shop
+}
+
 op_looks() {
     bg doctor --json
     bg history "$1" --json
@@ -113,7 +163,7 @@ fault_live_shim() {
 
 # Its connections are its own as long as it drains or has a share, and what is under way may have made it the live one.
 other_has_clients() {
-    [ "$1" = "$SOAK_APP" ] || [[ $(other_of "$1" .state) != standby ]] && CUTS=$1
+    [[ " $SOAK_APP${SOAK_GROUP:+ web api} " == *" $1 "* || $(other_of "$1" .state) != standby ]] && CUTS=$1
 }
 
 fault_other_app() {
@@ -147,6 +197,40 @@ fault_probe() {
 fault_feed() {
     CUTS=fed
     kill_one "$(pgrep -x bluegreen-feed)"
+}
+
+# Copies of the agent that look at something, and who reads the apps' files: whatever runs now.
+fault_helpers() {
+    local pid
+    for pid in $(pgrep -x bluegreen-copy) $(pgrep -x bluegreen-diges); do
+        kill_one "$pid"
+    done
+}
+
+# --- and what hangs instead of ending: nobody's requests end by it ---
+
+hang() { # SECONDS PID
+    [ -n "$2" ] || return 0
+    kill -STOP "$2" || return 0
+    sleep "$1"
+    kill -CONT "$2" || :
+}
+
+fault_agent_hangs() {
+    hang 1 "$AGENT"
+}
+
+# Until it is taken for dead, and another one is there.
+fault_api_hangs() {
+    hang 6 "$(pgrep -P "$AGENT" -f role=api)"
+}
+
+fault_probe_hangs() {
+    hang 6 "$(pgrep -P "$AGENT" -x bluegreen-probe)"
+}
+
+fault_feed_hangs() {
+    hang 1 "$(pgrep -x bluegreen-feed)"
 }
 
 # As nftables.service does when it is reloaded.
@@ -183,23 +267,28 @@ END
 }
 
 # Without that firewall: it lets through what is established or came in, and after this the rest of an answer whose client
-# has nothing to say is neither.
+# has nothing to say is neither. A datagram that has not been answered at this moment never will be: nobody knows any more
+# whose answer it is, and nobody sends it again (man 7 bluegreen).
 fault_conntrack() {
+    local began
     nft delete table inet filter 2>/dev/null || :
+    began=$(now_ms)
     conntrack -F >/dev/null 2>&1 || :
+    CUTS=udp CUT="$began $(now_ms)"
 }
 
 # --- one step -----------------------------------------------------------------------------------------------
 
 declare -A OPS=(
-    [web]='deploy deploy rollback rollback deploy_sick deploy_dead turns_sick canary rehearse schema looks reload_good reload_bad'
-    [api]='deploy rollback deploy_sick turns_sick canary canary preview rehearse looks'
-    [one]='deploy rollback deploy_sick deploy_dead rollback'
-    [udp]='deploy rollback rollback canary deploy_dead'
-    [fed]='deploy rollback rollback deploy_dead rehearse feed'
+    [web]='deploy deploy rollback rollback deploy_sick deploy_dead turns_sick canary rehearse schema looks reload_good
+        reload_bad abort left_alone lock exec group'
+    [api]='deploy rollback deploy_sick turns_sick canary canary preview rehearse looks abort left_alone'
+    [one]='deploy rollback deploy_sick deploy_dead rollback abort exec'
+    [udp]='deploy rollback rollback canary deploy_dead abort'
+    [fed]='deploy rollback rollback deploy_dead rehearse feed abort left_alone lock'
 )
 FAULTS='live_app live_shim other_app other_shim agent agent agent_restart api probe feed firewall_reload firewall_flush
-    firewall_table conntrack'
+    firewall_table conntrack helpers agent_hangs api_hangs probe_hangs feed_hangs'
 
 event() { # BEGAN ENDED KIND APP CUT NAME
     echo "$*" >>"$SOAK/events"
@@ -215,11 +304,12 @@ serves_again() { # APP
 strike() { # NAME APP
     local began
     began=$(now_ms)
-    echo "  $(date +%T) $1 $2" >>"$SOAK/steps"
+    echo "  $(now_text) $1 $2" >>"$SOAK/steps"
     "fault_$1" "$2" 2>>"$SOAK/steps"
     if [ -n "$CUTS" ]; then
         wait_for 40 serves_again "$CUTS" 2>/dev/null || fail "$CUTS does not serve again after $1: $(bg status "$CUTS")"
-        event "$began" "$(now_ms)" fault "$CUTS" cut "$1"
+        # shellcheck disable=SC2086 # two words
+        event ${CUT:-$began $(now_ms)} fault "$CUTS" cut "$1"
     else
         event "$began" "$(now_ms)" fault "$2" - "$1"
     fi
@@ -228,14 +318,15 @@ strike() { # NAME APP
 # An operation; two times out of three with a fault somewhere in it, on any app.
 soak_step() { # NUMBER
     local began op
-    SOAK_STEP=$1 CUTS=''
+    SOAK_STEP=$1 CUTS='' CUT=''
     pick web web api api one udp fed fed && SOAK_APP=$PICKED
     # shellcheck disable=SC2086 # words
     pick ${OPS[$SOAK_APP]} && op=$PICKED
+    [ "$op" = group ] && SOAK_GROUP=yes || SOAK_GROUP=''
     [ "$op" != schema ] || NEEDS=$((NEEDS + 1))
     # What the others are still at may go on.
     wait_for 40 soak_at_rest "$SOAK_APP" 2>/dev/null || fail "step $1: $SOAK_APP does not come to rest: $WHY"
-    echo "step $1: $(date +%T) $op $SOAK_APP" >>"$SOAK/steps"
+    echo "step $1: $(now_text) $op $SOAK_APP" >>"$SOAK/steps"
     began=$(now_ms)
     ("op_$op" "$SOAK_APP") >"$SOAK/said" 2>&1 &
     local doing=$!

@@ -20,12 +20,18 @@ SOAK=$WORLD/soak
 SHARED=$WORLD/shared
 DATA=$WORLD/data
 SOAK_APPS=(web api one udp fed)
-SOAK_CLIENTS=(web web.long api one udp fed) # downloads apart: they take as long as they are told to
+SOAK_CLIENTS=(web web.long api one udp fed control) # downloads apart: they take as long as they are told to
 declare -A SOAK_URL=([web]=http://203.0.113.10:80 [api]=http://203.0.113.10:81 [one]=http://203.0.113.10:82
     [udp]=http://203.0.113.10:83 [fed]=http://203.0.113.10:84)
 
 now_ms() {
     echo "$((${EPOCHREALTIME/./} / 1000))"
+}
+
+# For the time in what is written down.
+now_text() {
+    local now=$EPOCHREALTIME
+    printf '%(%T)T.%.3s' "${now%.*}" "${now#*.}"
 }
 
 pick() { # WORD...: one of them, in PICKED (a subshell would draw the same number again and again)
@@ -70,6 +76,7 @@ soak_configure() { # [SECONDS]
     sed -i 's|^http = 83.*|&\ndns = 53 -> 8053/udp|; s|^run = .*|& --udp 8053|' "$WORLD/etc/apps/udp.conf"
     soak_conf fed 84 '[drain]' "timeout = ${drain}s" '[feed]' 'mode = http' 'in_doubt = apply'
     sed -i "s|^run = .*|& $DATA/ids.%z|; s|^read = .*|&\nwrite = $DATA|" "$WORLD/etc/apps/fed.conf"
+    sed -i '/^user = /a group_name = shop' "$WORLD/etc/apps/web.conf" "$WORLD/etc/apps/api.conf"
 }
 
 soak_ready() {
@@ -111,21 +118,29 @@ soak_clients_start() {
     sleep 2
 }
 
-# Those who misbehave on the control socket, one kind after another until they are told to stop. Not root, for whom there
-# is no bound: who can take every place can also end the agent.
+# Those who misbehave on the control socket, one kind after another until they are told to stop; and clients "control",
+# an operator who does not.
 soak_rude_start() {
-    local user=oper
+    local user
     while [ ! -e "$SOAK/enough" ]; do
-        [ "$user" = oper ] && user=nosy || user=oper
-        as_user "$user" "$TOOLS/abuse" "$BLUEGREEN_SOCKET" all 1 20 >>"$SOAK/rude" 2>&1 || :
-        sleep 1
+        for user in nosy oper root; do
+            as_user "$user" "$TOOLS/abuse" "$BLUEGREEN_SOCKET" all 1 20 >>"$SOAK/rude" 2>&1 || :
+            [ -e "$SOAK/enough" ] || sleep 1
+        done
     done &
     RUDE=$!
+    touch "$SOAK/seen.control"
+    chown oper "$SOAK/seen.control"
+    setpriv --reuid oper --regid oper --init-groups \
+        "$TOOLS/abuse" "$BLUEGREEN_SOCKET" polite 100000 100 "$SOAK/seen.control" >/dev/null &
+    POLITE=$!
 }
 
 soak_rude_end() {
     touch "$SOAK/enough"
     wait "$RUDE" || :
+    kill -TERM "$POLITE"
+    wait "$POLITE" || :
 }
 
 soak_clients_end() {
@@ -167,6 +182,7 @@ soak_serves() {
         wait_for 40 serves_again "$app" 2>/dev/null || fail "$app does not serve: $(bg status "$app")"
     done
     ! grep -E 'this is a bug|AddressSanitizer|runtime error|journal is damaged' "$WORLD/agent.log" || fail "a bug"
+    [ ! -s "$SOAK/wrong" ] || fail "$(cat "$SOAK/wrong")"
 }
 
 live_of() { # APP FILTER, of its live zone

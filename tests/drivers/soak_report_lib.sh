@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck disable=SC2034 # WEIGH_AT is for who sources this
 #
 # What is made of a soak (sourced behind soak_lib.sh): which failures were due, how long answers took in which seconds, what
 # the processes have grown by, and what was left on the host. A report is tables of tab-separated lines, shown as text and
@@ -83,16 +84,19 @@ weigh() { # NAME
     echo "$rss $pss $fds $threads"
 }
 
-weigh_all() { # FILE
+# The next one, in $SOAK/weighed.N: at the start, once a minute, at the end.
+soak_weigh() {
     local name
+    WEIGHED=$((${WEIGHED:--1} + 1))
+    WEIGH_AT=$((SECONDS + 60))
     for name in monitor api probe feed shims; do
         echo "$name $(weigh "$name")"
-    done >"$1"
+    done >"$SOAK/weighed.$WEIGHED"
     {
         echo "journal $(stat -c %s "$WORLD/state/journal")"
         echo "journal of the feed $(du -sb "$WORLD/state/feed" | cut -f 1)"
         echo "log of the agent $(stat -c %s "$WORLD/agent.log")"
-    } >"$1.files"
+    } >"$SOAK/weighed.$WEIGHED.files"
 }
 
 # --- tables -------------------------------------------------------------------------------------------------
@@ -116,13 +120,24 @@ events_table() { # op|fault
         END { for (name in n) printf "%s\t%d\t%d\t%d\n", name, n[name], apps[name], cut[name] }' "$SOAK/events" | sort
 }
 
+# At the start, in the middle, at the end; what is killed in between begins anew, so the greatest of each minute's, too.
 growth_table() {
-    printf 'process\tRSS KiB\tPSS KiB\tdescriptors\tthreads\n'
-    join "$SOAK/start" "$SOAK/end" --nocheck-order | awk '
-        { printf "%s\t%d -> %d\t%d -> %d\t%d -> %d\t%d -> %d\n", $1, $2, $6, $3, $7, $4, $8, $5, $9 }'
-    paste "$SOAK/start.files" "$SOAK/end.files" | awk -F '\t' '
-        { a = $1; b = $2; sub(/ [0-9]+$/, "", $1); sub(/.* /, "", a); sub(/.* /, "", b)
-          printf "%s\t%d -> %d bytes\t\t\t\n", $1, a, b }'
+    local middle=$(((WEIGHED + 1) / 2))
+    printf 'process\tRSS KiB\tthe most\tPSS KiB\tdescriptors\tthreads\n'
+    awk -v first="$SOAK/weighed.0" -v middle="$SOAK/weighed.$middle" -v last="$SOAK/weighed.$WEIGHED" '
+        function put(of,    column) { for (column = 2; column <= 5; column++) of[$1, column] = $column }
+        FNR == NR { order[n++] = $1 }
+        $2 > most[$1] { most[$1] = $2 }
+        FILENAME == first { put(a) }
+        FILENAME == middle { put(b) }
+        FILENAME == last { put(c) }
+        function row(name, column) { return a[name, column] " -> " b[name, column] " -> " c[name, column] }
+        END { for (i = 0; i < n; i++) { name = order[i]
+            printf "%s\t%s\t%d\t%s\t%s\t%s\n", name, row(name, 2), most[name], row(name, 3), row(name, 4), row(name, 5) } }
+        ' $(seq -f "$SOAK/weighed.%.0f" 0 "$WEIGHED")
+    paste "$SOAK/weighed.0.files" "$SOAK/weighed.$middle.files" "$SOAK/weighed.$WEIGHED.files" | awk -F '\t' '
+        { a = $1; b = $2; c = $3; sub(/ [0-9]+$/, "", $1); sub(/.* /, "", a); sub(/.* /, "", b); sub(/.* /, "", c)
+          printf "%s\t%d -> %d -> %d bytes\t\t\t\t\n", $1, a, b, c }'
 }
 
 as_text() {

@@ -2,10 +2,13 @@
 /*
  * Clients that misbehave on the control socket, and one that does not.
  *
- *   abuse SOCKET KIND SECONDS [COUNT]      prints a line "KIND FIGURE N FIGURE N ..."; exits 1 where the agent did what
- *                                          it should not: kept silent, answered what is no call, left who was right
+ *   abuse SOCKET KIND SECONDS [COUNT [FILE]]   prints a line "KIND FIGURE N FIGURE N ..."; exits 1 where the agent did
+ *                                              what it should not: kept silent, answered what is no call, left who was
+ *                                              right
  *
- *   polite      asks for the status again and again, over new connections: how long that took, in us
+ *   polite      asks for the status again and again, over new connections, every COUNT ms: how long that took, in us.
+ *               In FILE (seconds.h), what it was answered and what it was not; a connection that ends without an answer
+ *               is none of these there, for agents are killed beside it
  *   slow        COUNT connections that send a byte every 100 ms and never end their message
  *   huge        a message that does not end, as fast as it goes
  *   many        opens COUNT connections, asks over each, and keeps those that were accepted
@@ -17,12 +20,14 @@
  *   pipelined   COUNT calls at once; as many answers, in their order
  *   all         each of them but polite and many, SECONDS each
  */
-#include "histogram.h"
+#include "seconds.h"
 #include "target.h"
 
 #include <err.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -33,7 +38,7 @@
 
 static struct sockaddr_un at = {.sun_family = AF_UNIX};
 static uint64_t until;
-static unsigned count = 50;
+static unsigned count = 50, pause_ms = 5;
 
 static uint64_t now_ms(void)
 {
@@ -63,7 +68,7 @@ static bool say(int fd, const char *bytes, size_t length)
     return send(fd, bytes, length, MSG_NOSIGNAL) == (ssize_t)length;
 }
 
-/* The next message into text. 1; 0: closed; -1: nothing for so long. */
+/* The next message into text, of those behind it nothing. 1; 0: closed; -1: nothing for so long. */
 static int hear(int fd, char *text, size_t size, int ms)
 {
     uint64_t end = now_ms() + (uint64_t)ms;
@@ -72,18 +77,26 @@ static int hear(int fd, char *text, size_t size, int ms)
     for (;;) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
         uint64_t now = now_ms();
-        char c;
+        char bytes[16384], *ends;
+        ssize_t got;
 
         if (now >= end || poll(&p, 1, (int)(end - now)) == 0)
             return -1;
-        if (recv(fd, &c, 1, 0) <= 0)
+        got = recv(fd, bytes, sizeof(bytes), MSG_PEEK);
+        if (got <= 0)
             return 0;
-        if (c == '\0') {
-            text[used] = '\0';
+        ends = memchr(bytes, '\0', (size_t)got);
+        got = recv(fd, bytes, ends ? (size_t)(ends - bytes) + 1 : (size_t)got, 0);
+        if (got <= 0)
+            return 0;
+        got -= ends != NULL;
+        if ((size_t)got > size - 1 - used)
+            got = (ssize_t)(size - 1 - used);
+        memcpy(text + used, bytes, (size_t)got);
+        used += (size_t)got;
+        text[used] = '\0';
+        if (ends)
             return 1;
-        }
-        if (used < size - 1)
-            text[used++] = c;
     }
 }
 
@@ -92,22 +105,31 @@ static int hear(int fd, char *text, size_t size, int ms)
 static int polite(void)
 {
     struct histogram h = {0};
+    struct seconds seconds = {0};
     static char text[1 << 20];
     unsigned failed = 0;
 
     while (!over()) {
-        uint64_t began = now_ns();
-        int fd = dial();
+        uint64_t began = now_ns(), took;
+        int fd = dial(), heard = 0;
 
-        if (fd >= 0 && say(fd, STATUS, sizeof(STATUS)) && hear(fd, text, sizeof(text), 10000) == 1 &&
-            strstr(text, "\"apps\""))
-            histogram_add(&h, (now_ns() - began) / 1000);
-        else
+        if (fd >= 0 && say(fd, STATUS, sizeof(STATUS)))
+            heard = hear(fd, text, sizeof(text), 10000);
+        took = (now_ns() - began) / 1000;
+        if (heard == 1 && strstr(text, "\"apps\"")) {
+            histogram_add(&h, took);
+            seconds_answer(&seconds, took);
+        } else {
             failed++;
+            if (heard)
+                seconds_failure(took, "%.200s", heard < 0 ? "the agent does not answer within 10 s" : text);
+        }
         if (fd >= 0)
             close(fd);
-        usleep(5000);
+        usleep(pause_ms * 1000);
     }
+    if (seconds_file >= 0)
+        seconds_flush(&seconds);
     printf("polite answered %" PRIu64 " failed %u p50 %" PRIu64 " p99 %" PRIu64 " max %" PRIu64 "\n", h.count, failed,
            histogram_at(&h, 500), histogram_at(&h, 990), h.max);
     return failed > 0 || h.count == 0;
@@ -455,6 +477,7 @@ static int run_apart(int (*run)(void), double seconds)
     pid_t pid = fork();
 
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         until = now_ms() + (uint64_t)(seconds * 1000);
         status = run();
         fflush(stdout);
@@ -469,9 +492,12 @@ int main(int argc, char *argv[])
     int failed = 0, done = 0;
 
     if (argc < 4)
-        errx(2, "usage: abuse SOCKET KIND SECONDS [COUNT]");
+        errx(2, "usage: abuse SOCKET KIND SECONDS [COUNT [FILE]]");
     snprintf(at.sun_path, sizeof(at.sun_path), "%s", argv[1]);
-    count = argc > 4 ? (unsigned)strtoul(argv[4], NULL, 10) : count;
+    if (argc > 4)
+        count = pause_ms = (unsigned)strtoul(argv[4], NULL, 10);
+    if (argc > 5 && !seconds_open(argv[5]))
+        err(1, "open %s", argv[5]);
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
         if (all ? i < 2 : strcmp(kinds[i].name, argv[2]) != 0)

@@ -5,7 +5,7 @@
 # every fed write that was acknowledged is in both zones, and nothing is left on the host.
 #
 # `make soak MINUTES=n SEED=n` is this file for longer. The tables at the end are the report; as Markdown it is in
-# $BUILD/soak.md.
+# $BUILD/soak.md. What a failure leaves is in $BUILD/soak.failed.SEED.
 # shellcheck source=tests/world/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/drivers/counts_lib.sh
@@ -18,6 +18,8 @@
 . "$ROOT/tests/drivers/soak_events_lib.sh"
 # shellcheck source=tests/drivers/soak_report_lib.sh
 . "$ROOT/tests/drivers/soak_report_lib.sh"
+# shellcheck source=tests/drivers/soak_keep_lib.sh
+. "$ROOT/tests/drivers/soak_keep_lib.sh"
 
 # Of what feed_lib.sh asks.
 status_of() {
@@ -57,6 +59,7 @@ test_everything_at_once() {
     local step until
     RANDOM=${SEED:=$((EPOCHSECONDS % 32768))}
     echo "SEED=$SEED"
+    trap 'soak_keep $?' EXIT
     mkdir -p "$WORLD/run/zones"
     world_net
     wait_for 5 has_link_local # its route comes a moment later than the address, and would be taken for something left
@@ -64,18 +67,19 @@ test_everything_at_once() {
     soak_ready
     soak_clients_start
     soak_settle
-    weigh_all "$SOAK/start"
+    soak_weigh
     soak_rude_start
     until=$((SECONDS + ${MINUTES:-0} * 60))
     [ -n "${MINUTES:-}" ] || until=$((SECONDS + 25))
     for ((step = 1; SECONDS < until; step++)); do
         soak_step "$step"
-        [ -z "$(all_undue)" ] || break
+        [ "$SECONDS" -lt "$WEIGH_AT" ] || soak_weigh
+        [ -z "$(all_undue)" ] || { soak_keep 1; break; } # now: what comes after covers it up
     done
     soak_rude_end
     soak_settle
     wait_for 60 has_a_backup
-    weigh_all "$SOAK/end"
+    soak_weigh
     soak_clients_end
     SWITCHES_DONE=$(switches_done)
     soak_says
