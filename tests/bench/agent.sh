@@ -9,8 +9,8 @@
 . "$(dirname "$0")/lib.sh"
 set -e
 
-APPS=10
-MEMORY="Memory with $APPS apps, two zones each"
+APPS=10 SWITCHES=${SWITCHES:-200}
+MEMORY='Memory with ten apps, two zones each'
 URL4=http://203.0.113.10:80
 URL6='http://[2001:db8:1::10]:80'
 
@@ -91,7 +91,7 @@ measure_round_trips() {
 }
 
 measure_switches() {
-    local i begun
+    local i
     web_conf web 80 '[drain]' 'timeout = 200ms' 'then = leave'
     release_install web v1
     release_install web v2
@@ -99,21 +99,19 @@ measure_switches() {
     bg deploy web v2 >/dev/null
     load_start full --new 4 --keepalive 8 --requests-per-connection 200 --body 1000 --url "$URL4" --url "$URL6"
     sleep 1
-    for ((i = 0; i < ${SWITCHES:-200}; i++)); do
-        begun=$EPOCHREALTIME
+    for ((i = 0; i < SWITCHES; i++)); do
         bg rollback web --json 2>/dev/null | tail -n 1 >>"$WORLD/receipts"
-        echo $((${EPOCHREALTIME/./} - ${begun/./})) >>"$WORLD/whole"
     done
     local failed=0
     load_end full >"$WORLD/load.json" || failed=1
-    printf '200 switches under full load (4 clients with new connections, 8 with keep-alive, IPv4 and IPv6)\n'
+    printf '%d switches under full load (4 clients with new connections, 8 with keep-alive, IPv4 and IPv6)\n' "$SWITCHES"
     printf '  transaction, us                %s\n' "$(jq .transaction_us "$WORLD/receipts" | spread)"
     printf '  requests %s, failed %s, p50 %s us, p99 %s us\n' "$(jq .requests "$WORLD/load.json")" \
         "$(jq .failed "$WORLD/load.json")" "$(jq '.latency_us.p50 // .p50_us' "$WORLD/load.json")" \
         "$(jq '.latency_us.p99 // .p99_us' "$WORLD/load.json")"
-    figure '200 switches under full load' 'us, the transaction' bluegreen "$(jq .transaction_us "$WORLD/receipts" | middle)"
-    figure '200 switches under full load' 'requests' 'bluegreen: all' "$(jq .requests "$WORLD/load.json")"
-    figure '200 switches under full load' 'requests' 'bluegreen: failed' "$(jq .failed "$WORLD/load.json")"
+    figure 'Switches under full load' 'us, the transaction' bluegreen "$(jq .transaction_us "$WORLD/receipts" | middle)"
+    figure 'Switches under full load' 'requests' 'bluegreen: all' "$(jq .requests "$WORLD/load.json")"
+    figure 'Switches under full load' 'requests' 'bluegreen: failed' "$(jq .failed "$WORLD/load.json")"
     return "$failed"
 }
 
