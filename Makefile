@@ -353,4 +353,5 @@ uninstall: ## remove what install put there; configuration and state stay
 clean: ## remove what was built
 	$(Q)rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' -type f 2>/dev/null)
+# The systems that `make fresh` makes have files of that name, too.
+-include $(shell find $(BUILD) -path '$(BUILD)/fresh*' -prune -o -name '*.d' -type f -print 2>/dev/null)
