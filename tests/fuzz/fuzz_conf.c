@@ -1,11 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Any bytes as an app's file: refused with a reason that can be printed, or a service that keeps every rule. */
+/*
+ * Any bytes as an app's file: refused with a reason that can be printed, or a service that keeps every rule, and that
+ * can be laid over another one and have it laid over itself. What begins with '+' comes behind a beginning that is
+ * right, so that it takes few bytes to be a service; what begins with '=' is the agent's own file.
+ */
 #include "conf/conf.h"
 
+#include "base/cleanup.h"
 #include "conf/ini.h"
+#include "conf/overlay.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define HEAD "[app]\nname = web\nuser = web\nrun = /srv/%r/web\n"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -15,13 +26,13 @@ static void require(bool condition)
         abort();
 }
 
-static void check_problems(const struct words *problems)
+static void check_problems(const struct words *problems, const char *file)
 {
     for (size_t i = 0; i < problems->count; i++) {
         char *clean = strdup(problems->items[i]);
         text_sanitise(clean);
         require(strcmp(clean, problems->items[i]) == 0);
-        require(text_starts_with(clean, "apps/web.conf: "));
+        require(text_starts_with(clean, file));
         free(clean);
     }
 }
@@ -95,21 +106,97 @@ static void check_scan(const char *content, size_t length)
         require(ini_load(content, length, &loaded, &problems) == 0);
 }
 
+/* --- laid over another one ----------------------------------------------------------------------------------------- */
+
+static void check_names(const struct words *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        require(names->items[i][0] == '[' && strchr(names->items[i], ']'));
+}
+
+/* It is what the zone was staged with, in all that waits. */
+static void lay(const struct service *kept, const struct service *fresh, bool same)
+{
+    CLEANUP_OVERLAY struct overlay overlay = {0};
+    CLEANUP_WORDS struct words problems = {0};
+    int result = conf_overlay("apps/web.conf", kept, NULL, fresh, &overlay, &problems);
+    require((result == 0) == (overlay.service != NULL) && (result == 0) == (problems.count == 0));
+    check_problems(&problems, "apps/web.conf: ");
+    check_names(&overlay.now);
+    check_names(&overlay.waits);
+    require(!same || (result == 0 && overlay.now.count == 0 && overlay.waits.count == 0));
+    if (result < 0)
+        return;
+    const struct service *laid = overlay.service;
+    require(service_problems(laid, &problems) == 0 && laid->source_length == kept->source_length);
+    require(memcmp(laid->source, kept->source, kept->source_length) == 0);
+    require(laid->process_count == kept->process_count && laid->file_count == kept->file_count);
+    require(laid->run.count == kept->run.count);
+}
+
+static void check_overlay(const struct service *service)
+{
+    CLEANUP_SERVICE struct service plain = {0};
+    CLEANUP_WORDS struct words problems = {0};
+    require(conf_parse_app("apps/web.conf", HEAD, sizeof HEAD - 1, &plain, &problems) == 0);
+    lay(&plain, service, false);
+    lay(service, &plain, false);
+    lay(service, service, true);
+}
+
+/* --- files --------------------------------------------------------------------------------------------------------- */
+
+static void try_app(const char *content, size_t size)
+{
+    check_scan(content, size);
+    CLEANUP_SERVICE struct service service = {0};
+    CLEANUP_WORDS struct words problems = {0}, warnings = {0};
+    int result = conf_parse_app("apps/web.conf", content, size, &service, &problems);
+    require((result == 0) == (problems.count == 0));
+    check_problems(&problems, "apps/web.conf: ");
+    if (result < 0)
+        return;
+    require(service_problems(&service, &problems) == 0);
+    require(app_name_valid(service.name) && service.run.items[0][0] == '/');
+    require(service.source_length == size && memcmp(service.source, content, size) == 0);
+    check_bounds(&service);
+    check_release_bounds(&service);
+    check_source(&service);
+    check_overlay(&service);
+    conf_app_warnings("apps/web.conf", &service, &warnings);
+    check_problems(&warnings, "apps/web.conf: ");
+}
+
+static void try_agent(const void *content, size_t size)
+{
+    CLEANUP_WORDS struct words problems = {0};
+    CLEANUP_FD int fd = memfd_create("agent", MFD_CLOEXEC);
+    struct agent_conf conf;
+    char path[64];
+    require(fd >= 0 && write(fd, content, size) == (ssize_t)size);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int result = conf_load_agent(path, &conf, &problems);
+    require((result == 0) == (problems.count == 0));
+    check_problems(&problems, path);
+    if (result < 0)
+        return;
+    require(app_name_valid(conf.instance) && conf.group[0] && conf.log_level >= 3 && conf.log_level <= 7);
+    require(conf.pools.ipv4.address.family == 4 && conf.pools.ipv4.length >= 8 && conf.pools.ipv4.length <= 28);
+    require(conf.pools.ipv6.address.family == 6 && conf.pools.ipv6.length >= 16 && conf.pools.ipv6.length <= 120);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    check_scan((const char *)data, size);
-    CLEANUP_SERVICE struct service service = {0};
-    CLEANUP_WORDS struct words problems = {0};
-    int result = conf_parse_app("apps/web.conf", (const char *)data, size, &service, &problems);
-    require((result == 0) == (problems.count == 0));
-    check_problems(&problems);
-    if (result == 0) {
-        require(service_problems(&service, &problems) == 0);
-        require(app_name_valid(service.name) && service.run.items[0][0] == '/');
-        require(service.source_length == size && memcmp(service.source, data, size) == 0);
-        check_bounds(&service);
-        check_release_bounds(&service);
-        check_source(&service);
+    if (size > 0 && data[0] == '=') {
+        try_agent(data + 1, size - 1);
+    } else if (size > 0 && data[0] == '+') {
+        CLEANUP_FREE char *content = malloc(sizeof HEAD + size);
+        require(content != NULL);
+        memcpy(content, HEAD, sizeof HEAD - 1);
+        memcpy(content + sizeof HEAD - 1, data + 1, size - 1);
+        try_app(content, sizeof HEAD - 2 + size);
+    } else {
+        try_app((const char *)data, size);
     }
     return 0;
 }
