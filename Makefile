@@ -265,7 +265,7 @@ $(BUILD)/libfuzz.a: $(patsubst %.c,$(BUILD)/fuzz/%.o,$(FUZZ_PARTS))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/libfuzz.a
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) $(BUILD)/libfuzz.a
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$@)
 	$(Q)$(FUZZ_CC) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -fsanitize=fuzzer$(FUZZ_WITH) $< $(BUILD)/libfuzz.a -o $@ \

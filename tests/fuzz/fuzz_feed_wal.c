@@ -3,22 +3,16 @@
  * Any bytes as a feed's journal. First as single entries and as a checkpoint: what is accepted must be written the same
  * way again, and the book must stand it. Then as the entries of a segment behind a head and a checkpoint that are
  * right, each with the check sums that it should have, or the fuzzer would never get past them: the journal opens, or
- * says that it is damaged, and what it says to be there can be read. The thread that syncs is played here, and nothing
- * is reserved: neither reads a byte, and both would take longer than all the rest.
+ * says that it is damaged, and what it says to be there can be read. The thread that syncs is played: it reads nothing,
+ * and would take longer than all the rest.
  */
 #include "base/cleanup.h"
 #include "feed/wal.h"
 #include "feed/wal_book.h"
-#include "feed/wal_segment.h"
-#include "feed/wal_sync.h"
 #include "os/log.h"
+#include "played_sync.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -64,75 +58,6 @@ static void try_checkpoint(const uint8_t *data, size_t size)
             wal_state_add(&state, &entry, (struct wal_place){state.rows[state.row_count - 1].number, 32}, 10);
     }
     wal_state_clear(&state);
-}
-
-/* --- what wal.c asks of the thread -------------------------------------------------------------------------------- */
-
-struct wal_sync {
-    int directory, event;
-    uint64_t done;
-};
-
-int wal_sync_new(int directory, uint64_t done, struct wal_sync **sync, struct error *err)
-{
-    static struct wal_sync only = {.event = -1};
-    (void)err;
-    if (only.event < 0)
-        only.event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    require(only.event >= 0);
-    only.directory = directory;
-    only.done = done;
-    *sync = &only;
-    return 0;
-}
-
-void wal_sync_free(struct wal_sync *sync)
-{
-    (void)sync;
-}
-
-int wal_sync_event(const struct wal_sync *sync)
-{
-    return sync->event;
-}
-
-int wal_sync_file(struct wal_sync *sync, int fd, bool made, struct error *err)
-{
-    (void)sync, (void)fd, (void)made, (void)err;
-    return 0;
-}
-
-void wal_sync_want(struct wal_sync *sync, uint64_t at)
-{
-    if (at > sync->done)
-        sync->done = at;
-}
-
-void wal_sync_flush(struct wal_sync *sync)
-{
-    (void)sync;
-}
-
-void wal_sync_remove(struct wal_sync *sync, uint64_t number, uint64_t at)
-{
-    char name[WAL_NAME_SIZE];
-    (void)at;
-    wal_segment_name(number, name);
-    unlinkat(sync->directory, name, 0);
-}
-
-uint64_t wal_sync_done(struct wal_sync *sync, int *failure)
-{
-    *failure = 0;
-    return sync->done;
-}
-
-/* As on a file system that cannot. */
-int fallocate(int fd, int mode, off_t offset, off_t length)
-{
-    (void)fd, (void)mode, (void)offset, (void)length;
-    errno = EOPNOTSUPP;
-    return -1;
 }
 
 /* --- a segment ---------------------------------------------------------------------------------------------------- */
