@@ -106,7 +106,7 @@ static void check_scan(const char *content, size_t length)
         require(ini_load(content, length, &loaded, &problems) == 0);
 }
 
-/* --- laid over another one ----------------------------------------------------------------------------------------- */
+/* --- laid over another one ---------------------------------------------------------------------------------------- */
 
 static void check_names(const struct words *names)
 {
@@ -144,7 +144,7 @@ static void check_overlay(const struct service *service)
     lay(service, service, true);
 }
 
-/* --- files --------------------------------------------------------------------------------------------------------- */
+/* --- files -------------------------------------------------------------------------------------------------------- */
 
 static void try_app(const char *content, size_t size)
 {

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Any text as a value: the first byte chooses its language. What is accepted must be in range and come back the
  * same. */
+#include "base/cleanup.h"
+#include "model/awaited.h"
 #include "model/grammar.h"
+#include "model/group.h"
+#include "model/history.h"
 #include "model/path.h"
+#include "model/releases.h"
+#include "model/schema.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,6 +209,69 @@ static void try_names(const char *value)
     try_feed(value);
 }
 
+/* --- what others say, or what was written down ------------------------------------------------------------------ */
+
+/* What is written of a value that was read is read as the same, and written the same way again. */
+static void try_written(const char *value)
+{
+    CLEANUP_TEXT struct text written = {0}, again = {0};
+    struct group_move move = {0};
+    struct schema schema = {0};
+    if (group_parse(value, &move)) {
+        require(move.count > 0 && move.count <= GROUP_APPS_MAX);
+        group_format(&move, &written);
+        require(strcmp(written.data, value) == 0);
+    }
+    written.length = 0;
+    if (!schema_parse(value, &schema))
+        return;
+    schema_format(&schema, &written);
+    require(schema_parse(written.data, &schema));
+    schema_format(&schema, &again);
+    require(strcmp(written.data, again.data) == 0);
+}
+
+static void try_releases(const char *value, size_t length)
+{
+    CLEANUP_RELEASES struct release_list list = {0};
+    CLEANUP_WORDS struct words held = {0};
+    char name[RELEASE_ENTRY_MAX], release[RELEASE_NAME_MAX + 1];
+    enum release_kind kind;
+    if (release_entry_parse(value, &kind, release)) {
+        require(kind < RELEASE_KINDS && release_name_valid(release));
+        require(strcmp(release_entry_name(kind, release, name), value) == 0);
+    }
+    if (releases_parse(value, length, &list, NULL) < 0) {
+        require(list.count == 0);
+        return;
+    }
+    require(list.count <= RELEASES_MAX);
+    for (size_t i = 0; i < list.count; i++) {
+        require(list.items[i].kind < RELEASE_KINDS && release_name_valid(list.items[i].name));
+        require(i == 0 || list.items[i - 1].unix_ms >= list.items[i].unix_ms);
+    }
+    require(list.count == 0 || words_add(&held, list.items[list.count - 1].name) == 0);
+    size_t goes = releases_choose(&list, 2, &held);
+    require(goes <= list.count);
+    for (size_t i = 0; i < list.count; i++)
+        require(!list.items[i].goes || strcmp(list.items[i].name, held.items[0]) != 0);
+}
+
+static void try_said(const char *value)
+{
+    struct awaited awaited;
+    uint64_t requests;
+    struct error err = {0};
+    if (awaited_parse(value, &awaited, &err))
+        require(awaited.what < AWAITS && (!awaited.release[0] || release_name_valid(awaited.release)));
+    else
+        require(err.code != 0 && err.text[0]);
+    if (history_find_requests(value, &requests))
+        require(strstr(value, "requests=") != NULL);
+    try_written(value);
+    try_releases(value, strlen(value));
+}
+
 static void try_env_file(const uint8_t *data, size_t size)
 {
     CLEANUP_WORDS struct words words = {0};
@@ -216,10 +285,11 @@ static void try_env_file(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const tries[])(const char *) = {try_port, try_health, try_units, try_words, try_names};
+    static void (*const tries[])(const char *) = {try_port,  try_health, try_units, try_words,
+                                                  try_names, NULL,       try_said};
     if (size == 0)
         return 0;
-    unsigned choice = data[0] % 6;
+    unsigned choice = data[0] == 0xff ? 6 : data[0] % 6;
     if (choice == 5) {
         try_env_file(data + 1, size - 1);
         return 0;
