@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Any bytes as a message between monitor and probe role: what is accepted must be safe to use. */
+/* Any bytes as a message between monitor and probe role, and good ones with any bytes in them: what is accepted must be
+ * safe to use. */
 #include "model/check_wire.h"
-
-#include <stdlib.h>
-#include <string.h>
+#include "patched.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -53,6 +52,24 @@ static void try_result(const struct check_result *result, size_t size)
     require((tracker.verdict == VERDICT_HEALTHY) == (result->result.outcome == PROBE_PASS));
 }
 
+static void try_patched(const uint8_t *data, size_t size)
+{
+    struct check_request request = {.version = CHECK_VERSION, .id = 1, .target.family = 4};
+    struct check_result result = {.version = CHECK_VERSION, .id = 1};
+    request.health = (struct health){.kind = HEALTH_HTTP, .port = 80, .path = "/", .timeout_ms = 1000};
+    request.health.status_count = 2;
+    for (size_t i = 0; i < STATUS_RANGES_MAX; i++)
+        request.health.status[i] = (struct status_range){200, 299};
+    result.result = (struct probe_result){.outcome = PROBE_STATUS, .status = 500, .detail = "HTTP 500"};
+    require(check_request_valid(&request, sizeof request) && check_result_valid(&result, sizeof result));
+    void *copy = patched(&request, sizeof request, data, size);
+    try_request(copy, sizeof request);
+    free(copy);
+    copy = patched(&result, sizeof result, data, size);
+    try_result(copy, sizeof result);
+    free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     /* Exactly as large as the input, so that the sanitizer sees a read behind it. */
@@ -63,5 +80,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     try_request(copy, size);
     try_result(copy, size);
     free(copy);
+    try_patched(data, size);
     return 0;
 }
