@@ -18,6 +18,8 @@
 
 #include <cmocka.h>
 
+#include "sanitized.h"
+
 #define SPEC(others, strangers, table)                                                                            \
     {                                                                                                             \
         .otherwise = (others), .foreign = (strangers), .rules = (table), .count = sizeof(table) / sizeof *(table) \
@@ -133,6 +135,7 @@ static void test_allow_list(void **state)
     };
     static const struct filter_spec spec = SPEC(FILTER_UNKNOWN, FILTER_KILL, rules);
     (void)state;
+    not_sanitized(NO_SUCH_FILTER);
     behind(&spec, try_allow_list);
 }
 

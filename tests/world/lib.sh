@@ -53,6 +53,7 @@
 #   expect_eq WANT GOT [WHAT]      expect_match REGEX TEXT [WHAT]      expect_no_match REGEX TEXT [WHAT]
 #   expect_status N CMD...         exit status; the output is left in $OUTPUT
 #   fail TEXT                      skip REASON (ends the test)
+#   not_sanitized REASON           skips in a build with sanitizers (make sanitize)
 
 set -u
 : "${WORLD:?run this through tests/world/enter}" "${BUILD:?}"
@@ -278,6 +279,10 @@ load_end() {
 skip() {
     printf '%s\n' "$*" >"$WORLD/skipped"
     exit 77
+}
+
+not_sanitized() {
+    ! grep -q -e -fsanitize= "$BUILD/flags" || skip "built with sanitizers: $*"
 }
 
 # --- running ---------------------------------------------------------------------------------------
