@@ -89,7 +89,7 @@ BENCH_BIN := $(patsubst %.c,$(BUILD)/%,$(BENCH_SRC))
 FAIL_AT_SRC := $(sort $(wildcard tests/drivers/fail_at*.c))
 # The feed with calls of its own wrapped: what its tests must notice.
 FEED_LIARS := feed_behind feed_sick
-PRELOADED  := tests/drivers/die_at tests/drivers/faulty
+PRELOADED  := tests/drivers/die_at tests/drivers/faulty tests/drivers/valgrind_calls
 DRIVER_SRC := $(filter-out $(PRELOADED:=.c) $(FAIL_AT_SRC) $(FEED_LIARS:%=tests/drivers/%.c),\
 	$(sort $(wildcard tests/drivers/*.c)))
 DRIVER_BIN := $(patsubst %.c,$(BUILD)/%,$(DRIVER_SRC)) $(patsubst %,$(BUILD)/%.so,$(PRELOADED)) \
@@ -103,7 +103,7 @@ FUZZ_BIN  := $(if $(HAVE_FUZZ),$(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$
 # The targets that the README names build with every core, whatever make was told.
 PARALLEL_MAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all check-build unit check check-vm demo bench bench-report fuzz faults soak analyse sanitize fresh install \
+.PHONY: all check-build unit check check-vm demo bench bench-report fuzz faults soak analyse sanitize valgrind fresh install \
 	uninstall deps lint format clean help tools
 .DEFAULT_GOAL := all
 
@@ -304,6 +304,11 @@ fresh: ## the README's commands on minimal Debian 12 and 13: root, the network, 
 sanitize: ## units and worlds with AddressSanitizer, LeakSanitizer and UBSan: root, an hour and more
 	$(Q)$(PARALLEL_MAKE) BUILD=$(BUILD)-sanitize SANITIZE=$(SANITIZERS) CFLAGS="-O1 -g1" FUZZ_BIN= check-build
 	$(Q)BUILD=$(BUILD)-sanitize tests/run sanitize
+
+valgrind: ## the agent and its roles under valgrind, for ROUNDS (default 100) of two deploys: root, minutes
+	$(Q)tools/deps valgrind
+	$(Q)$(PARALLEL_MAKE) BUILD=$(BUILD)-valgrind CPPFLAGS="$(CPPFLAGS) -DSANITIZED" all tools
+	$(Q)BUILD=$(BUILD)-valgrind VERBOSE=1 ROUNDS=$(ROUNDS) tests/world/enter tests/sanitize/valgrind.sh
 
 demo: ## a real app released blue-green under load, in a private world
 	$(Q)tools/deps build demo

@@ -143,6 +143,7 @@ static int build(const struct filter_spec *spec, scmp_filter_ctx *filter, struct
     return result;
 }
 
+/* Or SANITIZED is defined by who builds, for valgrind. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) /* gcc */
 #define SANITIZED 1
 #elif defined(__has_feature)
@@ -154,7 +155,7 @@ static int build(const struct filter_spec *spec, scmp_filter_ctx *filter, struct
 bool filter_fits_build(void)
 {
 #ifdef SANITIZED
-    log_warning("built with a sanitizer, which needs more system calls than the filter allows: running without it");
+    log_warning("built for a sanitizer, which needs more system calls than the filter allows: running without it");
     return false;
 #else
     return true;
