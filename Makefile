@@ -307,7 +307,8 @@ sanitize: ## units and worlds with AddressSanitizer, LeakSanitizer and UBSan: ro
 
 valgrind: ## the agent and its roles under valgrind, for ROUNDS (default 100) of two deploys: root, minutes
 	$(Q)tools/deps valgrind
-	$(Q)$(PARALLEL_MAKE) BUILD=$(BUILD)-valgrind CPPFLAGS="$(CPPFLAGS) -DSANITIZED" all tools
+	$(Q)$(PARALLEL_MAKE) BUILD=$(BUILD)-valgrind CPPFLAGS="$(CPPFLAGS) -DSANITIZED" all tools \
+		$(BUILD)-valgrind/tests/unit/test_feed_role
 	$(Q)BUILD=$(BUILD)-valgrind VERBOSE=1 ROUNDS=$(ROUNDS) tests/world/enter tests/sanitize/valgrind.sh
 
 demo: ## a real app released blue-green under load, in a private world

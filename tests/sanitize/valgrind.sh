@@ -13,16 +13,21 @@ set -u
 # shellcheck source=tests/drivers/counts_lib.sh
 . "$ROOT/tests/drivers/counts_lib.sh"
 
-# Instead of lib.sh's. What is executed is looked at, too, but for what is not one of the roles; what is only forked ends
-# without cleaning up after the agent.
-agent_start() {
+# What is executed is looked at, too, but for what is not one of the roles; what is only forked ends without cleaning up
+# after who forked it.
+memcheck() {
     local skipped='*/bluegreen-zone,*/bluegreen-scope,/bin/*,/sbin/*,/usr/*,/run/*'
+    LD_PRELOAD=$BUILD/tests/drivers/valgrind_calls.so exec valgrind --leak-check=full --show-leak-kinds=all \
+        --errors-for-leak-kinds=all --suppressions="$ROOT/tests/sanitize/valgrind.supp" --track-fds=yes \
+        --num-callers=40 --vgdb-prefix="$WORLD/vgdb" --log-file="$WORLD/valgrind.%p.log" --trace-children=yes \
+        --trace-children-skip="$skipped" --child-silent-after-fork=yes "$@"
+}
+
+# Instead of lib.sh's.
+agent_start() {
     printf '[agent]\ninstance = world\n' | agent_conf
     mkdir -p "$WORLD/state" "$WORLD/run"
-    LD_PRELOAD=$BUILD/tests/drivers/valgrind_calls.so valgrind --leak-check=full --show-leak-kinds=all \
-        --errors-for-leak-kinds=all --suppressions="$ROOT/tests/sanitize/valgrind.supp" --track-fds=yes --num-callers=40 --vgdb-prefix="$WORLD/vgdb" --trace-children=yes \
-        --trace-children-skip="$skipped" --child-silent-after-fork=yes --log-file="$WORLD/valgrind.%p.log" \
-        "$BUILD/bluegreend" --config "$WORLD/etc" --state "$WORLD/state" --run "$WORLD/run" \
+    memcheck "$BUILD/bluegreend" --config "$WORLD/etc" --state "$WORLD/state" --run "$WORLD/run" \
         >>"$WORLD/agent.log" 2>&1 </dev/null &
     AGENT=$!
     echo "$AGENT" >"$WORLD/agent.pid"
@@ -86,6 +91,19 @@ test_agent_that_ends_frees_everything() {
     bg deploy web v1
     agent_stop || fail "the agent's exit status: $?"
     expect_clean monitor "$AGENT"
+}
+
+# Whatever the unit's tests do with it, each feed role ends by itself, for they close its channel.
+test_feed_role_of_its_unit() {
+    local log roles=0
+    (memcheck "$BUILD/tests/unit/test_feed_role") || fail "test_feed_role failed"
+    for log in "$WORLD"/valgrind.*.log; do
+        grep -q 'Command: .*/bluegreen-feed ' "$log" || continue
+        roles=$((roles + 1))
+        log=${log##*/valgrind.}
+        expect_clean feed "${log%.log}"
+    done
+    [ "$roles" -gt 0 ] || fail "no feed role was looked at"
 }
 
 run_tests
