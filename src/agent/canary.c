@@ -147,9 +147,9 @@ static uint64_t ends_by(const struct app *app)
 }
 
 /* The drain first: what its connections need is open as long as that lasts. */
-static int leave(struct app *app, const char *reason, struct transaction *transaction, struct error *err)
+static int leave(struct app_zone *zone, const char *reason, struct transaction *transaction, struct error *err)
 {
-    struct app_zone *zone = canary_zone(app);
+    struct app *app = zone->app;
     drain_start(zone, ends_by(app));
     record_share(app, zone->colour, 0, reason);
     int result = routing_share(app, 0, false, transaction, err);
@@ -185,7 +185,7 @@ static void enter_back(struct app *app)
     }
     snprintf(operation->reason, sizeof operation->reason, "the canary %s is taken back from %u%%", zone->release,
              percent);
-    if (leave(app, operation->reason, &transaction, &err) < 0) {
+    if (leave(zone, operation->reason, &transaction, &err) < 0) {
         operation_event(app, EVENT_FAILED, err.text);
         return;
     }
@@ -248,8 +248,9 @@ int canary_take_back(struct app *app, const char *asker, struct error *err)
 /* --- what is watched ----------------------------------------------------------------------------------- */
 
 /* Somebody is about to give it more, or all: not what was found bad meanwhile, unless they insist. */
-static void stop_raising(struct app *app, const struct app_zone *zone, const char *why)
+static void stop_raising(const struct app_zone *zone, const char *why)
 {
+    struct app *app = zone->app;
     const struct operation *operation = &app->operation;
     if (operation_running(app) && operation->verb == VERB_SWITCH && operation->target == zone->colour &&
         !operation_insists(app))
@@ -257,16 +258,17 @@ static void stop_raising(struct app *app, const struct app_zone *zone, const cha
 }
 
 /* Loud, and in the history; the release stays where it is, for a look. */
-static void give_up(struct app *app)
+static void give_up(struct app_zone *zone)
 {
+    struct app *app = zone->app;
     struct canary_run *canary = &app->canary;
-    struct app_zone *zone = canary_zone(app), *live = zone_of(app, (enum colour)app->live);
+    struct app_zone *live = zone_of(app, (enum colour)app->live);
     struct transaction transaction = {0};
     struct error err = {0};
     char text[2 * WIRE_TEXT_MAX];
     uint8_t percent = canary->percent;
     zone_set_mark(zone, MARK_BAD, canary->breach); /* first: what has no share any more may be given one again */
-    if (leave(app, canary->breach, &transaction, &err) < 0) {
+    if (leave(zone, canary->breach, &transaction, &err) < 0) {
         log_error("%s/%s: the canary %s is bad and KEEPS ITS SHARE: %s; it is tried again", app->name,
                   colour_name(zone->colour), zone->release, err.text);
         loop_timer_arm(canary->timer, LOOK_MS);
@@ -279,14 +281,14 @@ static void give_up(struct app *app)
     progress(app, zone->colour, "share", "%s", text);
     if (hook_configured(live, HOOK_ON_ROLLBACK))
         hook_run(live, HOOK_ON_ROLLBACK, text, NULL, NULL);
-    stop_raising(app, zone, text);
+    stop_raising(zone, text);
 }
 
-static void look(struct app *app)
+static void look(struct app_zone *zone)
 {
+    struct app *app = zone->app;
     struct canary_run *canary = &app->canary;
-    struct app_zone *zone = canary_zone(app);
-    if (!zone || !zone->service || !canary->timer)
+    if (!zone->service || !canary->timer)
         return;
     if (!canary->breach[0]) {
         struct bake_figures figures = canary->watch.now;
@@ -297,13 +299,13 @@ static void look(struct app *app)
             return;
         text_sanitise(canary->breach);
     }
-    give_up(app);
+    give_up(zone);
 }
 
 void canary_look(struct app_zone *zone)
 {
     if (is_canary(zone))
-        look(zone->app);
+        look(zone);
 }
 
 void canary_probed(struct app_zone *zone)
@@ -311,7 +313,7 @@ void canary_probed(struct app_zone *zone)
     if (!is_canary(zone))
         return;
     bake_watch_probe(&zone->app->canary.watch, &zone->tracker.last);
-    look(zone->app);
+    look(zone);
 }
 
 static void on_guard(void *context, const struct hook_result *result)
@@ -324,13 +326,13 @@ static void on_guard(void *context, const struct hook_result *result)
     canary->guard_running = false;
     canary->guard_due_ms = loop_now_ms(app->agent->loop) + zone->service->bake.guard_interval_ms;
     bake_watch_guard(&canary->watch, result->ok ? NULL : result->text);
-    look(app);
+    look(zone);
 }
 
-static void run_guard(struct app *app)
+static void run_guard(struct app_zone *zone)
 {
+    struct app *app = zone->app;
     struct canary_run *canary = &app->canary;
-    struct app_zone *zone = canary_zone(app);
     bool runs = canary->guard_running && hooks_running(app); /* one that went with its zone tells nothing */
     if (runs || !hook_configured(zone, HOOK_GUARD) || operation_running(app) || !zone->kernel ||
         loop_now_ms(app->agent->loop) < canary->guard_due_ms)
@@ -350,11 +352,13 @@ void canary_make_way(struct app *app)
 static void on_timer(void *context)
 {
     struct app *app = context;
-    look(app);
-    if (!canary_runs(app))
+    struct app_zone *zone = canary_zone(app);
+    if (zone)
+        look(zone);
+    if (!zone || !canary_runs(app))
         return;
     if (!app->canary.breach[0])
-        run_guard(app);
+        run_guard(zone);
     loop_timer_arm(app->canary.timer, LOOK_MS);
 }
 

@@ -50,22 +50,19 @@ static size_t commands_in(const struct app_zone *zone)
     return count;
 }
 
-static enum wire_result admit_zone(struct app *app, uint8_t wanted, struct app_zone **zone, struct error *err)
+static enum wire_result admit_zone(const struct app_zone *zone, struct error *err)
 {
-    if (wanted == WIRE_ZONE_LIVE && (app->state != APP_RUNNING || app->live < 0))
-        return admit_refuse(err, RESULT_REFUSED, "%s has no live zone; name one: \"bluegreen exec %s blue -- COMMAND\"",
-                            app->name, app->name);
-    *zone = zone_of(app, wanted == WIRE_ZONE_LIVE ? (enum colour)app->live : (enum colour)wanted);
-    if (!(*zone)->kernel || !(*zone)->service || (*zone)->closing)
+    const struct app *app = zone->app;
+    if (!zone->kernel || !zone->service || zone->closing)
         return admit_refuse(err, RESULT_REFUSED, "zone %s of %s is %s: there is nothing to run a command in",
-                            colour_name((*zone)->colour), app->name, zone_state_name((*zone)->state));
-    if (zone_frozen((*zone)->kernel))
+                            colour_name(zone->colour), app->name, zone_state_name(zone->state));
+    if (zone_frozen(zone->kernel))
         return admit_refuse(err, RESULT_REFUSED,
                             "zone %s of %s is frozen: nothing runs in it until \"bluegreen rollback %s\" lets it go on",
-                            colour_name((*zone)->colour), app->name, app->name);
-    if (commands_in(*zone) >= COMMANDS_MAX)
+                            colour_name(zone->colour), app->name, app->name);
+    if (commands_in(zone) >= COMMANDS_MAX)
         return admit_refuse(err, RESULT_BUSY, "%d commands run in zone %s of %s already; wait for one of them",
-                            COMMANDS_MAX, colour_name((*zone)->colour), app->name);
+                            COMMANDS_MAX, colour_name(zone->colour), app->name);
     return RESULT_DONE;
 }
 
@@ -187,15 +184,22 @@ static int begin(struct app_zone *zone, const struct wire_command *asked, struct
         }
         stdio_close(&stdio);
     }
-    if (result < 0)
+    if (result != 0)
         free(command);
     return result;
 }
 
-static enum wire_result run_in(struct app_zone *zone, const struct wire_command *asked, const struct client *client,
+static enum wire_result run_in(struct app *app, const struct wire_command *asked, const struct client *client,
                                struct error *err)
 {
     struct zone_launch launch;
+    if (asked->zone == WIRE_ZONE_LIVE && (app->state != APP_RUNNING || app->live < 0))
+        return admit_refuse(err, RESULT_REFUSED, "%s has no live zone; name one: \"bluegreen exec %s blue -- COMMAND\"",
+                            app->name, app->name);
+    struct app_zone *zone = zone_of(app, (enum colour)(asked->zone == WIRE_ZONE_LIVE ? app->live : asked->zone));
+    enum wire_result result = admit_zone(zone, err);
+    if (result != RESULT_DONE)
+        return result;
     if (zone_launch_prepare(zone, &launch, err) < 0)
         return RESULT_FAILED;
     if (client->uid != 0 && runs_as_root(&launch))
@@ -203,7 +207,7 @@ static enum wire_result run_in(struct app_zone *zone, const struct wire_command 
             err, RESULT_NOT_ALLOWED,
             "%s runs as root or in root's group, and only root may exec there: a command would have root's "
             "files; use sudo, or give the app a user of its own",
-            zone->app->name);
+            app->name);
     return begin(zone, asked, &launch, err) < 0 ? RESULT_FAILED : RESULT_DONE;
 }
 
@@ -212,7 +216,6 @@ void handle_exec(struct agent *agent, const struct wire_command *asked)
     struct client *client = client_find(agent, asked->header.client);
     struct error err = {0};
     struct app *app = NULL;
-    struct app_zone *zone = NULL;
     enum wire_result result = RESULT_DONE;
     if (!client)
         return; /* gone meanwhile, or made up: nobody to answer */
@@ -224,8 +227,8 @@ void handle_exec(struct agent *agent, const struct wire_command *asked)
                          client_name(client), agent->conf.group);
     else if (!(app = app_find(agent, asked->app)))
         result = admit_refuse(&err, RESULT_NO_SUCH_APP, "there is no app %s", asked->app);
-    else if ((result = admit_zone(app, asked->zone, &zone, &err)) == RESULT_DONE)
-        result = run_in(zone, asked, client, &err);
+    else
+        result = run_in(app, asked, client, &err);
     if (result != RESULT_DONE)
         reply_end(agent, asked->header.client, asked->header.request, result, err.text);
 }

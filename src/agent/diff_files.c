@@ -104,6 +104,7 @@ static void compare_file(struct diff *diff, const struct digest_message *blue, c
         return;
     }
     diff->rows++;
+    /* cppcheck-suppress nullPointerRedundantCheck ; one of them is there */
     name_of(diff, (blue ? blue : green)->path, row.name);
     if (blue)
         describe(blue, row.values[BLUE]);

@@ -78,13 +78,11 @@ void feeding_fill(struct app *app, struct wire_feed *out)
 {
     const struct app_zone *live = app->live >= 0 ? &app->zones[app->live] : NULL;
     const struct service *service = live && live->service ? live->service : app->service;
-    struct feed_figures none = {.state = FEED_STATE_STARTING, .live = -1};
+    const char *failure = app->feeding ? app->feeding->failure : "";
+    struct feed_figures none = {.state = failure[0] ? FEED_STATE_BROKEN : FEED_STATE_STARTING, .live = -1};
     if (!service || service->feed.mode == FEED_OFF || app->state != APP_RUNNING)
         return;
-    if (app->feeding && app->feeding->failure[0])
-        none.state = FEED_STATE_BROKEN;
-    text_copy(none.reason, sizeof none.reason,
-              none.state == FEED_STATE_BROKEN ? app->feeding->failure : "it is being started");
+    text_copy(none.reason, sizeof none.reason, failure[0] ? failure : "it is being started");
     wire_feed_fill(&service->feed, app->feeding && app->feeding->has_figures ? &app->feeding->figures : &none, out);
     out->alone = app->feeding && live && !app->feeding->zones[colour_other(live->colour)].there;
 }

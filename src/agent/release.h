@@ -76,7 +76,8 @@ void release_set_failure(struct release_job *job, const char *format, ...) __att
 void release_free(struct release_job *job);
 
 /* --- release_telling.c --- */
-int release_watch(struct release_job *job, const struct asked *asked); /* -ENOMEM: and it was told */
+/* NULL without memory for it, which it was told. */
+struct release_watcher *release_watch(struct release_job *job, const struct asked *asked);
 void release_progress(struct release_job *job, const char *text);
 void release_output(struct release_job *job); /* the command's last line, where it is a new one */
 void release_items(struct release_job *job);

@@ -5,7 +5,6 @@
 #include "base/cleanup.h"
 #include "os/log.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,18 +13,18 @@ enum { ROWS_MAX = 500 };
 
 /* --- who waits ----------------------------------------------------------------------------------- */
 
-int release_watch(struct release_job *job, const struct asked *asked)
+struct release_watcher *release_watch(struct release_job *job, const struct asked *asked)
 {
     const struct wire_header *header = &asked->request->header;
     struct release_watcher *watcher = calloc(1, sizeof *watcher);
     if (!watcher) {
         reply_end(asked->agent, header->client, header->request, RESULT_FAILED, "out of memory; try again");
-        return -ENOMEM;
+        return NULL;
     }
     *watcher = (struct release_watcher){
         .client = header->client, .request = header->request, .brief = !asked->client->may_operate};
     list_append(&job->watchers, &watcher->link);
-    return 0;
+    return watcher;
 }
 
 static void forget(struct release_watcher *watcher)
@@ -99,14 +98,13 @@ void releases_attach(const struct asked *asked, struct app *app)
 {
     struct release_job *job = release_running(app);
     char text[WIRE_TEXT_MAX + 1];
-    if (!job || release_watch(job, asked) < 0)
+    struct release_watcher *watcher = job ? release_watch(job, asked) : NULL;
+    if (!watcher)
         return;
     snprintf(text, sizeof text, "%s %s, asked for by %s", wire_action_name(job->action), job->release, job->who);
-    struct release_watcher *last = NULL, *watcher;
-    list_for_each(watcher, &job->watchers, link) last = watcher;
-    send_progress(job, last, text);
-    if (job->told[0] && !last->brief)
-        send_progress(job, last, job->told);
+    send_progress(job, watcher, text);
+    if (job->told[0] && !watcher->brief)
+        send_progress(job, watcher, job->told);
     release_listen(job);
 }
 
