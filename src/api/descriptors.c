@@ -33,11 +33,9 @@ ssize_t descriptors_send(int socket, const void *bytes, size_t length, struct de
     if (with->count > 0) {
         header.msg_control = space.bytes;
         header.msg_controllen = CMSG_SPACE(sizeof(int) * with->count);
-        struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
-        rights->cmsg_level = SOL_SOCKET;
-        rights->cmsg_type = SCM_RIGHTS;
-        rights->cmsg_len = CMSG_LEN(sizeof(int) * with->count);
-        memcpy(CMSG_DATA(rights), with->fds, sizeof(int) * with->count);
+        space.header = (struct cmsghdr){
+            .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int) * with->count)};
+        memcpy(CMSG_DATA(&space.header), with->fds, sizeof(int) * with->count);
     }
     ssize_t sent;
     do

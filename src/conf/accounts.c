@@ -153,7 +153,7 @@ static int find_groups(const char *user, struct account *account, struct error *
 
 int account_find(const struct service *service, struct account *account, struct error *err)
 {
-    struct error unused;
+    struct error unused = {0};
     err = err ? err : &unused;
     account_clear(account);
     int result = find_user(service->user, account, err);

@@ -184,7 +184,7 @@ int service_resolve(const struct service *service, const char *release, enum col
                     struct error *err)
 {
     CLEANUP_ACCOUNT struct account account = {0};
-    struct error unused;
+    struct error unused = {0};
     struct resolution resolution = {.service = service, .release = release, .zone = zone, .resolved = resolved};
     err = err ? err : &unused;
     resolved_clear(resolved);

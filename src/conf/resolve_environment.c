@@ -69,7 +69,7 @@ static int read_env_file(const struct resolution *resolution, struct words *vari
         return 0;
     if (result == 0)
         result = file_read_untrusted(path, ENV_FILE_MAX, &content, &length, err);
-    if (result < 0)
+    if (result != 0)
         return result;
     result = grammar_environment_file(content, length, variables, err);
     return result < 0 ? error_prefix(err, "%s", path) : 0;
@@ -126,7 +126,7 @@ static int add_configured_outside(const struct resolution *resolution, struct wo
         int result = service_substitute(configured->items[i], resolution->release, BLUE, &blue, err);
         if (result == 0)
             result = service_substitute(configured->items[i], resolution->release, GREEN, &green, err);
-        if (result < 0)
+        if (result != 0)
             return error_prefix(err, "[app] environment");
         if (strcmp(blue, green) == 0 && set_variable(environment, blue) < 0)
             return error_errno(err, ENOMEM, "build the environment");

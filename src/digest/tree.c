@@ -181,13 +181,9 @@ static void walk_directory(struct walk *walk, int parent, const char *name, unsi
     CLEANUP_FD int fd = openat(parent, name, flags);
     int directory = fd;
     CLEANUP_DIR DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    int result = dir ? 0 : -errno;
+    int result = !dir ? -errno : depth > DIGEST_DEPTH_MAX ? -ELOOP : read_names(walk, dir, &names);
     if (dir)
         steal_fd(&fd); /* dir has it */
-    if (result == 0 && depth > DIGEST_DEPTH_MAX)
-        result = -ELOOP;
-    if (result == 0)
-        result = read_names(walk, dir, &names);
     walk->message.error = -result;
     if (depth == 0 && result < 0 && !walk->digest->over)
         walk->digest->over = -result;

@@ -100,6 +100,7 @@ static struct found find_part(const struct http_head *head, unsigned wanted, cha
         const char *slash = memchr(at + 1, '/', (size_t)(end - at - 1));
         struct http_span name = {at + 1, (size_t)((slash ? slash : end) - at - 1)};
         size_t length;
+        /* cppcheck-suppress legacyUninitvar ; it is written there */
         bool plain = decode_part(name, part == wanted ? to : other, &length);
         if (part == wanted)
             found.value = (struct http_span){to, length};

@@ -52,7 +52,7 @@ static int is_usable(struct recovery *recovery, uint64_t number, struct error *e
 {
     CLEANUP_TEXT struct text payload = {0};
     struct wal_segment segment;
-    struct wal_frame frame;
+    struct wal_frame frame = {0};
     int result = wal_segment_open(recovery->wal->directory, number, false, &segment, err);
     uint64_t offset = result < 0 ? 0 : WAL_HEAD_SIZE;
     if (result == 0)

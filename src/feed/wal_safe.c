@@ -31,7 +31,7 @@ static void serve_waiting(struct wal *wal)
         list_remove(&waiter->link);
         list_append(&ready, &waiter->link);
     }
-    wal->gone = &gone;
+    wal->gone = &gone; /* cppcheck-suppress autoVariables ; until this has ended, see below */
     int result = wal->failure;
     while (!list_empty(&ready)) {
         waiter = list_entry(ready.next, struct waiter, link);

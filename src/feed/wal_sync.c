@@ -202,8 +202,10 @@ int wal_sync_file(struct wal_sync *sync, int fd, bool made, struct error *err)
     if (!room) {
         struct sync_file *grown = reallocarray(sync->files, sync->file_room * 2 + 8, sizeof *grown);
         room = grown != NULL;
-        sync->file_room = grown ? sync->file_room * 2 + 8 : sync->file_room;
-        sync->files = grown ? grown : sync->files;
+        if (grown) {
+            sync->files = grown;
+            sync->file_room = sync->file_room * 2 + 8;
+        }
     }
     if (room)
         sync->files[sync->file_count++] = (struct sync_file){steal_fd(&own), made};
@@ -234,8 +236,10 @@ void wal_sync_remove(struct wal_sync *sync, uint64_t number, uint64_t at)
     pthread_mutex_lock(&sync->mutex);
     if (sync->removal_count == sync->removal_room) {
         struct removal *grown = reallocarray(sync->removals, sync->removal_room * 2 + 8, sizeof *grown);
-        sync->removal_room = grown ? sync->removal_room * 2 + 8 : sync->removal_room;
-        sync->removals = grown ? grown : sync->removals;
+        if (grown) {
+            sync->removals = grown;
+            sync->removal_room = sync->removal_room * 2 + 8;
+        }
     }
     if (sync->removal_count < sync->removal_room) /* else it goes when the journal is opened again */
         sync->removals[sync->removal_count++] = (struct removal){number, at};

@@ -277,8 +277,11 @@ static int move_group(struct fold *fold, const struct record *record, struct err
     const struct group_move *move = &record->group;
     if (group_moves_add(&fold->groups, move) < 0)
         return error_errno(err, ENOMEM, "fold the journal");
-    for (size_t i = 0; move->phase == GROUP_MOVED && i < move->count; i++)
-        set_live(fold_find(fold, move->members[i].app), move->members[i].zone);
+    for (size_t i = 0; move->phase == GROUP_MOVED && i < move->count; i++) {
+        struct folded_app *app = fold_find(fold, move->members[i].app);
+        if (app)
+            set_live(app, move->members[i].zone);
+    }
     return 0;
 }
 

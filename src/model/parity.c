@@ -79,10 +79,10 @@ static bool same(const struct parity_entry *a, const struct parity_entry *b)
     return strcmp(a->value, b->value) == 0 && strcmp(a->bare, b->bare) == 0;
 }
 
-/* One of them may be NULL. */
-static void tell(const struct parity_entry *blue, const struct parity_entry *green, parity_found *found, void *context)
+/* Of what one of the two is about; blue or green may be NULL. */
+static void tell(const struct parity_entry *one, const struct parity_entry *blue, const struct parity_entry *green,
+                 parity_found *found, void *context)
 {
-    const struct parity_entry *one = blue ? blue : green;
     struct parity_difference difference = {.of = one->of};
     if (blue && green && strcmp(blue->bare, green->bare) == 0)
         difference.of = PARITY_RELEASE;
@@ -99,15 +99,15 @@ void parity_compare(struct parity_list *blue, struct parity_list *green, parity_
     sort(blue);
     sort(green);
     while (b < blue->count || g < green->count) {
-        const struct parity_entry *left = b < blue->count ? &blue->entries[b] : NULL;
-        const struct parity_entry *right = g < green->count ? &green->entries[g] : NULL;
-        int order = !left ? 1 : !right ? -1 : strcmp(left->name, right->name);
+        int order = b == blue->count    ? 1
+                    : g == green->count ? -1
+                                        : strcmp(blue->entries[b].name, green->entries[g].name);
         if (order < 0)
-            tell(left, NULL, found, context);
+            tell(&blue->entries[b], &blue->entries[b], NULL, found, context);
         else if (order > 0)
-            tell(NULL, right, found, context);
-        else if (!same(left, right))
-            tell(left, right, found, context);
+            tell(&green->entries[g], NULL, &green->entries[g], found, context);
+        else if (!same(&blue->entries[b], &green->entries[g]))
+            tell(&blue->entries[b], &blue->entries[b], &green->entries[g], found, context);
         b += order <= 0;
         g += order >= 0;
     }

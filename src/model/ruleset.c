@@ -75,8 +75,10 @@ int ruleset_state_copy(struct ruleset_state *to, const struct ruleset_state *fro
         struct ruleset_app *app = &to->apps[to->count++];
         *app = from->apps[i];
         int status = 0;
-        for (int colour = 0; colour < COLOURS; colour++)
-            status = copy_zone(&app->zones[colour], &from->apps[i].zones[colour]) ?: status;
+        for (int colour = 0; colour < COLOURS; colour++) { /* both: what is not copied would be freed twice */
+            int result = copy_zone(&app->zones[colour], &from->apps[i].zones[colour]);
+            status = result ? result : status;
+        }
         if (status) {
             ruleset_state_clear(to);
             return status;

@@ -33,11 +33,9 @@ int message_send(int channel, const void *message, size_t length, const int *fds
     if (fd_count > 0) {
         header.msg_control = control.space;
         header.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
-        struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
-        rights->cmsg_level = SOL_SOCKET;
-        rights->cmsg_type = SCM_RIGHTS;
-        rights->cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
-        memcpy(CMSG_DATA(rights), fds, sizeof(int) * fd_count);
+        control.header = (struct cmsghdr){
+            .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int) * fd_count)};
+        memcpy(CMSG_DATA(&control.header), fds, sizeof(int) * fd_count);
     }
     ssize_t sent;
     do

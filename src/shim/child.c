@@ -187,7 +187,7 @@ int child_start(struct shim *shim, void *message, size_t length, int fds[], size
     size_t given = start.stdio ? STDIO_FDS : 0;
     if (result == 0)
         result = fd_count == given || fd_count == given + 1 ? find_place(shim, &start, &child) : -EBADMSG;
-    if (result < 0) {
+    if (result != 0) {
         shim_start_clear(&start);
         free(message);
         return result;

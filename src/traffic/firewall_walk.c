@@ -347,7 +347,7 @@ static unsigned walk_rule(struct walk *walk, const struct fw_chain *chain, const
 {
     enum fw_match match = FW_YES;
     *next = true;
-    for (size_t i = 0; i < rule->count; i++) {
+    for (size_t i = 0; i < rule->count && match != FW_NO; i++) {
         const struct fw_expr *expr = &rule->exprs[i];
         unsigned ways;
         bool after;
@@ -361,8 +361,6 @@ static unsigned walk_rule(struct walk *walk, const struct fw_chain *chain, const
             *next = after || match == FW_MAYBE;
             return ways;
         }
-        if (match == FW_NO)
-            return 0;
     }
     return 0;
 }
@@ -373,7 +371,7 @@ static unsigned walk_chain(struct walk *walk, const struct fw_chain *chain, unsi
     unsigned ways = 0;
     bool next = true;
     if (*memo)
-        return *memo;
+        return *memo; /* cppcheck-suppress identicalInnerCondition ; it is told which ways, not whether */
     for (size_t i = 0; i < chain->count && next; i++)
         ways |= walk_rule(walk, chain, &chain->rules[i], depth, &next);
     if (next)

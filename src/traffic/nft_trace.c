@@ -145,7 +145,8 @@ static void build_rule(struct nft_batch *batch, const char *link, const struct a
     text_copy(name, sizeof name, link ? link : "");
     batch->failed |= nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, TRACE_TABLE) < 0 ||
                      nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, chain_name) < 0;
-    bool good = link ? load_meta(rule, NFT_META_IIFNAME) && must_be(rule, name, sizeof name) : is_for(rule, address);
+    bool good =
+        link ? load_meta(rule, NFT_META_IIFNAME) && must_be(rule, name, sizeof name) : address && is_for(rule, address);
     batch->failed |= !good || !mark(rule);
     nftnl_rule_nlmsg_build_payload(message, rule);
     nftnl_rule_free(rule);

@@ -192,7 +192,7 @@ static enum zone_event receive_one(struct channel *channel, struct zone_app *abo
 
 enum zone_event channel_receive(struct channel *channel, struct zone_app *about)
 {
-    struct zone_app unused;
+    struct zone_app unused = {0};
     about = about ? about : &unused;
     if (channel->queue.count > 0)
         return event_queue_take(&channel->queue, about);
