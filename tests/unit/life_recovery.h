@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* For test_life.c: the agent was killed and comes back. What recovery.c does, and the journal's own compaction. */
+/* For test_life.c: the agent was killed and comes back. What recovery*.c do, and the journal's own compaction. */
 #pragma once
 
 #include "life_operations.h"
 
-/* --- a new agent: as recovery.c ------------------------------------------------------------------------ */
+/* --- a new agent: as recovery*.c ----------------------------------------------------------------------- */
 
 /* Lines that end whole; what a torn write left at the end is cut off. */
 static void read_journal(void)

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Between the parts of recovery: recovery.c has the zones, recovery_operations.c what was under way. */
+#pragma once
+
+#include "agent/agent.h"
+
+/* Whether a zone in that state is meant to be there, with an app that has run. */
+bool recovery_keeps(enum zone_state state);
+/* zone->service: as it was staged, or, with a warning, as its file is today. */
+int recovery_load_configuration(struct app_zone *zone, struct error *err);
+/* Anything of a zone that should not be there: its processes, its links. */
+void recovery_clean(struct app_zone *zone);
+
+/* --- recovery_operations.c --- */
+
+/* Sets what is live and the zones' states, with their records. An operation that goes on is in app->operation. */
+void recovery_resolve(struct app *app, const struct folded_app *folded);
