@@ -36,7 +36,9 @@ enum fail_call {
         CALLS
 };
 
-enum fail_mode { FAIL_OFF, FAIL_RECORD, FAIL_ONCE };
+/* FAIL_LASTING: from that call on, whatever needs room below one directory, as on a disk that is full, or was made
+ * read-only because it is damaged. */
+enum fail_mode { FAIL_OFF, FAIL_RECORD, FAIL_ONCE, FAIL_LASTING };
 
 /* In the place of an errno. */
 enum {
@@ -59,6 +61,11 @@ struct fail_point {
     char object[FAIL_OBJECT];     /* a path, or what a descriptor is; "" for a call without one */
 };
 
+static inline int fail_needs_room(uint32_t call)
+{
+    return call == CALL_write || call == CALL_pwrite || call == CALL_mkdir || call == CALL_mkdirat;
+}
+
 struct fail_control {
     _Atomic uint32_t mode, lock;
     _Atomic uint32_t count; /* of points */
@@ -68,6 +75,7 @@ struct fail_control {
     uint32_t which;        /* 1: the first call from there since it was asked for */
     int32_t error;
     _Atomic uint32_t seen, done;
-    int32_t pid; /* where it was done */
+    int32_t pid;            /* where it was done */
+    char full[FAIL_OBJECT]; /* the directory, for FAIL_LASTING */
     struct fail_point points[FAIL_POINTS];
 };

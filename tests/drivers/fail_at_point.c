@@ -121,18 +121,23 @@ static uint64_t mix(uint64_t hash, const void *bytes, size_t length)
     return hash;
 }
 
-/* False if the program has no part in it. */
-static bool describe(struct fail_point *point, enum fail_call call, enum fail_object kind, intptr_t object)
+static void name_object(enum fail_object kind, intptr_t object, char plain[FAIL_OBJECT])
 {
-    void *addresses[DEPTH];
     char text[512] = "";
-    int depth = backtrace(addresses, DEPTH), known = 0;
-    *point = (struct fail_point){.call = call};
     if (kind == ON_PATH && object)
         snprintf(text, sizeof text, "%s", (const char *)object);
     else if (kind == ON_FD)
         name_descriptor((int)object, text, sizeof text);
-    make_plain(text, point->object);
+    make_plain(text, plain);
+}
+
+/* False if the program has no part in it. */
+static bool describe(struct fail_point *point, enum fail_call call, enum fail_object kind, intptr_t object)
+{
+    void *addresses[DEPTH];
+    int depth = backtrace(addresses, DEPTH), known = 0;
+    *point = (struct fail_point){.call = call};
+    name_object(kind, object, point->object);
     uint64_t hash = mix(0xcbf29ce484222325, &call, sizeof call);
     hash = mix(hash, point->object, strlen(point->object));
     for (int i = 0; i < depth; i++) {
@@ -196,16 +201,35 @@ static int decide(const struct fail_point *point)
     return control->error;
 }
 
-int fail_from(enum fail_call call, enum fail_object kind, intptr_t object, uintptr_t caller)
+/* Nothing to decide: off, or no call that can be the one. */
+static bool passes(enum fail_call call, uintptr_t caller)
 {
     if (!control || inside || control->mode == FAIL_OFF)
-        return 0;
-    if (control->mode == FAIL_ONCE && (control->done || control->call != call || !may_be_from(caller)))
+        return true;
+    if (control->mode == FAIL_RECORD)
+        return false;
+    if (control->done)
+        return control->mode == FAIL_ONCE || !fail_needs_room(call);
+    return control->call != call || !may_be_from(caller);
+}
+
+static int fail_if_full(enum fail_object kind, intptr_t object)
+{
+    char plain[FAIL_OBJECT];
+    name_object(kind, object, plain);
+    return strncmp(plain, control->full, strlen(control->full)) == 0 ? control->error : 0;
+}
+
+int fail_from(enum fail_call call, enum fail_object kind, intptr_t object, uintptr_t caller)
+{
+    if (passes(call, caller))
         return 0;
     struct fail_point point;
     int error = 0, kept = errno;
     inside = true;
-    if (describe(&point, call, kind, object)) {
+    if (control->mode == FAIL_LASTING && control->done) {
+        error = fail_if_full(kind, object);
+    } else if (describe(&point, call, kind, object)) {
         point.caller = caller_mark(caller);
         if (control->mode == FAIL_RECORD)
             record(&point);

@@ -142,6 +142,8 @@ static const struct possible_errors {
     {CALL_setsockopt, "", {ENOMEM, ENOPROTOOPT, EPERM}},
 };
 
+static const int lasting_errors[] = {ENOSPC, EROFS, 0};
+
 /* Libraries that end the program where memory fails: iniparser 4.1 and 4.2 in three of their allocations, libseccomp
  * 2.5.4 in several. src/conf/ini.c and src/os/filter.c see to it that there is memory. */
 static bool is_hopeless(const struct fail_point *point)

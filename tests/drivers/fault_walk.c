@@ -14,6 +14,9 @@
  *   FAULT_CALL, FAULT_OBJECT, FAULT_FROM (a function), FAULT_ERROR   only those; FAULT_VERBOSE=1 shows each, 2 where
  * the call comes from
  *
+ *   FAULT_LASTING=1   the disk of the state directory is full, or read-only, from each call on that needs room there,
+ * until the answer has come
+ *
  * Prints a table of what was walked, and a line for each thing that is not as it should be; the status says if there
  * are.
  */
@@ -36,6 +39,7 @@ static struct {
     uint64_t *walked; /* hash table of the places that an earlier series has, or another world */
     unsigned wrong, faults, seconds;
     int verbose;
+    bool lasting;
 } walk;
 
 /* --- what is found ------------------------------------------------------------------------------------------- */
@@ -126,7 +130,7 @@ static void arm(const struct fail_point *point, uint32_t which, int error)
     control->which = which;
     control->error = error;
     control->seen = control->done = 0;
-    control->mode = FAIL_ONCE;
+    control->mode = walk.lasting ? FAIL_LASTING : FAIL_ONCE;
 }
 
 /* Some calls come behind the answer: in the drain, at a timer. */
@@ -237,6 +241,9 @@ static bool in_part(uint64_t place)
 static bool chosen(const struct fail_point *point, const bool *marked)
 {
     const char *call = getenv("FAULT_CALL"), *object = getenv("FAULT_OBJECT");
+    if (walk.lasting && (!fail_needs_room(point->call) ||
+                         strncmp(point->object, agent.control->full, strlen(agent.control->full)) != 0))
+        return false;
     return (!call || strcmp(call, fail_names[point->call]) == 0) && (!object || strstr(point->object, object)) &&
            (!marked || *marked) && errors_of(point)[0] && in_part(point->place) &&
            (call || object || marked || is_new(point->place));
@@ -283,7 +290,7 @@ static bool wanted_error(int error)
  * */
 static void walk_point(const struct fail_point *point, bool all)
 {
-    const int *errors = errors_of(point);
+    const int *errors = walk.lasting ? lasting_errors : errors_of(point);
     int possible = 0;
     while (possible < ERRORS_MAX && errors[possible])
         possible++;
@@ -362,7 +369,10 @@ int main(int argc, char *argv[])
     const char *seconds = getenv("FAULT_SECONDS"), *verbose = getenv("FAULT_VERBOSE");
     walk.seconds = seconds ? (unsigned)atoi(seconds) : 0;
     walk.verbose = verbose ? atoi(verbose) : 0;
+    walk.lasting = getenv("FAULT_LASTING");
     bool good = argc > 1 && open_walked() && prepare();
+    if (good)
+        snprintf(agent.control->full, sizeof agent.control->full, "%s/state/", agent.world);
     for (int i = 1; i < argc && good; i++)
         good = walk_series(argv[i]);
     if (client.thread)

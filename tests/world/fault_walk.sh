@@ -19,12 +19,13 @@ ready() {
     printf '[agent]\ninstance = world\n' | agent_conf
 }
 
-# SERIES [CALL:OBJECT[@FUNCTION[=ERROR]]...]
+# "SERIES..." [CALL:OBJECT[@FUNCTION[=ERROR]]...]
 walk() {
-    local series=$1 only object from error
+    local series=$1 only object from error all
     ready
     if [ -n "${FAULT_SECONDS-}" ]; then
-        "$BUILD/tests/drivers/fault_walk" "$series"
+        read -ra all <<<"$series"
+        "$BUILD/tests/drivers/fault_walk" "${all[@]}"
         return
     fi
     for only in "${@:2}"; do
@@ -67,6 +68,13 @@ test_ask() {
 test_restart() {
     walk restart fcntl:pidfd read:fdinfo open:/run/netns open:/proc/N/cgroup readlink:/proc/self/exe flock:-netns- \
         'sendmsg:netlink a@routes_find_overlap=ENOBUFS' socket:@nft_open=EMFILE socket:@watch_open=EMFILE
+}
+
+# From each thing that is written on, nothing can be written until the answer has come.
+test_no_room() {
+    local series=switch
+    [ -z "${FAULT_SECONDS-}" ] || series='switch rollback deploy life ask restart'
+    FAULT_LASTING=1 walk "$series" write:
 }
 
 everything_can_be_written() {
