@@ -138,7 +138,9 @@ static bool describe(struct fail_point *point, enum fail_call call, enum fail_ob
     int depth = backtrace(addresses, DEPTH), known = 0;
     *point = (struct fail_point){.call = call};
     name_object(kind, object, point->object);
+    snprintf(point->program, sizeof point->program, "%s", program_invocation_short_name);
     uint64_t hash = mix(0xcbf29ce484222325, &call, sizeof call);
+    hash = mix(hash, point->program, strlen(point->program));
     hash = mix(hash, point->object, strlen(point->object));
     for (int i = 0; i < depth; i++) {
         uintptr_t address = (uintptr_t)addresses[i];

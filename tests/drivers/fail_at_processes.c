@@ -123,7 +123,14 @@ long syscall(long what, ...)
 
 EXPORTED int execve(const char *path, char *const words[], char *const environment[]);
 
-/* The api role is the same program, with little in its environment. */
+/* The api role is the same program. The roles have little in their environment. */
+static bool is_role(const char *path, char *const words[])
+{
+    const char *slash = strrchr(path, '/');
+    return (slash && strcmp(slash + 1, "bluegreen-probe") == 0) ||
+           (words[0] && words[1] && strcmp(words[1], "--role=api") == 0);
+}
+
 int execve(const char *path, char *const words[], char *const environment[])
 {
     NEXT(execve, int, (const char *, char *const[], char *const[]));
@@ -136,7 +143,7 @@ int execve(const char *path, char *const words[], char *const environment[])
         errno = error;
         return -1;
     }
-    if (!words[0] || !words[1] || strcmp(words[1], "--role=api") != 0)
+    if (!is_role(path, words))
         return next(path, words, environment);
     while (environment[count] && count < 28) {
         all[count] = environment[count];

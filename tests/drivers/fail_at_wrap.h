@@ -2,7 +2,8 @@
 /*
  * What stands in front of a function of the C library in fail_at*.c, which are preloaded into the agent: whatever of
  * it may fail, and fails when told to. Apart from the agent, so that there is no code for tests in what is shipped.
- * The api role, which gets an environment of its own, has it as well; what else the agent executes has not.
+ * The api role and the probe role, which get an environment of their own, have it as well; what else the agent executes
+ * has not.
  *
  * Everything is declared here: the headers know some of it otherwise (fortified, or with attributes that forbid looking
  * at an argument), so those that do are not included.

@@ -7,7 +7,7 @@
 static void show_place(const struct fail_point *point)
 {
     char command[512], line[256];
-    int used = snprintf(command, sizeof command, "addr2line -s -f -p -e %s/bluegreend", agent.build);
+    int used = snprintf(command, sizeof command, "addr2line -s -f -p -e %s/%s", agent.build, point->program);
     for (uint32_t i = 0; i < point->frame_count && i < 8; i++)
         used += snprintf(command + used, sizeof command - (size_t)used, " %#x", point->frames[i] - 1);
     FILE *file = popen(command, "re");
@@ -22,7 +22,8 @@ static bool write_frames(const char *path, const struct fail_control *control)
 {
     FILE *file = fopen(path, "we");
     for (uint32_t i = 0; file && i < control->count; i++) {
-        for (uint32_t j = 0; j < control->points[i].frame_count; j++)
+        bool agents = strcmp(control->points[i].program, "bluegreend") == 0;
+        for (uint32_t j = 0; agents && j < control->points[i].frame_count; j++)
             fprintf(file, "%#x\n", control->points[i].frames[j] - 1);
         fputs("0\n", file);
     }

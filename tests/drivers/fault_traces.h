@@ -81,7 +81,7 @@ static void trace_descriptors(const char *process)
         closedir(opened);
 }
 
-/* The program's descriptors are those of the monitor and of the api role. */
+/* The program's descriptors are those of the monitor and of the roles. */
 static void trace_processes(void)
 {
     DIR *opened = opendir("/proc");
@@ -96,7 +96,7 @@ static void trace_processes(void)
             trace("process", name);
         if (file)
             fclose(file);
-        if (strcmp(name, "bluegreend\n") == 0)
+        if (strcmp(name, "bluegreend\n") == 0 || strcmp(name, "bluegreen-probe\n") == 0)
             trace_descriptors(entry->d_name);
     }
     if (opened)

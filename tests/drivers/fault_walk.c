@@ -11,9 +11,8 @@
  *   FAULT_SECONDS   for each series: as many faults as fit, evenly chosen; 0: all. FAULT_ALL=1: with each error
  *   FAULT_PART=K/N  one of so many parts of it, for several worlds side by side; FAULT_WALKED=FILE: what one of them
  * has walked, the others leave out
- *   FAULT_CALL, FAULT_OBJECT, FAULT_FROM (a function), FAULT_ERROR   only those; FAULT_VERBOSE=1 shows each, 2 where
- * the call comes from
- *
+ *   FAULT_ONLY      what is walked: fault_only.h; FAULT_PROGRAM: only in that program
+ *   FAULT_VERBOSE=1 shows each, 2 where the call comes from
  *   FAULT_LASTING=1   the disk of the state directory is full, or read-only, from each call on that needs room there,
  * until the answer has come
  *
@@ -22,7 +21,7 @@
  */
 #include "fault_agent.h"
 #include "fault_client.h"
-#include "fault_places.h"
+#include "fault_only.h"
 #include "fault_series.h"
 #include "fault_table.h"
 #include "fault_traces.h"
@@ -34,7 +33,7 @@ enum { SETTLE_MS = 4000, LATE_MS = 150, WALKED = 1 << 15, TELL_EVERY = 250 };
 static struct {
     const struct series *series;
     struct traces before, after;
-    struct fail_point points[FAIL_POINTS];
+    uint32_t points[FAIL_POINTS]; /* the chosen ones of the agent's */
     uint32_t count;
     uint64_t *walked; /* hash table of the places that an earlier series has, or another world */
     unsigned wrong, faults, seconds;
@@ -49,8 +48,8 @@ static void wrong(const struct fail_point *point, int error, const char *what, c
     char name[64];
     walk.wrong++;
     count(walk.series->name, point, error, WRONG);
-    printf("WRONG %s: %s(%s) %s %s: %s%s%.900s\n", walk.series->name, fail_names[point->call], point->object,
-           point->library, error_name(error, name), what, details[0] ? ": " : "", details);
+    printf("WRONG %s: %s: %s(%s) %s %s: %s%s%.900s\n", walk.series->name, point->program, fail_names[point->call],
+           point->object, point->library, error_name(error, name), what, details[0] ? ": " : "", details);
     show_place(point);
     fflush(stdout);
 }
@@ -238,15 +237,16 @@ static bool in_part(uint64_t place)
     return !part || sscanf(part, "%u/%u", &mine, &parts) != 2 || parts == 0 || place % parts == mine;
 }
 
-static bool chosen(const struct fail_point *point, const bool *marked)
+static bool chosen(uint32_t index)
 {
-    const char *call = getenv("FAULT_CALL"), *object = getenv("FAULT_OBJECT");
-    if (walk.lasting && (!fail_needs_room(point->call) ||
-                         strncmp(point->object, agent.control->full, strlen(agent.control->full)) != 0))
+    const struct fail_point *point = &agent.control->points[index];
+    const char *program = getenv("FAULT_PROGRAM"), *full = agent.control->full;
+    if (program && strcmp(program, point->program) != 0)
         return false;
-    return (!call || strcmp(call, fail_names[point->call]) == 0) && (!object || strstr(point->object, object)) &&
-           (!marked || *marked) && errors_of(point)[0] && in_part(point->place) &&
-           (call || object || marked || is_new(point->place));
+    if (walk.lasting && (!fail_needs_room(point->call) || strncmp(point->object, full, strlen(full)) != 0))
+        return false;
+    return only_takes(agent.control, index, 0) && errors_of(point)[0] && in_part(point->place) &&
+           (only_count > 0 || is_new(point->place));
 }
 
 /* Twice, for what timers do differs. */
@@ -267,39 +267,30 @@ static bool list_points(void)
             return false;
         }
     }
-    static bool marks[FAIL_POINTS];
-    const char *from = getenv("FAULT_FROM");
-    if (from)
-        mark_callers(agent.control, from, marks);
+    only_mark(agent.control);
     walk.count = 0;
     for (uint32_t i = 0; i < agent.control->count; i++) {
-        if (chosen(&agent.control->points[i], from ? &marks[i] : NULL))
-            walk.points[walk.count++] = agent.control->points[i];
+        if (chosen(i))
+            walk.points[walk.count++] = i;
     }
     return true;
 }
 
-static bool wanted_error(int error)
-{
-    char name[64];
-    const char *only = getenv("FAULT_ERROR");
-    return !only || strcmp(only, error_name(error, name)) == 0;
-}
-
 /* Each error at the first call from there, and one at the last. In little time, one error at each, another each time.
  * */
-static void walk_point(const struct fail_point *point, bool all)
+static void walk_point(uint32_t index, bool all)
 {
+    const struct fail_point *point = &agent.control->points[index];
     const int *errors = walk.lasting ? lasting_errors : errors_of(point);
     int possible = 0;
     while (possible < ERRORS_MAX && errors[possible])
         possible++;
     count(walk.series->name, point, 0, PLACES);
     for (int i = 0; i < possible; i++) {
-        if (wanted_error(errors[i]) && (all || i == (int)(walk.faults % (unsigned)possible)))
+        if (only_takes(agent.control, index, errors[i]) && (all || i == (int)(walk.faults % (unsigned)possible)))
             inject(point, 1, errors[i]);
     }
-    if (all && point->times > 3 && wanted_error(errors[0]))
+    if (all && point->times > 3 && only_takes(agent.control, index, errors[0]))
         inject(point, point->times / 2, errors[0]);
 }
 
@@ -316,7 +307,7 @@ static void walk_points(void)
     uint32_t step = walk.seconds ? 7919 : 1, at = 0, i = 0; /* a prime */
     bool all = !walk.seconds || getenv("FAULT_ALL");
     for (; i < walk.count && (!walk.seconds || now_ms() < until); i++, at = (at + step) % walk.count) {
-        walk_point(&walk.points[at], all);
+        walk_point(walk.points[at], all);
         if (i % TELL_EVERY == 0)
             show_progress(i);
     }
@@ -370,11 +361,13 @@ int main(int argc, char *argv[])
     walk.seconds = seconds ? (unsigned)atoi(seconds) : 0;
     walk.verbose = verbose ? atoi(verbose) : 0;
     walk.lasting = getenv("FAULT_LASTING");
+    only_read();
     bool good = argc > 1 && open_walked() && prepare();
     if (good)
         snprintf(agent.control->full, sizeof agent.control->full, "%s/state/", agent.world);
     for (int i = 1; i < argc && good; i++)
         good = walk_series(argv[i]);
+    good = only_all_found() && good;
     if (client.thread)
         client_end();
     show_table(&table_of_kinds, "series, kind of call");
