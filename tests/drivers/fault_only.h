@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is walked if not everything: FAULT_ONLY, lines of CALL:OBJECT@FUNCTION=ERROR, each part of which may be left out.
+/* What is walked if not everything: FAULT_ONLY, lines of CALL:OBJECT@FUNCTION=ERROR, each part may be left out.
  * OBJECT is part of one, FUNCTION is among those that the call comes from. */
 #pragma once
 
