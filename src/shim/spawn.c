@@ -6,6 +6,7 @@
 #include "shim/shim.h"
 
 #include "base/cleanup.h"
+#include "os/pidfd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,14 +30,6 @@ enum {
 
 /* --- has it executed? ------------------------------------------------------------------------------ */
 
-static bool read_text(const char *path, char *content, size_t size)
-{
-    CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd < 0 ? -1 : read(fd, content, size - 1);
-    content[got > 0 ? got : 0] = '\0';
-    return got > 0;
-}
-
 /*
  * The channel closes with the exec, but also when the process is killed before it. The kernel marks who has not
  * executed anything since its fork, and keeps the mark on who has ended and was not collected: field 9 of
@@ -46,14 +39,13 @@ static bool was_killed(int pidfd)
 {
     char path[48], content[512];
     unsigned flags;
-    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
-    if (!read_text(path, content, sizeof content))
+    pid_t pid = pidfd_pid(pidfd);
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    CLEANUP_FD int fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    ssize_t got = fd < 0 ? -1 : read(fd, content, sizeof content - 1);
+    if (got <= 0)
         return false;
-    const char *line = strstr(content, "\nPid:");
-    long pid = line ? strtol(line + strlen("\nPid:"), NULL, 10) : 0;
-    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
-    if (pid <= 0 || !read_text(path, content, sizeof content))
-        return false;
+    content[got] = '\0';
     const char *name_end = strrchr(content, ')'); /* the name may have spaces */
     return name_end && sscanf(name_end, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && flags & NOT_EXECUTED_YET;
 }

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "os/log.h"
 #include "os/loop.h"
+#include "os/pidfd.h"
 #include "os/process.h"
 #include "zone/channel_processes.h"
 
@@ -63,7 +64,7 @@ static int read_message(struct channel *channel, struct incoming *incoming)
 /* 0: it has ended, or nobody knows; that is kept for channel_pids_known. */
 static pid_t pid_of(struct channel *channel, int pidfd)
 {
-    pid_t pid = channel_pid_of(pidfd);
+    pid_t pid = pidfd_pid(pidfd);
     if (pid < 0)
         channel->pid_error = -pid;
     return pid > 0 ? pid : 0;

@@ -2,11 +2,8 @@
 /* What is known of a zone's processes, and what the shim says of them, noted there. channel.c is about messages. */
 #include "zone/channel_processes.h"
 
-#include "base/cleanup.h"
 #include "base/text.h"
-#include "os/files.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,19 +55,6 @@ void channel_mark_transient(struct channel *channel, const char *name)
     struct zone_app *process = channel_process(channel, name);
     if (process && process != &channel->app)
         channel->transient[process - channel->others] = true;
-}
-
-pid_t channel_pid_of(int pidfd)
-{
-    char path[64];
-    CLEANUP_FREE char *content = NULL;
-    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
-    int result = file_read(path, 4096, &content, NULL, NULL);
-    if (result < 0)
-        return (pid_t)result;
-    const char *line = strstr(content, "\nPid:");
-    long pid = line ? strtol(line + strlen("\nPid:"), NULL, 10) : 0;
-    return pid > 0 ? (pid_t)pid : 0;
 }
 
 void channel_take_process(struct zone_app *process, const struct shim_state *state)

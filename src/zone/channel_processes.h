@@ -9,5 +9,3 @@ struct zone_app *channel_known_process(struct channel *channel, const char *name
 void channel_forget_process(struct channel *channel, size_t index);
 /* What the shim says of it; its pid comes as a descriptor. */
 void channel_take_process(struct zone_app *process, const struct shim_state *state);
-/* The pid behind a pidfd, as this process's /proc numbers it; 0 if it has ended, or a negative errno. */
-pid_t channel_pid_of(int pidfd);
