@@ -13,7 +13,7 @@ const struct verb *verb_find(const char *name)
     return NULL;
 }
 
-enum { WORD_MAX = 16 };
+enum { WORD_MAX = 16, SUMMARY_COLUMN = 34 };
 
 static int least_of(int a, int b, int c)
 {
@@ -59,8 +59,12 @@ const char *verb_nearest(const char *name)
 void usage_print(FILE *file)
 {
     fputs("usage: bluegreen [OPTION...] VERB [ARGUMENT...]\n\nverbs:\n", file);
-    for (const struct verb *verb = verbs; verb->name; verb++)
-        fprintf(file, "  %-8s %-21s %s\n", verb->name, verb->arguments, verb->summary);
+    for (const struct verb *verb = verbs; verb->name; verb++) {
+        int used = fprintf(file, "  %-8s %s", verb->name, verb->arguments);
+        if (used >= SUMMARY_COLUMN)
+            used = fprintf(file, "\n") - 1;
+        fprintf(file, "%*s%s\n", SUMMARY_COLUMN - used, "", verb->summary);
+    }
     fputs("\noptions, before or after the verb:\n"
           "      --json         print JSON: one document, or one object a line and the result last\n"
           "      --socket PATH  the agent's socket (else $BLUEGREEN_SOCKET, else /run/bluegreen/control.sock)\n"
