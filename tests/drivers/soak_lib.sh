@@ -74,7 +74,8 @@ soak_configure() { # [SECONDS]
     sed -i 's/^start_timeout.*/start_timeout = 2s/; s/^user = .*/&\nstop_timeout = 2s/' "$WORLD/etc/apps/one.conf"
     soak_conf udp 83 '[drain]' "timeout = ${drain}s"
     sed -i 's|^http = 83.*|&\ndns = 53 -> 8053/udp|; s|^run = .*|& --udp 8053|' "$WORLD/etc/apps/udp.conf"
-    soak_conf fed 84 '[drain]' "timeout = ${drain}s" '[feed]' 'mode = http' 'in_doubt = apply'
+    # A segment of the journal is 1 MiB then, half a minute: many of them come and go.
+    soak_conf fed 84 '[drain]' "timeout = ${drain}s" '[feed]' 'mode = http' 'in_doubt = apply' 'journal_max = 64M'
     sed -i "s|^run = .*|& $DATA/ids.%z|; s|^read = .*|&\nwrite = $DATA|" "$WORLD/etc/apps/fed.conf"
     sed -i '/^user = /a group_name = shop' "$WORLD/etc/apps/web.conf" "$WORLD/etc/apps/api.conf"
 }
