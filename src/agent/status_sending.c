@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * VERB_STATUS: what status.c fills in, on its way to the client. That of a thousand apps is more than fits into the
- * channel to the api role, and counting the connections of them all is not to hold up a switch: so many at a time, and
- * the next ones when the role has taken most of these.
+ * channel to the api role, and counting the connections of them all is not to hold up a switch: so many at a time, or as
+ * many as a few milliseconds are enough for, and the next ones when the role has taken most of these.
  */
 #include "agent/agent.h"
 
@@ -13,6 +13,7 @@
 
 enum {
     PORTION = 32,         /* 12 KiB each */
+    PORTION_MS = 5,       /* where the kernel's table is large, a zone takes as long alone (usage.c) */
     UNREAD_MAX = 1 << 20, /* bytes of the channel's 4 MiB (api_role.c) that may wait when the next ones are sent */
     AGAIN_MS = 2,
 };
@@ -58,7 +59,8 @@ static void on_timer(void *context)
         loop_timer_arm(sending->timer, AGAIN_MS);
         return;
     }
-    for (int i = 0; i < PORTION && sending->next; i++) {
+    uint64_t until = clock_monotonic_ms() + PORTION_MS;
+    for (int i = 0; i < PORTION && sending->next && (i == 0 || clock_monotonic_ms() < until); i++) {
         struct app *app = sending->next;
         sending->next = app_behind(agent, &app->link);
         send_one(agent, sending->client, sending->request, app);
