@@ -70,6 +70,23 @@ served_again() {
     until on_client curl -sf -m 1 -o /dev/null "$1"; do :; done
 }
 
+# pids_of NAME: the processes that are there once, however many zones there are.
+pids_of() {
+    if [ "$1" = bluegreen ]; then
+        echo "$AGENT"
+        pgrep -P "$AGENT" -f 'role=api|bluegreen-probe'
+    else
+        tree_of "${PROXY[$1]}"
+    fi
+}
+
+# note_cpu ROUND NAME APPS: what it has used by now.
+note_cpu() {
+    local pids
+    mapfile -t pids < <(pids_of "$2")
+    note "$1" "$2-$3" cpu "$(awk "BEGIN { print $(cpu_of "${pids[@]}") / 1e6 }")"
+}
+
 # measure_proxy ROUND NAME APPS
 measure_proxy() {
     local round=$1 name=$2 apps=$3 pids begun
@@ -80,6 +97,7 @@ measure_proxy() {
     proxy_start "$name" "$apps"
     served_again "${AT[$name]}"
     note "$round" "$name-$apps" served "$(since "$begun")"
+    note_cpu "$round" "$name" "$apps"
 }
 
 # measure_agent ROUND APPS
@@ -92,18 +110,25 @@ measure_agent() {
     begun=$(now)
     "$BUILD/bluegreend" --config "$WORLD/etc" --state "$WORLD/state" --run "$WORLD/run" >>"$WORLD/agent.log" 2>&1 </dev/null &
     AGENT=$!
-    until bg status >/dev/null 2>&1; do :; done
+    until bg status app0 >/dev/null 2>&1; do :; done
     note "$round" "$who" answers "$(since "$begun")"
+    note_cpu "$round" bluegreen "$2"
 }
 
-# pids_of NAME: the processes that are there once, however many zones there are.
-pids_of() {
-    if [ "$1" = bluegreen ]; then
-        echo "$AGENT"
-        pgrep -P "$AGENT" -f 'role=api|bluegreen-probe'
-    else
-        tree_of "${PROXY[$1]}"
-    fi
+# note_asking APPS: what it takes them to tell everything of all apps.
+note_asking() {
+    local i name before pids
+    for name in bluegreen haproxy; do
+        mapfile -t pids < <(pids_of "$name")
+        before=$(cpu_of "${pids[@]}")
+        for i in 1 2 3 4 5; do
+            case $name in
+            bluegreen) bg status ;;
+            haproxy) socat - "UNIX-CONNECT:$WORLD/haproxy.sock" <<<'show stat' ;;
+            esac >"$WORLD/told"
+        done
+        note 0 "$name-$1" asked "$(awk "BEGIN { print ($(cpu_of "${pids[@]}") - $before) / 1e6 / $i }")"
+    done
 }
 
 # measure_cost APPS: of all of them in the same seconds.
@@ -120,6 +145,7 @@ measure_cost() {
         mapfile -t pids < <(pids_of "$name")
         note 0 "$name-$apps" idle "$(awk "BEGIN { print ($(cpu_of "${pids[@]}") - ${before[$name]}) / 1e6 / $IDLE }")"
     done
+    note_asking "$apps"
     mapfile -t shims < <(pgrep -x bluegreen-zone)
     note 0 "shims-$apps" memory "$(pss_of "${shims[@]}")"
 }
@@ -138,12 +164,15 @@ one() {
     for name in bluegreen nginx haproxy shims; do
         who=$name-$1
         what=$(title "$name" "$2")
-        row "$who" "$(median "$who" answers | short)" "$(median "$who" served | short)" "$(median "$who" memory | short)" \
-            "$(median "$who" idle | short)"
+        row "$who" "$(median "$who" answers | short)" "$(median "$who" served | short)" "$(median "$who" cpu | short)" \
+            "$(median "$who" memory | short)" "$(median "$who" idle | short)" \
+            "$(median "$who" asked | short)"
         figure "$SECTION" 'ms to its first answer to a command' "$what" "$(median "$who" answers)"
         figure "$SECTION" 'ms to the next answer to a client' "$what" "$(median "$who" served)"
+        figure "$SECTION" 'ms of CPU for it' "$what" "$(median "$who" cpu)"
         figure "$COST" 'PSS, KiB' "$what" "$(median "$who" memory)"
         figure "$COST" 'ms of CPU a second, when idle' "$what" "$(median "$who" idle)"
+        figure "$COST" 'ms of CPU to tell of all apps' "$what" "$(median "$who" asked)"
     done
 }
 
@@ -163,8 +192,8 @@ all_of() {
     measure_cost "$apps"
 }
 
-echo "killed and started again, medians of $ROUNDS in turn, ms; memory, KiB; CPU when idle, ms a second"
-has curl nginx haproxy || exit 0
+echo "killed and started again, medians of $ROUNDS in turn, ms; memory, KiB; CPU when idle, ms a second; CPU when asked, ms"
+has curl nginx haproxy socat || exit 0
 declare -A PROXY=()
 world_net
 networks
@@ -177,7 +206,7 @@ done
 all_of 1
 apps_ready 1 "$APPS" 1s
 all_of "$APPS"
-row '' 'answers' 'serves' 'PSS' 'idle'
+row '' 'answers' 'serves' 'its CPU' 'PSS' 'idle' 'asked'
 one 1 'one app'
 one "$APPS" "$APPS apps"
 echo "  no request failed of $(awk '$2 == "load" { sum += $4 } END { print sum }' "$NOTES") of clients meanwhile"
