@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A switch as whoever types it meets it, beside the ways that proxies have for it, in turn, ROUNDS times (30):
+# A switch as whoever types it meets it, beside the ways that proxies have for it, in turn, ROUNDS times (20):
 #
 #   bluegreen       `bluegreen switch` to the standby, which must be healthy; journalled before and after
 #   nginx           another upstream in a file, and `nginx -s reload`; a configuration of one server, the least there is
@@ -173,7 +173,7 @@ figures() {
 
 FAILED=0
 set -o pipefail
-ROUNDS=${ROUNDS:-30}
+ROUNDS=${ROUNDS:-20}
 echo "a switch as a command, medians of $ROUNDS in turn"
 has curl jq || exit 0
 world_net

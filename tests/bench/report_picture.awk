@@ -86,9 +86,9 @@ function chart(section, metric, x, y, label, column,    m, j, subject, key, top,
     return at - y + 14
 }
 
-# How many charts are side by side: as many as leave room for bars, and for what is better beside the titles.
-function columns_of(section, label,    columns) {
-    for (columns = 3; columns > 1; columns--)
+# How many of n charts are side by side: as many as leave room for bars, and for what is better beside the titles.
+function columns_of(section, label, n,    columns) {
+    for (columns = n == 3 || n > 4 ? 3 : 2; columns > 1; columns--)
         if (label + 200 <= column_of(columns) && widest(metrics[section], 13, 1) + 85 <= column_of(columns)) break
     return columns
 }
@@ -101,7 +101,7 @@ function column_of(columns) {
 function charts(section, y,    n, i, c, metric, label, columns, column, height, tallest, begin) {
     n = split(metrics[section], metric, "\t")
     label = widest(subjects[section], 12)
-    columns = columns_of(section, label)
+    columns = columns_of(section, label, n)
     column = column_of(columns)
     begin = y
     for (i = 1; i <= n; i += columns) {
