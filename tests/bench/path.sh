@@ -193,7 +193,7 @@ measure() {
 }
 
 subject_of() {
-    case $1 in direct) echo 'floor: direct' ;; *) echo "$1" ;; esac
+    case $1 in direct | routed) echo "floor: $1" ;; *) echo "$1" ;; esac
 }
 
 figures() {
