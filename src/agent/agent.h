@@ -73,8 +73,12 @@ struct agent {
     struct traffic *traffic;
     struct prober *prober;
     struct list apps, requests, clients, commands;
-    struct list diffs, digests;       /* diff.c, digests.c */
-    struct list status_sendings;      /* status_sending.c */
+    struct list diffs, digests;  /* diff.c, digests.c */
+    struct list status_sendings; /* status_sending.c */
+    struct {
+        uint64_t at_ns;
+        int64_t left_ns;
+    } counting;                       /* what counting connections for who looks may take: usage.c */
     struct checkup *checkup;          /* doctor.c: one that runs, or NULL */
     struct list waiters;              /* waiting.c */
     struct turns turns;               /* queue.c */
@@ -203,6 +207,8 @@ void usage_fill(struct app_zone *zone, struct wire_usage *out);
 /* Connections, at most this old: see usage.c. */
 void usage_count_connections(struct app_zone *zone);
 void usage_count_tcp(struct app_zone *zone); /* of TCP only */
+/* The same for who only looks: older where many look, or where counting takes long. */
+void usage_look_at_connections(struct app_zone *zone);
 
 /* --- probing.c ---------------------------------------------------------------------------------- */
 void probing_start(struct app_zone *zone);

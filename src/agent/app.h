@@ -214,6 +214,10 @@ struct serving {
     int64_t connections, datagrams; /* and what the zone has counted, without the agent's own */
     uint64_t requests;              /* as its guard said last */
     bool requests_known;
+    struct {
+        uint64_t at_ms; /* 0 = never */
+        int64_t connections, datagrams;
+    } told; /* to who asks for status: kept for a moment */
 };
 
 struct app {

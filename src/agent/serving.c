@@ -8,6 +8,10 @@
 
 #include "os/log.h"
 
+/* How old what status tells may be: the kernel adds up its counters for each reading, 0.1 ms of the monitor's time,
+ * and anybody may ask as often as they like. */
+enum { TOLD_MS = 100 };
+
 /* False: nobody can tell, and what was counted so far must do. */
 static bool counted(struct app_zone *zone, struct zone_counters *counters)
 {
@@ -141,18 +145,21 @@ void serving_guard(struct app *app, const char *output)
 
 void serving_fill(struct app *app, struct wire_served *out)
 {
-    const struct serving *serving = &app->serving;
-    int64_t connections, datagrams;
+    struct serving *serving = &app->serving;
+    uint64_t now = loop_now_ms(app->agent->loop);
     if (!serving->since_unix_ms)
         return;
-    sum(app, &connections, &datagrams);
+    if (!serving->told.at_ms || now - serving->told.at_ms >= TOLD_MS) {
+        sum(app, &serving->told.connections, &serving->told.datagrams);
+        serving->told.at_ms = now;
+    }
     *out = (struct wire_served){
         .known = 1,
         .zone = (int8_t)serving->zone,
         .requests_known = serving->requests_known && baking(app),
         .since_unix_ms = serving->since_unix_ms,
-        .connections = (uint64_t)connections,
-        .datagrams = (uint64_t)datagrams,
+        .connections = (uint64_t)serving->told.connections,
+        .datagrams = (uint64_t)serving->told.datagrams,
         .requests = serving->requests,
     };
     text_copy(out->release, sizeof out->release, app->zones[serving->zone].release);

@@ -73,7 +73,7 @@ static void fill_zone(struct app_zone *zone, struct wire_zone *out)
     fill_workers(zone, out);
     egress_status(zone, out);
     usage_fill(zone, &out->usage);
-    usage_count_connections(zone);
+    usage_look_at_connections(zone);
     out->tcp = zone->tcp_count;
     out->udp = zone->udp_count;
 }

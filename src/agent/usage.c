@@ -16,6 +16,12 @@ enum {
     TCP_COUNT_MANY_MS = 1000, /* a hundred thousand are counted in some 20 ms */
     MANY = 10000,
     UDP_COUNT_MS = 1000,
+    /* For who only looks: the share of the time that counting may take, what it may take at once, and how old a count
+     * may become all the same. On a busy host the kernel is slow to count, and each of those who ask in turn would wait
+     * for counts that are too old when the next one's turn comes. */
+    LOOK_SHARE = 5, /* one in so many */
+    LOOK_BURST_MS = 200,
+    LOOK_OLD_MS = 5000,
 };
 
 /* --- connections ------------------------------------------------------------------------------ */
@@ -47,6 +53,27 @@ void usage_count_connections(struct app_zone *zone)
                           NULL);
         zone->udp_counted_ms = now;
     }
+}
+
+/* As much of the time that has gone by as is counting's. */
+static void earn(struct agent *agent, uint64_t now_ns)
+{
+    const int64_t most = (int64_t)LOOK_BURST_MS * 1000000;
+    uint64_t earned = (now_ns - agent->counting.at_ns) / LOOK_SHARE;
+    agent->counting.left_ns =
+        earned < (uint64_t)(most - agent->counting.left_ns) ? agent->counting.left_ns + (int64_t)earned : most;
+    agent->counting.at_ns = now_ns;
+}
+
+void usage_look_at_connections(struct app_zone *zone)
+{
+    struct agent *agent = zone->app->agent;
+    uint64_t began = clock_monotonic_ns();
+    earn(agent, began);
+    if (agent->counting.left_ns <= 0 && loop_now_ms(agent->loop) - zone->tcp_counted_ms < LOOK_OLD_MS)
+        return;
+    usage_count_connections(zone);
+    agent->counting.left_ns -= (int64_t)(clock_monotonic_ns() - began);
 }
 
 /* --- memory, CPU, tasks -------------------------------------------------------------------------- */
