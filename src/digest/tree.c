@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -157,18 +158,13 @@ static void walk_entry(struct walk *walk, int directory, const char *name, unsig
 static void walk_names(struct walk *walk, int directory, const struct names *names, unsigned depth)
 {
     char *path = walk->message.path;
-    size_t length = strlen(path);
+    size_t length = strlen(path), room = sizeof walk->message.path - length;
     for (size_t i = 0; i < names->count && !walk->digest->over; i++) {
-        bool fits = length + 1 < sizeof walk->message.path;
-        if (fits && length > 0)
-            strcat(path, "/");
-        fits = fits && strlen(path) + strlen(names->items[i].told) < sizeof walk->message.path;
-        if (fits) {
-            strcat(path, names->items[i].told);
+        int added = snprintf(path + length, room, "%s%s", length > 0 ? "/" : "", names->items[i].told);
+        if (added >= 0 && (size_t)added < room)
             walk_entry(walk, directory, names->items[i].real, depth);
-        } else {
+        else
             walk->digest->over = ENAMETOOLONG;
-        }
         path[length] = '\0';
     }
 }

@@ -36,7 +36,7 @@ static void keep_only(int channel)
         dup2(null_fd, fd);
     dup2(channel, CHANNEL_FD);
     syscall(SYS_close_range, CHANNEL_FD + 1u, ~0u, 0u);
-    null_fd = -1;
+    steal_fd(&null_fd); /* closed with the others, if it was none of the first three */
 }
 
 static _Noreturn void be_copy(copy_work *work, void *context, int channel, pid_t maker)

@@ -10,6 +10,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -86,10 +87,8 @@ static size_t role_environment(const char *environment[4])
     environment[count++] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
     environment[count++] = "LANG=C.UTF-8";
     const char *journal = getenv("JOURNAL_STREAM");
-    if (journal && strlen(journal) < sizeof stream - 16) {
-        strcpy(stpcpy(stream, "JOURNAL_STREAM="), journal);
+    if (journal && snprintf(stream, sizeof stream, "JOURNAL_STREAM=%s", journal) < (int)sizeof stream)
         environment[count++] = stream;
-    }
     environment[count] = NULL;
     return count;
 }

@@ -46,8 +46,8 @@ static int open_source(const struct view_step *step)
 static int open_nodes(struct view_work *work)
 {
     for (size_t i = 0; i < VIEW_NODES; i++) {
-        char path[sizeof "/dev/" + 16] = "/dev/";
-        strcat(path, nodes[i]);
+        char path[sizeof "/dev/" + 16];
+        snprintf(path, sizeof path, "/dev/%s", nodes[i]);
         const struct view_step node = {.flags = VIEW_DEVICE | VIEW_NO_EXEC, .source = path};
         work->nodes[i] = open_source(&node);
         if (work->nodes[i] < 0)

@@ -226,7 +226,6 @@ static int start_shim(struct zone *zone, int *pidfd, struct error *err)
     CLEANUP_FD int listener = -1;
     CLEANUP_FD int log_directory = -1;
     CLEANUP_FD int cgroup = -1;
-    CLEANUP_FD int report = -1;
     if (!zone_name(&zone->id, name) || !zone_run_path(zone->host, &zone->id, "", directory) ||
         !zone_run_path(zone->host, &zone->id, shim_socket, socket_path))
         return too_long(&zone->id, err);
@@ -250,7 +249,7 @@ static int start_shim(struct zone *zone, int *pidfd, struct error *err)
     if (result < 0)
         return result;
     *pidfd = launched.pidfd;
-    report = launched.report;
+    CLEANUP_FD int report = launched.report;
     result = place_make_scope(zone, launched.pid, err);
     if (result == 0)
         result = channel_open(&zone->channel, socket_path, err);
