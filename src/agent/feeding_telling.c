@@ -159,11 +159,12 @@ void feeding_wants_sockets(struct feeding *feeding, const struct feed_sockets *w
             if (fds[message.count] < 0)
                 break;
         }
-        if (message.count == 0)
+        const uint16_t opened = message.count;
+        if (opened == 0)
             return;
-        feeding_send(feeding, FEED_SOCKETS, &message.header, sizeof message, fds, message.count);
-        left = (uint16_t)(left - message.count);
-        for (size_t i = 0; i < message.count; i++)
+        feeding_send(feeding, FEED_SOCKETS, &message.header, sizeof message, fds, opened);
+        left = (uint16_t)(left - opened);
+        for (uint16_t i = 0; i < opened; i++)
             close(fds[i]);
     }
 }

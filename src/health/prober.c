@@ -168,6 +168,12 @@ static void on_channel(void *context, int fd, uint32_t events)
 
 /* --- life of the role ------------------------------------------------------------------------- */
 
+static void start_later(struct prober *prober)
+{
+    loop_timer_arm(prober->restart, prober->backoff_ms);
+    prober->backoff_ms = prober->backoff_ms * 2 < BACKOFF_MAX_MS ? prober->backoff_ms * 2 : BACKOFF_MAX_MS;
+}
+
 static void on_restart(void *context)
 {
     struct prober *prober = context;
@@ -177,8 +183,7 @@ static void on_restart(void *context)
         return;
     }
     log_error("%s; trying again in %u ms", err.text, prober->backoff_ms);
-    loop_timer_arm(prober->restart, prober->backoff_ms);
-    prober->backoff_ms = prober->backoff_ms * 2 < BACKOFF_MAX_MS ? prober->backoff_ms * 2 : BACKOFF_MAX_MS;
+    start_later(prober);
 }
 
 static void describe_end(const siginfo_t *info, char *text, size_t size)
@@ -213,8 +218,7 @@ static void on_death(void *context, int fd, uint32_t events)
     if (clock_monotonic_ms() - prober->started_ms >= BACKOFF_RESET_MS)
         prober->backoff_ms = BACKOFF_FIRST_MS;
     log_warning("the probe role (pid %d) %s; starting it again in %u ms", (int)pid, how, prober->backoff_ms);
-    loop_timer_arm(prober->restart, prober->backoff_ms);
-    prober->backoff_ms = prober->backoff_ms * 2 < BACKOFF_MAX_MS ? prober->backoff_ms * 2 : BACKOFF_MAX_MS;
+    start_later(prober);
 }
 
 /* The role is of no more use: ends it and its checks. on_death follows when the kernel has taken
