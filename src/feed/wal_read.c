@@ -80,7 +80,7 @@ static int walk(struct wal *wal, const struct wal_segment *segment, uint64_t bef
                 struct error *err)
 {
     CLEANUP_TEXT struct text payload = {0};
-    struct wal_frame frame;
+    struct wal_frame frame = {0};
     choose_start(wal, segment, before, sequence);
     while (wal->walked_sequence < sequence) {
         int result = wal_segment_peek(segment, wal->walked.offset, 16, &frame, &payload, err);
@@ -131,7 +131,7 @@ static int read_entry(struct wal *wal, struct wal_place place, uint64_t keep, st
                       struct wal_entry *entry, struct error *err)
 {
     const struct wal_segment *segment;
-    struct wal_frame frame;
+    struct wal_frame frame = {0};
     int result = wal_reading(wal, place.segment, &segment, err);
     if (result == 0)
         result = keep == UINT64_MAX ? wal_segment_read(segment, place.offset, keep, &frame, payload, err)

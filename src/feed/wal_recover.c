@@ -143,7 +143,7 @@ static int take_checkpoint(struct wal *wal, const struct wal_segment *segment, c
 static int replay_entry(struct wal *wal, const struct wal_segment *segment, uint64_t *offset, struct text *payload,
                         struct error *err)
 {
-    struct wal_frame frame;
+    struct wal_frame frame = {0};
     struct wal_entry entry;
     uint64_t keep = SIZE_MAX;
     int result = wal_segment_peek(segment, *offset, 0, &frame, payload, err);
@@ -185,7 +185,7 @@ static int replay_segment(struct recovery *recovery, size_t index, bool first, s
     CLEANUP_TEXT struct text payload = {0};
     struct wal *wal = recovery->wal;
     struct wal_segment segment;
-    struct wal_frame frame;
+    struct wal_frame frame = {0};
     int result = wal_segment_open(wal->directory, recovery->numbers[index], true, &segment, err);
     uint64_t offset = result < 0 ? 0 : WAL_HEAD_SIZE;
     if (segment.fd < 0)

@@ -122,7 +122,7 @@ int wal_segment_read(const struct wal_segment *segment, uint64_t offset, uint64_
                      struct text *payload, struct error *err)
 {
     struct ahead ahead;
-    uint32_t tail;
+    uint32_t tail = 0;
     int result = read_frame(segment, offset, &ahead, frame, err);
     if (result <= 0)
         return result;

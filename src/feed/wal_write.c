@@ -114,7 +114,7 @@ int wal_rotate(struct wal *wal, struct error *err)
 static int carry(struct wal *wal, const struct wal_unended *unended, struct error *err)
 {
     const struct wal_segment *from;
-    struct wal_frame frame;
+    struct wal_frame frame = {0};
     struct wal_entry entry;
     uint64_t offset = unended->begin.offset;
     int result = wal_reading(wal, unended->begin.segment, &from, err);
