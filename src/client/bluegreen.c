@@ -333,7 +333,7 @@ int bluegreen_exec(struct bluegreen *agent, const struct bluegreen_command *comm
     add(parameters, "rows", command->rows ? json_object_new_int64(command->rows) : NULL);
     add(parameters, "columns", command->columns ? json_object_new_int64(command->columns) : NULL);
     add(parameters, "merge", command->merge ? json_object_new_boolean(true) : NULL);
-    struct json_object *reply;
+    struct json_object *reply = NULL;
     bool continues = false;
     int result = connection_call(agent, "Exec", parameters, true, error);
     if (result == 0)
