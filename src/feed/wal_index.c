@@ -55,6 +55,8 @@ void wal_index_forget(struct wal_index *index, uint64_t below)
     size_t gone = 0;
     while (gone < index->count && index->marks[gone].place.segment < below)
         gone++;
+    if (gone == 0)
+        return;
     index->count -= gone;
     memmove(index->marks, index->marks + gone, index->count * sizeof *index->marks);
 }
