@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
-
- */
-/*
  * VERB_STATUS: what status.c fills in, on its way to the client. That of a thousand apps is more than fits into the
- * channel to the api role, and counting the connections of them all is not to hold up a switch: so many at a time, or as
- * many as a few milliseconds are enough for, and the next ones when the role has taken most of these.
+ * channel to the api role, and counting the connections of them all is not to hold up a switch: so many at a time, or
+ * as many as a few milliseconds are enough for, and the next ones when the role has taken most of these.
  */
 #include "agent/agent.h"
 
