@@ -8,17 +8,31 @@
 
 # --- failures -----------------------------------------------------------------------------------------------
 
-# Those of CLIENTS (APP, or APP.KIND), split: a failure was due if its request was under way while something was to cut those of this app.
+# When flows of datagrams moved to another zone, in ms of unix time: an operation that may switch app udp began or ended. In
+# the agent's log are times of the day.
+moves_of_datagrams() {
+    local day
+    day=$(date -d 'today 00:00' +%s)
+    sed -nE 's/^([0-9:.]+) .*: udp: (deploy|switch|rollback|rehearse|failover) .*(begins|done in|failed in).*/\1/p' \
+        "$WORLD/agent.log" 2>/dev/null | awk -F: -v day="$day" '{ printf "%.0f\n", (day + $1 * 3600 + $2 * 60 + $3) * 1000 }'
+}
+
+# Those of CLIENTS (APP, or APP.KIND), split: a failure was due if its request was under way while something was to cut
+# those of this app. A datagram that is not answered yet when its flow moves to another zone at once, as udp's do, gets no
+# answer, and nobody sends it again (man 7 bluegreen): that, too, is due, in this moment.
 failures_of() { # CLIENTS due|undue
     [ -e "$SOAK/seen.$1" ] || return 0
+    moves_of_datagrams >"$SOAK/moves"
     awk -v app="${1%.*}" -v want="$2" '
-        BEGIN { n = 0 }
+        BEGIN { n = moves = 0 }
+        FILENAME ~ /moves$/ { move[moves++] = $1; next }
         FILENAME ~ /events$/ { if ($3 == "fault" && $4 == app && $5 == "cut") { began[n] = $1; ended[n++] = $2 } next }
         $1 == "!" {
             due = 0
             for (i = 0; i < n; i++) due = due || ($2 <= ended[i] && $3 >= began[i])
+            for (i = 0; i < moves && $4 == "lost:"; i++) due = due || ($2 <= move[i] && $3 >= move[i])
             if (due == (want == "due")) print
-        }' "$SOAK/events" "$SOAK/seen.$1"
+        }' "$SOAK/moves" "$SOAK/events" "$SOAK/seen.$1"
 }
 
 all_undue() {

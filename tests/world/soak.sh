@@ -111,6 +111,12 @@ END
     expect_eq 'cut|within' "$(failures_of web due | sed 's/.* //' | paste -sd '|')"
     expect_eq 'before|after|operation|other' "$(failures_of web undue | sed 's/.* //' | paste -sd '|')"
     expect_eq 1 "$(failures_of api undue | wc -l)"
+    printf '%(%T)T.500 bluegreend[1]: x: udp: switch v2 done in 1 ms\n' 1700000000 >"$WORLD/agent.log"
+    local at
+    at=$(($(date -d "today $(printf '%(%T)T' 1700000000)" +%s) * 1000 + 500))
+    printf '! %s %s lost: a\n! %s %s lost: b\n! %s %s lost: c\n' $((at - 300)) $((at + 700)) $((at + 1)) $((at + 900)) \
+        $((at - 1100)) $((at - 100)) >"$SOAK/seen.udp"
+    expect_eq 'a' "$(failures_of udp due | sed 's/.* //' | paste -sd '|')"
     expect_eq 200 "$(answers_of web)"
     expect_eq 'quiet 0.1 0.2' "$(latencies_of web | grep quiet)"
     expect_eq 'op 1.0 1.0' "$(latencies_of web | grep op)"
