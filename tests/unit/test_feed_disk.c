@@ -65,7 +65,7 @@ static void test_a_sync_that_fails_before_live_is_asked(void **state)
     assert_int_equal(ask(&client, &answer, "GET", "/r/1", "", ""), 200);
     assert_true(works());
     assert_int_equal(post("/w/next"), 200);
-    assert_true(works());
+    assert_true(arrives("/w/next"));
     assert_int_equal(seen(BLUE, "/w/refused") + seen(GREEN, "/w/refused"), 0);
     assert_int_equal(seen(GREEN, "/w/next"), 1);
 }
@@ -89,7 +89,7 @@ static void test_a_disk_that_stays_broken(void **state)
 {
     (void)state;
     assert_int_equal(post("/w/before"), 200);
-    assert_true(works());
+    assert_true(works() && arrives("/w/before"));
     fault(faulty, FAULTY_SYNC, 0, 1 << 30, EIO);
     fault(faulty, FAULTY_WRITE, 0, 1 << 30, EIO);
     for (int i = 0; i < 3; i++) {
@@ -102,7 +102,7 @@ static void test_a_disk_that_stays_broken(void **state)
     fault(faulty, FAULTY_WRITE, 0, 0, 0);
     for (int i = 0; i < 100 && post("/w/after") != 200; i++)
         pause_ms(100);
-    assert_true(works());
+    assert_true(arrives("/w/before") && arrives("/w/after"));
     assert_int_equal(seen(GREEN, "/w/before") + seen(GREEN, "/w/after"), 2);
     assert_int_equal(seen(BLUE, "/w/refused") + seen(GREEN, "/w/refused"), 0);
 }
