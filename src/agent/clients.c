@@ -142,7 +142,7 @@ static void on_connection(void *context, int listen_fd, uint32_t events)
         log_debug("a connection was closed: too many of them, or the api role is not there");
     else if (result < 0)
         log_warning("a connection was closed: find out who it is: %s", strerror(-result));
-    if (result < 0)
+    if (!client)
         return;
     struct wire_client message = {
         .header = {.type = WIRE_CLIENT, .version = WIRE_VERSION, .length = sizeof message, .client = client->id},

@@ -28,8 +28,8 @@ static size_t count_up_to(const struct wal_index *index, uint64_t sequence)
 void wal_index_add(struct wal_index *index, uint64_t sequence, struct wal_place place)
 {
     size_t at = count_up_to(index, sequence);
-    const struct wal_found *before = at > 0 ? &index->marks[at - 1] : NULL;
-    if (before && before->place.segment == place.segment && place.offset < before->place.offset + WAL_INDEX_STEP)
+    struct wal_place before = at > 0 ? index->marks[at - 1].place : (struct wal_place){0};
+    if (at > 0 && before.segment == place.segment && place.offset < before.offset + WAL_INDEX_STEP)
         return;
     if (index->count == index->room) {
         size_t room = index->room * 2 + 64;
