@@ -143,6 +143,8 @@ static void cut(struct app *app, struct app_zone *old, uint32_t left)
         log_error("%s/%s: cut the connections that are left: %s", app->name, colour_name(old->colour), err.text);
     progress(app, old->colour, "empty", "%u connections of %s were cut, for others wait", destroyed ? destroyed : left,
              old->release);
+    log_notice("%s/%s: %u connections of %s cut, for others wait", app->name, colour_name(old->colour),
+               destroyed ? destroyed : left, old->release);
     app->hold.cut = destroyed;
 }
 

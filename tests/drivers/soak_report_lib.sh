@@ -8,31 +8,32 @@
 
 # --- failures -----------------------------------------------------------------------------------------------
 
-# When flows of datagrams moved to another zone, in ms of unix time: an operation that may switch app udp began or ended. In
-# the agent's log are times of the day.
-moves_of_datagrams() {
+# "APP MS": when the agent did, by its log, what a request that is under way at that moment may not outlive, as man 7
+# bluegreen has it. Flows of datagrams move to another zone at once, in an operation that began or ended then; and a
+# hold cuts who has a connection still when others have waited for long enough. The log has times of the day.
+moments_of_cuts() {
     local day
     day=$(date -d 'today 00:00' +%s)
-    sed -nE 's/^([0-9:.]+) .*: udp: (deploy|switch|rollback|rehearse|failover) .*(begins|done in|failed in).*/\1/p' \
-        "$WORLD/agent.log" 2>/dev/null | awk -F: -v day="$day" '{ printf "%.0f\n", (day + $1 * 3600 + $2 * 60 + $3) * 1000 }'
+    sed -nE -e 's/^([0-9:.]+) .*: udp: (deploy|switch|rollback|rehearse|failover) .*(begins|done in|failed in).*/udp \1/p' \
+        -e 's#^([0-9:.]+) .*: one/[a-z]+: [0-9]+ connections of .* cut, for others wait#one \1#p' \
+        "$WORLD/agent.log" 2>/dev/null | awk -F'[ :]' -v day="$day" \
+        '{ printf "%s %.0f\n", $1, (day + $2 * 3600 + $3 * 60 + $4) * 1000 }'
 }
 
 # Those of CLIENTS (APP, or APP.KIND), split: a failure was due if its request was under way while something was to cut
-# those of this app. A datagram that is not answered yet when its flow moves to another zone at once, as udp's do, gets no
-# answer, and nobody sends it again (man 7 bluegreen): that, too, is due, in this moment.
+# those of this app.
 failures_of() { # CLIENTS due|undue
     [ -e "$SOAK/seen.$1" ] || return 0
-    moves_of_datagrams >"$SOAK/moves"
+    moments_of_cuts >"$SOAK/moments"
     awk -v app="${1%.*}" -v want="$2" '
-        BEGIN { n = moves = 0 }
-        FILENAME ~ /moves$/ { move[moves++] = $1; next }
+        BEGIN { n = 0 }
+        FILENAME ~ /moments$/ { if ($1 == app) { began[n] = $2 - 20; ended[n++] = $2 + 20 } next }
         FILENAME ~ /events$/ { if ($3 == "fault" && $4 == app && $5 == "cut") { began[n] = $1; ended[n++] = $2 } next }
         $1 == "!" {
             due = 0
             for (i = 0; i < n; i++) due = due || ($2 <= ended[i] && $3 >= began[i])
-            for (i = 0; i < moves && $4 == "lost:"; i++) due = due || ($2 <= move[i] && $3 >= move[i])
             if (due == (want == "due")) print
-        }' "$SOAK/moves" "$SOAK/events" "$SOAK/seen.$1"
+        }' "$SOAK/moments" "$SOAK/events" "$SOAK/seen.$1"
 }
 
 all_undue() {

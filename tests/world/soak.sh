@@ -114,8 +114,11 @@ END
     printf '%(%T)T.500 bluegreend[1]: x: udp: switch v2 done in 1 ms\n' 1700000000 >"$WORLD/agent.log"
     local at
     at=$(($(date -d "today $(printf '%(%T)T' 1700000000)" +%s) * 1000 + 500))
-    printf '! %s %s lost: a\n! %s %s lost: b\n! %s %s lost: c\n' $((at - 300)) $((at + 700)) $((at + 1)) $((at + 900)) \
+    printf '! %s %s lost: a\n! %s %s lost: b\n! %s %s lost: c\n' $((at - 300)) $((at + 700)) $((at + 100)) $((at + 900)) \
         $((at - 1100)) $((at - 100)) >"$SOAK/seen.udp"
+    printf '%(%T)T.500 bluegreend[1]: x: one/green: 1 connections of v2 cut, for others wait\n' 1700000000 >>"$WORLD/agent.log"
+    printf '! %s %s reset: d\n! %s %s reset: e\n' $((at - 1)) "$at" $((at + 100)) $((at + 101)) >"$SOAK/seen.one"
+    expect_eq 'd' "$(failures_of one due | sed 's/.* //' | paste -sd '|')"
     expect_eq 'a' "$(failures_of udp due | sed 's/.* //' | paste -sd '|')"
     expect_eq 200 "$(answers_of web)"
     expect_eq 'quiet 0.1 0.2' "$(latencies_of web | grep quiet)"
