@@ -201,6 +201,7 @@ test_idle_connection() {
     bg deploy web v2 | tee "$WORLD/said"
     local ms=$(((${EPOCHREALTIME/./} - ${began/./}) / 1000))
     grep -q '1 cut' "$WORLD/said" || fail "it was not cut"
+    expect_match '1 connections of v1 cut, for others wait' "$(cat "$WORLD/agent.log")"
     if [ "$ms" -lt 1400 ] || [ "$ms" -ge 5000 ]; then fail "it took $ms ms"; fi
 }
 
