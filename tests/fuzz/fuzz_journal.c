@@ -104,6 +104,7 @@ static void write_file(const char *content, size_t length)
 static int add_record(void *context, struct record *record)
 {
     record->sequence = 1;
+    record->unix_ms = 0; /* a compaction gives one to what has none */
     record_format(record, context);
     return 0;
 }
