@@ -157,7 +157,14 @@ void zone_destroy(struct zone *zone)
     /* Sockets and the descriptor of the namespace first: they would keep it alive. */
     network_close(&zone->network);
     counters_close(&zone->counters);
-    if (erase(zone->host, &zone->id, zone->channel.shim_pidfd, &err) < 0)
+    int result = erase(zone->host, &zone->id, zone->channel.shim_pidfd, &err);
+    /* Nobody knows of the zone any more who would take away what is left; but what hangs was waited for. */
+    if (result < 0 && result != -EBUSY) {
+        log_warning("%s; trying again", err.text);
+        err = (struct error){0};
+        result = erase(zone->host, &zone->id, zone->channel.shim_pidfd, &err);
+    }
+    if (result < 0)
         log_error("%s", err.text);
     zone_free(zone);
 }

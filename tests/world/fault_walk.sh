@@ -57,7 +57,7 @@ test_complete() {
 test_deploy() { walk deploy epoll_ctl:anon_inode clone3:; }
 test_switch() { walk switch fdatasync:; }
 test_rollback() { walk rollback fdatasync:; }
-test_life() { walk life rename: malloc:@show_release access:@reload_app=EIO; }
+test_life() { walk life rename: malloc:@show_release access:@reload_app=EIO opendir:@erase=EMFILE; }
 test_ask() {
     walk ask accept4: calloc:@on_connection epoll_ctl:@add_client calloc:@add_client sendmsg:@descriptors_send=ENOBUFS
 }
