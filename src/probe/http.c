@@ -182,12 +182,17 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
     return transfer->enough ? 0 : size * count; /* 0: CURLE_WRITE_ERROR */
 }
 
+static void drop_handle(struct http_transfer *transfer)
+{
+    if (!transfer->easy)
+        return;
+    curl_multi_remove_handle(transfer->http->multi, transfer->easy); /* closes its connection */
+    curl_easy_cleanup(transfer->easy);
+}
+
 static void destroy(struct http_transfer *transfer)
 {
-    if (transfer->easy) {
-        curl_multi_remove_handle(transfer->http->multi, transfer->easy); /* closes its connection */
-        curl_easy_cleanup(transfer->easy);
-    }
+    drop_handle(transfer);
     curl_slist_free_all(transfer->headers);
     if (transfer->check)
         transfer->check->transfer = NULL;
@@ -215,18 +220,6 @@ static int set_headers(struct http_transfer *transfer)
     return add_header(transfer, "Connection: close");
 }
 
-static int set_target(struct http_transfer *transfer)
-{
-    const struct check_request *request = &transfer->check->request;
-    char address[ADDRESS_TEXT_MAX];
-    char url[sizeof "http://[]:65535" + ADDRESS_TEXT_MAX + HEALTH_PATH_MAX];
-    address_format(&request->target, address);
-    bool v6 = request->target.family == 6;
-    snprintf(url, sizeof url, "http://%s%s%s:%u%s", v6 ? "[" : "", address, v6 ? "]" : "", request->health.port,
-             request->health.path);
-    return curl_easy_setopt(transfer->easy, CURLOPT_URL, url) == CURLE_OK ? 0 : -ENOMEM;
-}
-
 /* What this check may do, and nothing that a file, the environment or a server could add to it. */
 static void set_limits(CURL *easy, uint32_t timeout_ms)
 {
@@ -248,11 +241,14 @@ static void set_limits(CURL *easy, uint32_t timeout_ms)
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "bluegreen-probe/" BLUEGREEN_VERSION);
 }
 
-static int prepare(struct http_transfer *transfer)
+/* Borrows what the transfer has, and the transfer. */
+static CURL *new_handle(struct http_transfer *transfer, const char *url)
 {
-    CURL *easy = transfer->easy = curl_easy_init();
-    if (!easy || set_headers(transfer) < 0 || set_target(transfer) < 0)
-        return -ENOMEM;
+    CURL *easy = curl_easy_init();
+    if (!easy || curl_easy_setopt(easy, CURLOPT_URL, url) != CURLE_OK) {
+        curl_easy_cleanup(easy);
+        return NULL;
+    }
     set_limits(easy, transfer->check->request.health.timeout_ms);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
@@ -262,7 +258,36 @@ static int prepare(struct http_transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    return easy;
+}
+
+/* Goes for this URL, on the check's next socket, and leaves what it was at; or -ENOMEM and changes nothing. */
+static int go_for(struct http_transfer *transfer, const char *url)
+{
+    CURL *easy = new_handle(transfer, url);
+    if (!easy)
+        return -ENOMEM;
+    if (curl_multi_add_handle(transfer->http->multi, easy) != CURLM_OK) {
+        curl_easy_cleanup(easy);
+        return -ENOMEM;
+    }
+    drop_handle(transfer);
+    transfer->easy = easy;
+    transfer->progress = BEFORE_STATUS; /* header and body bytes go on counting: the bounds are the check's */
     return 0;
+}
+
+static int begin(struct http_transfer *transfer)
+{
+    const struct check_request *request = &transfer->check->request;
+    char address[ADDRESS_TEXT_MAX];
+    char url[sizeof "http://[]:65535" + ADDRESS_TEXT_MAX + HEALTH_PATH_MAX];
+    address_format(&request->target, address);
+    bool v6 = request->target.family == 6;
+    snprintf(url, sizeof url, "http://%s%s%s:%u%s", v6 ? "[" : "", address, v6 ? "]" : "", request->health.port,
+             request->health.path);
+    search_begin(&transfer->search, request->contains);
+    return set_headers(transfer) < 0 ? -ENOMEM : go_for(transfer, url);
 }
 
 void http_begin(struct http *http, struct check *check)
@@ -271,8 +296,7 @@ void http_begin(struct http *http, struct check *check)
     if (transfer) {
         *transfer = (struct http_transfer){.http = http, .check = check};
         check->transfer = transfer;
-        search_begin(&transfer->search, check->request.contains);
-        if (prepare(transfer) == 0 && curl_multi_add_handle(http->multi, transfer->easy) == CURLM_OK)
+        if (begin(transfer) == 0)
             return;
         destroy(transfer);
     }
@@ -283,7 +307,11 @@ void http_begin(struct http *http, struct check *check)
 
 /* --- its end ---------------------------------------------------------------------------------- */
 
-/* Goes on with the next socket, or returns false and leaves the transfer as it is. */
+/*
+ * Goes on with the next socket, or returns false and leaves the transfer as it is. With a new handle: one that is used
+ * again keeps a pointer to the last header of the answer before, which libcurl has freed then (7.88, Debian 12), and an
+ * answer whose first header is a continued line would be written there.
+ */
 static bool follow(struct http_transfer *transfer)
 {
     struct check *check = transfer->check;
@@ -293,13 +321,9 @@ static bool follow(struct http_transfer *transfer)
         !redirect_is_status(transfer_status(transfer)))
         return false;
     char *url = redirect_url(&check->request, to);
-    if (!url)
-        return false;
-    curl_multi_remove_handle(transfer->http->multi, transfer->easy);
-    bool going = curl_easy_setopt(transfer->easy, CURLOPT_URL, url) == CURLE_OK;
+    bool going = url && go_for(transfer, url) == 0;
     free(url);
-    transfer->progress = BEFORE_STATUS; /* header and body bytes go on counting: the bounds are the check's */
-    return going && curl_multi_add_handle(transfer->http->multi, transfer->easy) == CURLM_OK;
+    return going;
 }
 
 static void transfer_done(struct http_transfer *transfer, CURLcode code)
