@@ -163,8 +163,7 @@ test_kills_at_any_moment() {
 test_abort_drains_and_leaves_it_staged() {
     ready_canary
     bg switch web --canary 99% >/dev/null
-    on_client "$TOOLS/hold_connection" --no-stdin --request /healthz 203.0.113.10:80 >"$WORLD/held" 2>&1 &
-    wait_for 5 grep -q answer "$WORLD/held"
+    until_held v2
     wait_for 5 holds green 1
     bg abort web >"$WORLD/said"
     expect_eq v1 "$(release_seen)"
@@ -177,10 +176,6 @@ test_abort_drains_and_leaves_it_staged() {
     # A second time it is the staged release that goes.
     bg abort web >/dev/null
     wait_for 5 is_state green absent
-}
-
-holds() {
-    [ "$(status_of ".zones.$1.connections.tcp")" = "$2" ]
 }
 
 test_udp_flows_are_shared() {
@@ -266,12 +261,13 @@ test_fence_is_open_meanwhile() {
     bg switch web --canary 99% >/dev/null
     reaches green
     reaches blue
-    on_client "$TOOLS/hold_connection" --no-stdin --request /healthz 203.0.113.10:80 >"$WORLD/held" 2>&1 &
+    until_held v2
     wait_for 5 holds green 1
     bg abort web >/dev/null &
+    local aborted=$!
     wait_for 5 has_no_share
     reaches green || fail "it is fenced while its connections drain"
-    wait $!
+    wait "$aborted"
     ! reaches green || fail "it is not fenced when its drain is over"
     reaches blue
 }

@@ -5,21 +5,11 @@
 # shellcheck source=tests/world/lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
-# holds COLOUR NUMBER
-holds() {
-    [ "$(status_of ".zones.$1.connections.tcp")" = "$2" ]
-}
-
 # A client that has asked for something once and stays: what happens is in $WORLD/held, its process in HELD.
 held() {
     ip netns exec client "$TOOLS/hold_connection" --no-stdin --request /healthz 203.0.113.10:80 >"$WORLD/held" 2>&1 &
     HELD=$!
     wait_for 5 grep -q "answer 200 $1" "$WORLD/held"
-}
-
-# If it is not gone already.
-release_held() {
-    kill -TERM "$HELD" 2>/dev/null || :
 }
 
 # Of the newest entry with this verb.
@@ -123,20 +113,6 @@ ready_canary() {
     bg switch web --canary 99%
     wait_for 5 answers v2
     until_held v2
-}
-
-# By chance it may be the other one's.
-until_held() {
-    local tries
-    for ((tries = 0; tries < 20; tries++)); do
-        ip netns exec client "$TOOLS/hold_connection" --no-stdin --request /healthz 203.0.113.10:80 \
-            >"$WORLD/held" 2>&1 &
-        HELD=$!
-        wait_for 5 grep -q answer "$WORLD/held"
-        ! grep -q "answer 200 $1" "$WORLD/held" || return 0
-        release_held
-    done
-    fail "nobody gets to $1"
 }
 
 reaches() {

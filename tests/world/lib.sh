@@ -218,6 +218,31 @@ live_in_kernel() {
     fi
 }
 
+# holds COLOUR NUMBER: that many connections.
+holds() {
+    [ "$(status_of ".zones.$1.connections.tcp")" = "$2" ]
+}
+
+# until_held RELEASE: a client that has asked that release for something once and stays. What happens to it is in
+# $WORLD/held, its process in HELD. With a share given it is by chance who answers, so it may take more than one.
+until_held() {
+    local tries
+    for ((tries = 0; tries < 20; tries++)); do
+        ip netns exec client "$TOOLS/hold_connection" --no-stdin --request /healthz 203.0.113.10:80 \
+            >"$WORLD/held" 2>&1 &
+        HELD=$!
+        wait_for 5 grep -q answer "$WORLD/held"
+        ! grep -q "answer 200 $1" "$WORLD/held" || return 0
+        release_held
+    done
+    fail "nobody gets to $1"
+}
+
+# If it is not gone already.
+release_held() {
+    kill -TERM "$HELD" 2>/dev/null || :
+}
+
 # --- tools -----------------------------------------------------------------------------------------
 
 wait_for() {
