@@ -317,7 +317,7 @@ demo: ## a real app released blue-green under load, in a private world
 	$(Q)BUILD=$(BUILD) tests/world/enter demo/demo.sh
 
 bench: all tools $(BENCH_BIN) ## measure against proxies, sandboxes and a floor, in one run
-	$(Q)BUILD=$(BUILD) tests/world/enter tests/bench/run
+	$(Q)BUILD=$(BUILD) tests/bench/run
 
 bench-report: bench ## the same, and its tables and picture into doc/
 	$(Q)install -D -m 644 -t doc $(BUILD)/bench/bench.md $(BUILD)/bench/bench.svg
