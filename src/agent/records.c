@@ -8,18 +8,19 @@
 
 enum { JOURNAL_AGAIN_MS = 5000 };
 
-/* After a time without a journal: as things are now, whatever happened meanwhile. Stops at the first failure. */
+/* After a time without a journal: as things are now, whatever happened meanwhile. Stops at the first failure. Who is live
+ * comes first: what is live in the journal's eyes cannot drain. */
 static void record_everything(struct agent *agent)
 {
     struct app *app;
     list_for_each(app, &agent->apps, link)
     {
+        if (app->indexed && app->live >= 0 && !agent->journal_broken)
+            record_live(app, NULL);
         for (int colour = 0; colour < COLOURS && app->indexed && !agent->journal_broken; colour++) {
             record_zone(&app->zones[colour]);
             record_mark(&app->zones[colour]);
         }
-        if (app->indexed && app->live >= 0 && !agent->journal_broken)
-            record_live(app, NULL);
         if (app->indexed && !agent->journal_broken)
             record_app_state(app, NULL);
         if (app->indexed && !agent->journal_broken)

@@ -55,11 +55,19 @@ static bool may_drain_on(enum zone_state from, enum zone_state to)
     return staged ? to == ZONE_HEALTHY || to == ZONE_UNHEALTHY : from == ZONE_STANDBY && to == ZONE_STANDBY;
 }
 
-/* Before the state is set: since when it drains is not what a record says that was written again. */
-static void set_drain(struct folded_zone *zone, const struct record *record)
+static bool gets_clients(const struct folded_app *app, int8_t zone)
+{
+    return app->live == zone || (app->canary.share > 0 && (int8_t)app->canary.zone == zone);
+}
+
+/* Before the state is set: since when it drains is not what a record says that was written again. What gets clients has
+ * no end of its drain, whatever is written: a snapshot, which tells zones first, could not say so. */
+static void set_drain(struct folded_app *app, struct folded_zone *zone, const struct record *record)
 {
     bool goes_on = zone->drain.since_unix_ms && zone->state == ZONE_DRAINING;
-    if (record->state == ZONE_DRAINING)
+    if (record->state == ZONE_DRAINING && gets_clients(app, record->zone))
+        zone->drain = (struct folded_drain){0};
+    else if (record->state == ZONE_DRAINING)
         zone->drain = (struct folded_drain){.since_unix_ms = goes_on ? zone->drain.since_unix_ms : record->unix_ms,
                                             .until_unix_ms = record->until_unix_ms,
                                             .operation = record->operation};
@@ -70,7 +78,7 @@ static void set_drain(struct folded_zone *zone, const struct record *record)
 static void set_zone(struct fold *fold, struct folded_app *app, const struct record *record)
 {
     struct folded_zone *zone = &app->zones[record->zone];
-    set_drain(zone, record);
+    set_drain(app, zone, record);
     bool same = zone->state == record->state || (rests(zone->state) && rests(record->state));
     if (!same || zone->since_unix_ms == 0)
         zone->since_unix_ms = record->unix_ms;

@@ -56,18 +56,6 @@ static void check_steps(const struct record *record)
     require(steps <= record->steps + strlen(record->steps));
 }
 
-/* No agent writes of a share that a zone has, or has no more, which drains because it was live; nor that what is live
- * drains. */
-static bool contradicts(const struct fold *fold, const struct record *record)
-{
-    const struct folded_app *app = fold_find(fold, record->app);
-    if (!app || record->zone < 0)
-        return false;
-    if (record->kind == RECORD_ZONE && record->state == ZONE_DRAINING)
-        return app->live == record->zone || app->canary.share > 0 || app->zones[record->zone].drain.since_unix_ms > 0;
-    return record->kind == RECORD_CANARY && app->zones[record->zone].state == ZONE_DRAINING;
-}
-
 static void try_line(const char *line, size_t length, struct fold *fold, bool place)
 {
     struct record record;
@@ -77,7 +65,7 @@ static void try_line(const char *line, size_t length, struct fold *fold, bool pl
     check_steps(&record);
     if (place)
         record.sequence = fold->last_sequence + 1;
-    if (!contradicts(fold, &record) && fold_check(fold, &record, NULL) == 0)
+    if (fold_check(fold, &record, NULL) == 0)
         require(fold_add(fold, &record, NULL) == 0);
 }
 

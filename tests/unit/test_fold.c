@@ -348,6 +348,16 @@ static void test_a_drain_begins_and_ends(void **state)
     check_drain(BLUE, 200, 0, 0);
     add_live("web", BLUE);
     check_drain(BLUE, 0, 0, 0);
+    add_draining(300, 30300, 4); /* what gets all new connections has no end of them */
+    check_drain(BLUE, 0, 0, 0);
+    add_zone("web", BLUE, ZONE_LIVE, "v1", "");
+    add_live("web", GREEN);
+    add_draining(300, 30300, 4);
+    check_drain(BLUE, 300, 30300, 4);
+    add_zone("web", BLUE, ZONE_HEALTHY, "v1", "");
+    add_canary("web", BLUE, 10);
+    add_draining(300, 30300, 4); /* nor what gets a share of them */
+    check_drain(BLUE, 0, 0, 0);
 }
 
 static void add_end_of_share(uint64_t begun)
