@@ -8,8 +8,8 @@
 
 enum { JOURNAL_AGAIN_MS = 5000 };
 
-/* After a time without a journal: as things are now, whatever happened meanwhile. Stops at the first failure. Who is live
- * comes first: what is live in the journal's eyes cannot drain. */
+/* After a time without a journal: as things are now, whatever happened meanwhile. Stops at the first failure. Who is
+ * live comes first: what is live in the journal's eyes cannot drain. */
 static void record_everything(struct agent *agent)
 {
     struct app *app;
