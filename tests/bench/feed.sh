@@ -20,20 +20,21 @@
 # request counts from when it was due, while the standby is well, slow (50 ms each), stopped (refuses), frozen (SIGSTOP to
 # all of it); and well `again`, which is by how much two runs of the same differ.
 #
-# Seen on 6.18, 2 CPUs with nothing else to do, medians of four rounds (ext4):
+# Seen on 6.18, 2 CPUs with nothing else to do, medians of five rounds (ext4); one run, and what another an hour later
+# differed by a fifth in rates, less in ratios:
 #
 #               requests/s  p50 us  p99 us  CPU us a request
-#   nginx       52 490      263     767     18
-#   mirror      11 703      1343    3135    77     it makes a connection for each copy
-#   fed-100ms   18 174      783     1887    51     1.53 of the mirror's
-#   one-100ms   15 108      1023    1823    58     1.22
-#   fed-each    8 852       1535    3455    89
-#   one-each    3 241       4991    7423    175    what two waits for the disk allow
-#   unfed-get   38 680      399     863     22     0.74 of nginx's
+#   nginx       52 959      287     671     18
+#   mirror      12 024      1215    4095    79     it makes a connection for each copy
+#   fed-100ms   18 782      767     1919    49     1.61 of the mirror's (1.32)
+#   one-100ms   13 515      1151    2175    61     1.15 (0.92)
+#   fed-each    9 613       1407    3327    91
+#   one-each    2 983       5631    8191    189    what two waits for the disk allow
+#   unfed-get   38 507      399     895     21     0.64 of nginx's (0.84)
 #
-# p99 of live with another standby to that with one that is well, two runs: slow 1.04 and 1.42, stopped 1.12 and 0.98,
-# frozen 1.04 and 1.07: 0.43 to 0.69 ms, of which 0.2 is what one run differs from the next. Memory of the role 2.5 MiB
-# at first, 3.7 after 290 000 requests. With much other work only CPU per request is worth reading.
+# p99 of live with another standby to that with one that is well, both runs: slow 1.11 and 1.07, stopped 1.00 and 0.94,
+# frozen 0.96 and 0.95; well again 1.00 and 1.13. It is 0.45 to 0.67 ms. Memory of the role 2.5 MiB at first, 3.8 after
+# 290 000 requests. With much other work only CPU per request is worth reading.
 # shellcheck source=tests/world/lib.sh
 . "$(dirname "$0")/../world/lib.sh"
 # shellcheck source=tests/bench/lib.sh
@@ -146,15 +147,10 @@ servers() {
     PROXY=$(cat "$WORLD/proxy.pid")
 }
 
-# Nanoseconds that processes had the CPU, with all their threads and children.
-cpu_of() {
-    local pid child
-    for pid; do
-        cat /proc/"$pid"/task/*/schedstat
-        for child in $(pgrep -P "$pid"); do
-            cat /proc/"$child"/task/*/schedstat
-        done
-    done | awk '{ sum += $1 } END { printf "%.0f", sum }'
+# Nanoseconds that a process and its children had the CPU.
+cpu_of_all() {
+    # shellcheck disable=SC2046 # a list
+    cpu_of "$1" $(pgrep -P "$1")
 }
 
 is_in_step() {
@@ -195,7 +191,7 @@ measure() {
         had=$(committed)
         ;;
     esac
-    before=$(cpu_of "$whose")
+    before=$(cpu_of_all "$whose")
     ask "${way%-get}" "${kind[@]}" --seconds "$SECONDS_EACH"
     if [[ $way == fed-* || $way == one-* ]]; then
         wait_for 60 is_in_step
@@ -205,7 +201,7 @@ measure() {
     note "$round" "$way" p50 "$(asked .p50_us)"
     note "$round" "$way" p99 "$(asked .p99_us)"
     [[ $way == direct* ]] ||
-        note "$round" "$way" cpu "$(awk -v ns="$(($(cpu_of "$whose") - before))" -v n="$(asked .requests)" \
+        note "$round" "$way" cpu "$(awk -v ns="$(($(cpu_of_all "$whose") - before))" -v n="$(asked .requests)" \
             'BEGIN { print ns / n / 1000 }')"
 }
 
