@@ -7,13 +7,13 @@
 #include "agent/agent.h"
 
 #include "base/cleanup.h"
+#include "os/lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -28,12 +28,13 @@ static int claim_network(int *claim, struct error *err)
     socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + sizeof name - 1);
     if (fd < 0)
         return error_errno(err, errno, "claim the network namespace");
-    if (bind(fd, (const struct sockaddr *)&address, length) < 0)
-        return errno == EADDRINUSE
+    int result = lock_name(fd, (const struct sockaddr *)&address, length);
+    if (result < 0)
+        return result == -EADDRINUSE
                    ? error_set(err, EBUSY,
                                "another agent works in this network namespace; stop it first, or give this "
                                "one a network namespace of its own")
-                   : error_errno(err, errno, "claim the network namespace");
+                   : error_errno(err, -result, "claim the network namespace");
     *claim = steal_fd(&fd);
     return 0;
 }
@@ -52,12 +53,13 @@ static int claim_names(int *claim, struct error *err)
     CLEANUP_FD int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return error_errno(err, errno, "open %s", path);
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+    int result = lock_file(fd);
+    if (result == 0) {
         *claim = steal_fd(&fd);
         return 0;
     }
-    if (errno != EWOULDBLOCK)
-        return error_errno(err, errno, "lock %s", path);
+    if (result != -EWOULDBLOCK)
+        return error_errno(err, -result, "lock %s", path);
     return error_set(err, EBUSY,
                      "another agent keeps the names of its zones in this /run/netns; stop it first, or mount a tmpfs "
                      "on /run/netns in this agent's mount namespace");

@@ -7,6 +7,7 @@
 #include "journal/history.h"
 #include "journal/records.h"
 #include "os/files.h"
+#include "os/lock.h"
 #include "os/log.h"
 #include "os/loop.h"
 
@@ -16,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -40,12 +40,13 @@ static int lock_directory(struct journal *journal, const char *state_dir, struct
     journal->directory = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (journal->directory < 0)
         return error_errno(err, errno, "open %s", state_dir);
-    if (flock(journal->directory, LOCK_EX | LOCK_NB) == 0)
+    result = lock_file(journal->directory);
+    if (result == 0)
         return 0;
-    if (errno == EWOULDBLOCK)
+    if (result == -EWOULDBLOCK)
         return error_set(err, EBUSY, "%s is in use by another agent; stop it, or give this one another --state",
                          state_dir);
-    return error_errno(err, errno, "lock %s", state_dir);
+    return error_errno(err, -result, "lock %s", state_dir);
 }
 
 /* Opens the journal file. At the start one that is not there is made; later that would be a second beginning. */
