@@ -135,6 +135,9 @@ static void set_schema(struct folded_app *app, const struct record *record)
 
 static void set_releases(struct folded_app *app, const struct record *record)
 {
+    memset(&app->releases, 0, sizeof app->releases);
+    if (record->begun_unix_ms == 0)
+        return;
     app->releases.since_unix_ms = record->begun_unix_ms;
     memcpy(app->releases.release, record->release, sizeof app->releases.release);
     memcpy(app->releases.who, record->who, sizeof app->releases.who);
