@@ -222,6 +222,7 @@ test_it_outlives_the_agent() {
     agent_kill9
     agent_start
     connect_times 1
+    sleep 0.2 # what status tells may be 0.1 s old
     expect_about 3 "$(status_of .served.connections)" "live again, after a start"
 }
 

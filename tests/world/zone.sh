@@ -315,6 +315,7 @@ test_start_failures_say_where_and_why() {
     refused 7 big 2000
     expect_eq 0 "$(field pid)" "pid after failures"
     ok big 1000
+    ok wait 5 exited
     start /bin/sleep 100
     refused 16 start 1 1 / 1000 100 /bin/true
     expect_eq "$APP" "$(field pid)" "the app goes on"
