@@ -181,7 +181,7 @@ $(BUILD)/bluegreen-scope: $(call objects,$(call sources,scope)) $(BUILD)/libagen
 	$(call say,LD,$@)
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(shell $(PKG_CONFIG) --libs libsystemd)
 
-SHIM_OBJ := $(patsubst %.c,$(BUILD)/static/%.o,$(SHIM_SRC) $(SHARED_SRC) src/os/message.c src/os/pidfd.c)
+SHIM_OBJ := $(patsubst %.c,$(BUILD)/static/%.o,$(SHIM_SRC) $(SHARED_SRC) src/os/clock.c src/os/message.c src/os/pidfd.c)
 $(BUILD)/bluegreen-zone: $(SHIM_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) -static -Wl,--gc-sections $(call UNSANITISED,$(LDFLAGS_ALL)) $^ -o $@ -lcap

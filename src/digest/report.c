@@ -2,20 +2,13 @@
 /* What goes to the monitor, and where it ends. */
 #include "digest/digest.h"
 
+#include "os/clock.h"
 #include "os/process.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <time.h>
 
 enum { SAY_EVERY_MS = 1000 };
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* The monitor takes them at its own pace. */
 static void send_message(struct digest *digest, const struct digest_message *message)
@@ -27,12 +20,12 @@ static void send_message(struct digest *digest, const struct digest_message *mes
     }
     if (result < 0)
         digest->over = -result;
-    digest->said_ms = now_ms();
+    digest->said_ms = clock_monotonic_ms();
 }
 
 void digest_begin(struct digest *digest, int channel)
 {
-    uint64_t now = now_ms();
+    uint64_t now = clock_monotonic_ms();
     digest->channel = channel;
     digest->said_ms = now;
     digest->until_ms = now + 1000ull * DIGEST_SECONDS_MAX;
@@ -40,7 +33,7 @@ void digest_begin(struct digest *digest, int channel)
 
 bool digest_go_on(struct digest *digest)
 {
-    uint64_t now = now_ms();
+    uint64_t now = clock_monotonic_ms();
     if (!digest->over && now >= digest->until_ms)
         digest->over = ETIME;
     if (!digest->over && digest->bytes > DIGEST_BYTES_MAX)

@@ -3,7 +3,7 @@
 #include "base/cleanup.h"
 #include "feed/wal.h"
 #include "feed/wal_segment.h"
-#include "os/loop.h"
+#include "os/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>

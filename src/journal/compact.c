@@ -4,7 +4,7 @@
 
 #include "journal/journal.h"
 #include "journal/records.h"
-#include "os/loop.h"
+#include "os/clock.h"
 
 #include <errno.h>
 

@@ -6,10 +6,10 @@
 #include "journal/compact.h"
 #include "journal/history.h"
 #include "journal/records.h"
+#include "os/clock.h"
 #include "os/files.h"
 #include "os/lock.h"
 #include "os/log.h"
-#include "os/loop.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -16,7 +16,6 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
-#include <time.h>
 
 struct loop_source {
     struct list link;
@@ -51,25 +50,6 @@ struct loop {
     bool quit;
     int status;
 };
-
-uint64_t clock_monotonic_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-uint64_t clock_monotonic_ms(void)
-{
-    return clock_monotonic_ns() / 1000000u;
-}
-
-uint64_t clock_unix_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
-}
 
 uint64_t loop_now_ms(const struct loop *loop)
 {

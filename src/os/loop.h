@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "os/clock.h"
 
 #include <stdint.h>
 
@@ -38,7 +39,3 @@ void loop_timer_free(struct loop_timer *timer);             /* NULL is fine */
 /* Blocks the signal for the process and calls back from the loop. */
 typedef void loop_signal_callback(void *context, int signal);
 int loop_add_signal(struct loop *loop, int signal, loop_signal_callback *callback, void *context, struct error *err);
-
-uint64_t clock_monotonic_ms(void);
-uint64_t clock_monotonic_ns(void);
-uint64_t clock_unix_ms(void);

@@ -10,6 +10,7 @@
  */
 #include "base/error.h"
 #include "base/text.h"
+#include "os/clock.h"
 #include "os/process.h"
 
 #include <errno.h>
@@ -17,7 +18,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <systemd/sd-bus.h>
 
@@ -75,23 +75,16 @@ static int on_job_removed(sd_bus_message *message, void *context, sd_bus_error *
     return 0;
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static int wait_for_job(sd_bus *bus, struct job *job)
 {
-    uint64_t until = now_ms() + JOB_TIMEOUT_MS;
+    uint64_t until = clock_monotonic_ms() + JOB_TIMEOUT_MS;
     while (!job->removed) {
         int result = sd_bus_process(bus, NULL);
         if (result < 0)
             return result;
         if (result > 0)
             continue;
-        uint64_t now = now_ms();
+        uint64_t now = clock_monotonic_ms();
         if (now >= until)
             return -ETIMEDOUT;
         result = sd_bus_wait(bus, (until - now) * 1000);

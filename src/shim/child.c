@@ -4,25 +4,18 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "os/clock.h"
 #include "shim/shim.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     STDIO_FDS = 3,
     NOTIFIED_APART_MS = 100,
 };
-
-uint64_t child_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* --- the table ---------------------------------------------------------------------------------- */
 
@@ -141,7 +134,7 @@ int child_spawn(struct shim *shim, struct child *child, const int given[3], stru
     if (spawn(shim, &job, child, failure) < 0)
         return -1; /* child_reap collects it */
     child->group = child->pid;
-    child->started_ms = child_now();
+    child->started_ms = clock_monotonic_ms();
     child->state.phase = SHIM_ALIVE;
     child->state.ready = child->barked = child->over = false;
     child->watchdog_ms = 0; /* until it has said something: starting may take its time */
@@ -205,7 +198,7 @@ int child_start(struct shim *shim, void *message, size_t length, int fds[], size
 
 void child_set(struct shim *shim, const struct shim_set *set)
 {
-    uint64_t now = child_now();
+    uint64_t now = clock_monotonic_ms();
     bool thawed = shim->frozen && set->has_frozen && !set->frozen;
     if (set->has_frozen)
         shim->frozen = set->frozen;
@@ -221,7 +214,7 @@ void child_set(struct shim *shim, const struct shim_set *set)
 static void feed_watchdog(struct child *child)
 {
     if (child->start.watchdog_ms > 0)
-        child->watchdog_ms = child_now() + child->start.watchdog_ms;
+        child->watchdog_ms = clock_monotonic_ms() + child->start.watchdog_ms;
 }
 
 void child_ready(struct shim *shim, struct child *child, bool ready)
@@ -232,8 +225,8 @@ void child_ready(struct shim *shim, struct child *child, bool ready)
     if (ready && !child->barked)
         feed_watchdog(child);
     /* It may change its mind as often as it likes: the agent hears of it now and then, and what holds in the end. */
-    child->tell_ms = child->told_ms ? child->told_ms + NOTIFIED_APART_MS : child_now();
-    child_tell(shim, child, child_now());
+    child->tell_ms = child->told_ms ? child->told_ms + NOTIFIED_APART_MS : clock_monotonic_ms();
+    child_tell(shim, child, clock_monotonic_ms());
 }
 
 void child_tell(struct shim *shim, struct child *child, uint64_t now)
@@ -267,5 +260,5 @@ void child_bark(struct shim *shim, struct child *child)
     child->watchdog_ms = 0;
     members_signal(shim, child, SIGABRT);
     members_signal(shim, child, SIGCONT);
-    child->due_ms = child_now() + child->start.stop_timeout_ms;
+    child->due_ms = clock_monotonic_ms() + child->start.stop_timeout_ms;
 }

@@ -52,8 +52,6 @@ static inline bool child_is_transient(const struct child *child)
     return child->start.deadline_ms > 0 || child->start.stdio;
 }
 
-uint64_t child_now(void);
-
 /* --- child.c   --- */
 
 void child_table(struct shim *shim); /* makes it, empty */

@@ -8,6 +8,7 @@
 #include "shim/shim.h"
 
 #include "base/cleanup.h"
+#include "os/clock.h"
 #include "os/process.h"
 
 #include <errno.h>
@@ -79,7 +80,7 @@ static bool deliver_answer(struct shim *shim)
 /* The newest first. */
 static size_t exit_ages(const struct child *child, uint32_t ages[SHIM_EXITS_MAX])
 {
-    uint64_t now = child_now();
+    uint64_t now = clock_monotonic_ms();
     size_t count = child->exit_count < SHIM_EXITS_MAX ? child->exit_count : SHIM_EXITS_MAX;
     for (size_t i = 0; i < count; i++) {
         uint64_t age = now - child->exit_ms[(child->exit_count - 1 - i) % SHIM_EXITS_MAX];

@@ -6,6 +6,7 @@
 #include "shim/child.h"
 
 #include "base/cleanup.h"
+#include "os/clock.h"
 #include "shim/shim.h"
 
 #include <errno.h>
@@ -13,7 +14,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 
 enum {
     DELAY_MIN_MS = 100,           /* a delay of 0 would spin */
@@ -46,13 +46,11 @@ static uint32_t first_delay(const struct child *child)
 
 static void record_exit(struct child *child, bool signalled, int value)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
     child->state.exited = true;
     child->state.signalled = signalled;
     child->state.exit_value = (uint32_t)value;
-    child->state.exit_unix_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-    child->exit_ms[child->exit_count++ % SHIM_EXITS_MAX] = child_now();
+    child->state.exit_unix_ms = clock_unix_ms();
+    child->exit_ms[child->exit_count++ % SHIM_EXITS_MAX] = clock_monotonic_ms();
 }
 
 static bool is_started_again(const struct child *child)
@@ -65,7 +63,7 @@ static bool is_started_again(const struct child *child)
 
 static void back_off(struct shim *shim, struct child *child)
 {
-    uint64_t now = child_now();
+    uint64_t now = clock_monotonic_ms();
     uint32_t longest = longest_delay(child);
     if (child->delay_ms == 0 || now - child->started_ms >= STEADY_MS)
         child->delay_ms = first_delay(child);
@@ -100,7 +98,7 @@ static void finish(struct shim *shim, struct child *child)
 /* STOPPING: kills when it is time, looks, and looks again. */
 static void see_whether_gone(struct shim *shim, struct child *child)
 {
-    uint64_t now = child_now();
+    uint64_t now = clock_monotonic_ms();
     bool late = now >= child->kill_ms;
     if (child->pid == 0 && (members_gone(shim, child) || (late && child->over))) {
         finish(shim, child);
@@ -132,7 +130,7 @@ static void child_ended(struct shim *shim, struct child *child, const siginfo_t 
     }
     child->over = true;
     child->state.phase = SHIM_STOPPING;
-    child->kill_ms = child_now() + KILL_AGAIN_MS;
+    child->kill_ms = clock_monotonic_ms() + KILL_AGAIN_MS;
 }
 
 static struct child *child_of(struct shim *shim, pid_t pid)
@@ -159,7 +157,7 @@ static void see_whether_all_stopped(struct shim *shim)
         shim->sweep_ms = 0;
         control_say(shim, shim->children, SHIM_STOPPED);
     } else if (shim->sweep_ms == 0) {
-        shim->sweep_ms = child_now() + LOOK_AGAIN_MS;
+        shim->sweep_ms = clock_monotonic_ms() + LOOK_AGAIN_MS;
     }
 }
 
@@ -193,7 +191,7 @@ static void ask_to_end(struct shim *shim, struct child *child)
         /* To all, as systemd does: it may be a shell script that passes nothing on to what it runs. */
         members_signal(shim, child, child->start.stop_signal ? (int)child->start.stop_signal : SIGTERM);
         members_signal(shim, child, SIGCONT);
-        child->due_ms = child->kill_ms = child_now() + child->start.stop_timeout_ms;
+        child->due_ms = child->kill_ms = clock_monotonic_ms() + child->start.stop_timeout_ms;
         break;
     case SHIM_STOPPING: child->over = false; break;
     default: child->over = false; finish(shim, child);
@@ -223,9 +221,9 @@ void child_stop(struct shim *shim, const char *name)
 static void restart(struct shim *shim, struct child *child)
 {
     struct sandbox_failure failure;
-    if (!members_gone(shim, child) && child_now() < child->kill_ms) {
+    if (!members_gone(shim, child) && clock_monotonic_ms() < child->kill_ms) {
         members_kill(shim, child);
-        child->due_ms = child_now() + LOOK_AGAIN_MS;
+        child->due_ms = clock_monotonic_ms() + LOOK_AGAIN_MS;
         return;
     }
     child->state.restarts++;
@@ -244,7 +242,7 @@ static void restart(struct shim *shim, struct child *child)
                                 name ? name : "unknown error",
                                 failure.stage == SHIM_STAGE_KILLED ? " (it was killed before that)\n" : "\n"};
     logfile_note(&shim->log, note, sizeof note / sizeof *note);
-    child->started_ms = child_now();
+    child->started_ms = clock_monotonic_ms();
     record_exit(child, false, EXIT_CODE_NOT_EXECUTED);
     back_off(shim, child);
 }
@@ -254,7 +252,7 @@ static void kill_when_late(struct shim *shim, struct child *child)
     if (child->start.deadline_ms > 0)
         child->state.error = ETIMEDOUT;
     members_kill(shim, child);
-    child->due_ms = child_now() + KILL_AGAIN_MS;
+    child->due_ms = clock_monotonic_ms() + KILL_AGAIN_MS;
 }
 
 static bool is_due(uint64_t when, uint64_t now)
@@ -285,7 +283,7 @@ static void tick(struct shim *shim, struct child *child, uint64_t now)
 
 void child_tick(struct shim *shim)
 {
-    uint64_t now = child_now();
+    uint64_t now = clock_monotonic_ms();
     for (size_t i = 0; i < SHIM_PROCESSES_MAX; i++) {
         if (shim->children[i].used)
             tick(shim, &shim->children[i], now);
@@ -306,7 +304,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 int child_patience(const struct shim *shim)
 {
-    uint64_t due = earlier(shim->sweep_ms, shim->log.rest_until_ms), now = child_now();
+    uint64_t due = earlier(shim->sweep_ms, shim->log.rest_until_ms), now = clock_monotonic_ms();
     for (size_t i = 0; i < SHIM_PROCESSES_MAX; i++) {
         const struct child *child = &shim->children[i];
         if (!child->used)

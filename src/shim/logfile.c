@@ -7,6 +7,7 @@
 #include "shim/logfile.h"
 
 #include "base/cleanup.h"
+#include "os/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +15,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -34,13 +34,6 @@ static void open_file(struct logfile *log)
     off_t end = lseek(log->file, 0, SEEK_END);
     log->size = end > 0 ? (uint64_t)end : 0;
     log_index_open(&log->index, log->directory, "log.index", log->file, log->size);
-}
-
-static uint64_t now_ms(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 /* The app's pipe, and journald's socket while that is behind, are one descriptor for the shim's loop. */
@@ -108,7 +101,7 @@ static ssize_t throw_away(struct logfile *log, size_t most)
 
 static ssize_t put_away(struct logfile *log, int file, size_t most)
 {
-    uint64_t at = log->size, when = now_ms(CLOCK_REALTIME);
+    uint64_t at = log->size, when = clock_unix_ms();
     ssize_t moved = splice(log->pipe_read, NULL, file, NULL, most, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     if (moved > 0) {
         log->size += (uint64_t)moved;
@@ -126,7 +119,7 @@ static size_t move(struct logfile *log)
     journal_flush(&log->journal);
     /* The journal copies what the pipe goes on to hold, so the same piece has to move on, and no more. */
     if (log->copied == 0)
-        log->copied = journal_copy(&log->journal, log->pipe_read, most, now_ms(CLOCK_MONOTONIC));
+        log->copied = journal_copy(&log->journal, log->pipe_read, most, clock_monotonic_ms());
     if (log->copied > 0 && log->copied < most)
         most = log->copied;
     ssize_t moved = file < 0 ? throw_away(log, most) : put_away(log, file, most);
@@ -151,7 +144,7 @@ static void listen_to_app(struct logfile *log, bool listening)
 /* What the shim does for an app is not in the app's own limits, so it has a measure of its own. */
 void logfile_serve(struct logfile *log)
 {
-    uint64_t now = now_ms(CLOCK_MONOTONIC);
+    uint64_t now = clock_monotonic_ms();
     if (now < log->rest_until_ms) { /* the journal's socket woke us */
         journal_flush(&log->journal);
         return;
@@ -176,11 +169,11 @@ void logfile_note(struct logfile *log, const char *const parts[], size_t count)
     size_t length = 0;
     for (size_t i = 0; i < count && length < sizeof line; i++)
         length += (size_t)snprintf(line + length, sizeof line - length, "%s", parts[i]);
-    journal_text(&log->journal, line, now_ms(CLOCK_MONOTONIC));
+    journal_text(&log->journal, line, clock_monotonic_ms());
     int file = writable_file(log);
     if (file < 0)
         return;
-    log_index_mark(&log->index, now_ms(CLOCK_REALTIME), log->size);
+    log_index_mark(&log->index, clock_unix_ms(), log->size);
     ssize_t put = write(file, line, strlen(line));
     if (put > 0)
         log->size += (uint64_t)put;

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "os/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -244,7 +245,7 @@ static bool receive(struct shim *shim, struct child *child)
 /* Below the most of a turn, and the socket is still there: a message may have ended the process. */
 static bool may_go_on(struct shim *shim, struct child *child)
 {
-    uint64_t now = child_now();
+    uint64_t now = clock_monotonic_ms();
     if (child->notify < 0)
         return false;
     if (now - child->turn_ms >= TURN_MS) {

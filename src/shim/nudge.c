@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "model/connection.h"
+#include "os/clock.h"
 #include "shim/mounts.h"
 
 #include <dirent.h>
@@ -186,7 +187,7 @@ static void take(struct search *search, pid_t pid, int number, size_t index)
 
 static bool goes_on(const struct search *search)
 {
-    return search->left > 0 && child_now() < search->until_ms;
+    return search->left > 0 && clock_monotonic_ms() < search->until_ms;
 }
 
 static DIR *open_directory(int directory, const char *path)
@@ -226,7 +227,8 @@ static pid_t process_of(const char *name)
 
 int nudge_all(const struct shim_nudge *nudge, uint32_t *nudged)
 {
-    struct search search = {.nudge = nudge, .left = nudge->count, .until_ms = child_now() + PATIENCE_MS, .pidfd = -1};
+    struct search search = {
+        .nudge = nudge, .left = nudge->count, .until_ms = clock_monotonic_ms() + PATIENCE_MS, .pidfd = -1};
     CLEANUP_FD int proc = mounts_make("proc", NULL, 0);
     DIR *processes = proc < 0 ? NULL : open_directory(proc, ".");
     struct dirent *entry;

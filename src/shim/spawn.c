@@ -6,6 +6,7 @@
 #include "shim/shim.h"
 
 #include "base/cleanup.h"
+#include "os/clock.h"
 #include "os/pidfd.h"
 
 #include <errno.h>
@@ -92,13 +93,13 @@ static int wait_for_message(int channel, uint64_t until)
     struct pollfd ready = {.fd = channel, .events = POLLIN};
     if (poll(&ready, 1, LOOK_MS) > 0)
         return 1;
-    return child_now() < until ? 0 : -1;
+    return clock_monotonic_ms() < until ? 0 : -1;
 }
 
 /* Until the exec closed the channel (0), a step failed, the process was killed or stopped, or nothing came (-1). */
 static int wait_for_exec(int channel, int pidfd, struct sandbox_failure *failure, int *mounts)
 {
-    uint64_t until = child_now() + EXEC_PATIENCE_MS;
+    uint64_t until = clock_monotonic_ms() + EXEC_PATIENCE_MS;
     for (;;) {
         int ready = wait_for_message(channel, until);
         if (ready < 0) /* a file system that hangs: whenever the process comes back, it ends */

@@ -3,6 +3,7 @@
 #include "traffic/nft.h"
 
 #include "base/cleanup.h"
+#include "os/clock.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,7 +15,6 @@
 #include <netlink/socket.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 /* A dump's message is at most 32 KiB (netlink_dump() in af_netlink.c). */
 #define RECEIVE_SIZE (64u << 10)
@@ -28,13 +28,6 @@ struct nft {
     int send_buffer;
     unsigned char reply[RECEIVE_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* FORCE goes beyond net.core.*mem_max and needs NET_ADMIN in the first user namespace; without it, as far as allowed.
  * */
@@ -306,13 +299,13 @@ int nft_commit(struct nft *nft, const struct nft_batch *batch, uint32_t generati
     uint32_t wire = htonl(generation);
     memcpy(batch->data + GENERATION_OFFSET, &wire, sizeof wire);
     nft->sequence = batch->sequence + (uint32_t)batch->count;
-    uint64_t begun = now_ns();
+    uint64_t begun = clock_monotonic_ns();
     int status = send_batch(nft, batch);
     if (status)
         return status;
     struct outcome outcome = read_outcome(nft, batch, failure);
     if (microseconds)
-        *microseconds = (uint32_t)((now_ns() - begun) / 1000);
+        *microseconds = (uint32_t)((clock_monotonic_ns() - begun) / 1000);
     if (outcome.error)
         return outcome.error;
     if (outcome.acknowledged)

@@ -4,8 +4,8 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "os/clock.h"
 #include "os/log.h"
-#include "os/loop.h"
 #include "os/pidfd.h"
 #include "os/process.h"
 #include "zone/channel_processes.h"

@@ -3,7 +3,7 @@
 #include "zone/freezer.h"
 
 #include "base/cleanup.h"
-#include "os/loop.h"
+#include "os/clock.h"
 #include "zone/cgroup.h"
 
 #include <errno.h>
