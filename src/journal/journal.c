@@ -23,11 +23,17 @@
 struct journal {
     char path[PATH_MAX];
     int directory;    /* holds the lock: the file itself is replaced by a compaction */
-    int fd;           /* -1 after a failed compaction, until it can be opened again */
+    int fd;           /* -1 after a compaction whose file could not be opened, until it can */
     off_t good_size;  /* bytes of whole records */
     bool torn;        /* more than good_size may be there: cut it before writing */
     off_t compact_at; /* size from which the next append compacts first */
     struct fold fold; /* of the good records */
+    /* The last compaction, until its file could be opened: what holds if another file than this one stands there. */
+    struct {
+        ino_t inode; /* 0: there is nothing to find out */
+        off_t size;
+        uint64_t last_sequence;
+    } compacted;
 };
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -114,28 +120,41 @@ static int fold_file(struct journal *journal, struct error *err)
 
 /* --- compacting ------------------------------------------------------------------------------- */
 
-/*
- * Puts the compacted text in the file's place and goes on with whichever file then stands there: the write can fail
- * before or after the rename.
- */
+/* Opens whichever file a compaction has left: the write can fail before or after the rename. */
+static int open_compacted(struct journal *journal, struct error *err)
+{
+    struct stat found;
+    int result = open_file(journal, false, err);
+    if (result == 0 && fstat(journal->fd, &found) < 0) {
+        result = error_errno(err, errno, "stat %s", journal->path);
+        close_fd(&journal->fd);
+    }
+    if (result == 0 && journal->compacted.inode && journal->compacted.inode != found.st_ino) {
+        journal->good_size = journal->compacted.size;
+        journal->torn = false;
+        journal->fold.last_sequence = journal->compacted.last_sequence;
+    }
+    if (result == 0)
+        journal->compacted.inode = 0;
+    return result;
+}
+
+/* Puts the compacted text in the file's place and goes on with what then stands there. */
 static int replace_file(struct journal *journal, const struct compacted *compacted, struct error *err)
 {
-    struct stat before, after;
+    struct stat before;
+    struct error again = {0};
     if (fstat(journal->fd, &before) < 0)
         return error_errno(err, errno, "stat %s", journal->path);
+    journal->compacted.inode = before.st_ino;
+    journal->compacted.size = (off_t)compacted->text.length;
+    journal->compacted.last_sequence = compacted->last_sequence;
     int written = file_write_atomic(journal->path, 0600, compacted->text.data, compacted->text.length, err);
-    struct error reopened = {0};
     close_fd(&journal->fd);
-    if (open_file(journal, false, &reopened) < 0 || fstat(journal->fd, &after) < 0) {
-        close_fd(&journal->fd);
-        return error_set(err, EIO, "%s", reopened.text);
-    }
-    if (written == 0 || before.st_ino != after.st_ino) {
-        journal->good_size = (off_t)compacted->text.length;
-        journal->torn = false;
-        journal->fold.last_sequence = compacted->last_sequence;
-    }
-    return written;
+    int opened = open_compacted(journal, &again);
+    if (opened < 0 && written == 0)
+        return error_set(err, -opened, "%s", again.text);
+    return opened < 0 ? error_suffix(err, "; and %s", again.text) : written;
 }
 
 /* Best effort: an old journal that is too large works as well as a new one. */
@@ -252,7 +271,7 @@ static int append(struct journal *journal, const struct record *record, struct e
 
 int journal_append(struct journal *journal, struct record *record, struct error *err)
 {
-    int result = journal->fd < 0 ? open_file(journal, false, err) : 0;
+    int result = journal->fd < 0 ? open_compacted(journal, err) : 0;
     if (result == 0 && journal->torn)
         result = cut_back(journal, err);
     if (result < 0)
