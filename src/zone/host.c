@@ -51,7 +51,7 @@ bool zone_cgroup_path(const struct zone_host *host, const struct zone_id *id, ch
     return print(path, PATH_MAX, "%s/%s/%s.%s", host->cgroup_root, host->instance, id->app, colour_name(id->colour));
 }
 
-int zone_log_path_of(const struct zone_host *host, const char *app, enum colour colour, char *path, size_t size)
+bool zone_log_path_of(const struct zone_host *host, const char *app, enum colour colour, char *path, size_t size)
 {
     return print(path, size, "%s/%s.%s/log", host->state_zones, app, colour_name(colour));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A zone as the kernel has it: network namespace with its links, cgroup (or systemd scope), and the shim that is
- * PID 1 of the zone and outlives the agent. This is the only header of the folder that agent/ needs.
+ * PID 1 of the zone and outlives the agent.
  *
  * Visible traces of zone web/blue: /run/netns/bg-web-blue, host link bg1.. (by zone number), RUN/zones/web.blue/
  * (shim socket, root only), cgroup INSTANCE/web.blue or scope INSTANCE-web-blue.scope, STATE/zones/web.blue/ (log).
@@ -162,7 +162,7 @@ int zone_socket(struct zone *zone, int family, int type, struct error *err);
 /* The zone's NETLINK_SOCK_DIAG socket, opened at creation; stays the zone's. */
 int zone_diag_fd(const struct zone *zone);
 /* Path of the app's log file, also of a zone that does not exist; false if cut. */
-int zone_log_path_of(const struct zone_host *host, const char *app, enum colour colour, char *path, size_t size);
+bool zone_log_path_of(const struct zone_host *host, const char *app, enum colour colour, char *path, size_t size);
 
 #define ZONE_REASON_MAX 320
 
