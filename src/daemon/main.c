@@ -138,8 +138,7 @@ static int require_root(void)
     if (geteuid() == 0)
         return 0;
     fputs("bluegreend: it makes network namespaces and rules, so it must run as root: \"sudo bluegreend\", or "
-          "\"systemctl start "
-          "bluegreend\". (--check works for everybody.)\n",
+          "\"systemctl start bluegreend\". (--check works for everybody.)\n",
           stderr);
     return -EPERM;
 }

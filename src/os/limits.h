@@ -2,8 +2,7 @@
 /*
  * The limit of open files. The agent keeps about six descriptors for each zone and a soft limit of 1024 would end at
  * some 85 apps, so it takes what the hard limit allows; its children get back what was there: programs that use
- * select(2)
- * rely on a soft limit of 1024.
+ * select(2) rely on a soft limit of 1024.
  */
 #pragma once
 

@@ -80,7 +80,7 @@ static int wait_for_exec(int error_pipe, pid_t pid, const char *path, struct err
     return error_errno(err, got == (ssize_t)sizeof code ? code : EIO, "execute %s", path);
 }
 
-static size_t role_environment(const char *environment[4])
+static void role_environment(const char *environment[4])
 {
     size_t count = 0;
     static char stream[64];
@@ -90,7 +90,6 @@ static size_t role_environment(const char *environment[4])
     if (journal && snprintf(stream, sizeof stream, "JOURNAL_STREAM=%s", journal) < (int)sizeof stream)
         environment[count++] = stream;
     environment[count] = NULL;
-    return count;
 }
 
 int process_start(char *const argv[], struct process *process, struct error *err)
