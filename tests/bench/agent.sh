@@ -68,8 +68,6 @@ measure_idle() {
 measure_commands() {
     local i begun
     for ((i = 0; i < 50; i++)); do
-        begun=$EPOCHREALTIME; "$BUILD/bluegreen" version --client >/dev/null 2>&1 || :
-        echo $((${EPOCHREALTIME/./} - ${begun/./})) >>"$WORLD/bench.floor"
         begun=$EPOCHREALTIME; bg status app0 >/dev/null
         echo $((${EPOCHREALTIME/./} - ${begun/./})) >>"$WORLD/bench.status"
     done
