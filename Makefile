@@ -62,8 +62,9 @@ CPPFLAGS_ALL += $(NL_CFLAGS) $(INIPARSER_INC)
 sources = $(sort $(wildcard $(addprefix src/,$(addsuffix /*.c,$(1)))))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
-# What each program is made of: the floors of ARCHITECTURE.md.
-AGENT_SRC  := $(call sources,base model os conf zone traffic health journal agent api)
+# What each program is made of: the floors of ARCHITECTURE.md. Of the roles that tests link, all but their main.
+API_SRC    := $(filter-out src/api/main.c,$(call sources,api))
+AGENT_SRC  := $(call sources,base model os conf zone traffic health journal agent) $(API_SRC)
 DAEMON_SRC := $(call sources,daemon)
 PROBE_SRC  := $(call sources,probe)
 SHIM_SRC   := $(call sources,shim)
@@ -72,8 +73,8 @@ CLIENT_SRC := $(call sources,client)
 CLI_SRC    := $(call sources,cli)
 SHARED_SRC := $(call sources,base model)
 
-PROGRAMS := $(BUILD)/bluegreend $(BUILD)/bluegreen-probe $(BUILD)/bluegreen-zone $(BUILD)/bluegreen-digest \
-	$(BUILD)/bluegreen-feed $(BUILD)/bluegreen
+PROGRAMS := $(BUILD)/bluegreend $(BUILD)/bluegreen-api $(BUILD)/bluegreen-probe $(BUILD)/bluegreen-zone \
+	$(BUILD)/bluegreen-digest $(BUILD)/bluegreen-feed $(BUILD)/bluegreen
 # Optional at build time: without libsystemd zones are put into directories of our own below /sys/fs/cgroup.
 PROGRAMS += $(if $(filter 1,$(SYSTEMD)),$(BUILD)/bluegreen-scope)
 LIBRARY  := $(BUILD)/libbluegreen.so.0 $(BUILD)/libbluegreen.a
@@ -159,6 +160,10 @@ $(BUILD)/libagent.a: $(call objects,$(AGENT_SRC))
 $(BUILD)/bluegreend: $(call objects,$(DAEMON_SRC)) $(BUILD)/libagent.a
 	$(call say,LD,$@)
 	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(AGENT_LIBS)
+
+$(BUILD)/bluegreen-api: $(BUILD)/src/api/main.o $(BUILD)/libagent.a
+	$(call say,LD,$@)
+	$(Q)$(CC) -pie $(LDFLAGS_ALL) $^ -o $@ $(JSON_LIBS) $(shell $(PKG_CONFIG) --libs libcap libseccomp)
 
 $(BUILD)/bluegreen-probe: $(call objects,$(PROBE_SRC)) $(BUILD)/libagent.a
 	$(call say,LD,$@)
@@ -275,7 +280,7 @@ $(BUILD)/fuzz/%.o: %.c
 	$(call say,CC,$<)
 	$(Q)$(FUZZ_CC) $(CPPFLAGS_ALL) $(FUZZ_CFLAGS) -MMD -MP -c $< -o $@
 
-FUZZ_PARTS := $(call sources,base model os conf journal api) $(FEED_SRC) $(filter-out src/probe/main.c,$(PROBE_SRC))
+FUZZ_PARTS := $(call sources,base model os conf journal) $(API_SRC) $(FEED_SRC) $(filter-out src/probe/main.c,$(PROBE_SRC))
 $(BUILD)/libfuzz.a: $(patsubst %.c,$(BUILD)/fuzz/%.o,$(FUZZ_PARTS))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
@@ -347,7 +352,7 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 	install -d $(D)$(SBINDIR) $(D)$(BINDIR) $(D)$(LIBEXECDIR) $(D)$(LIBDIR)/pkgconfig $(D)$(PREFIX)/include/bluegreen
 	install -m 755 $(BUILD)/bluegreend $(D)$(SBINDIR)/
 	install -m 755 $(BUILD)/bluegreen $(D)$(BINDIR)/
-	install -m 755 $(filter %-zone %-probe %-digest %-feed %-scope,$(PROGRAMS)) $(D)$(LIBEXECDIR)/
+	install -m 755 $(filter %-zone %-api %-probe %-digest %-feed %-scope,$(PROGRAMS)) $(D)$(LIBEXECDIR)/
 	install -m 644 $(BUILD)/libbluegreen.a $(BUILD)/libbluegreen.so.0 $(D)$(LIBDIR)/
 	ln -sf libbluegreen.so.0 $(D)$(LIBDIR)/libbluegreen.so
 	$(SUBST) units/libbluegreen.pc.in | install -m 644 /dev/stdin $(D)$(LIBDIR)/pkgconfig/libbluegreen.pc
@@ -367,7 +372,7 @@ install: all ## install below $(DESTDIR)$(PREFIX)
 
 uninstall: ## remove what install put there; configuration and state stay
 	rm -f $(D)$(SBINDIR)/bluegreend $(D)$(BINDIR)/bluegreen
-	rm -f $(addprefix $(D)$(LIBEXECDIR)/,bluegreen-zone bluegreen-probe bluegreen-digest bluegreen-feed bluegreen-scope)
+	rm -f $(addprefix $(D)$(LIBEXECDIR)/bluegreen-,zone api probe digest feed scope)
 	rm -f $(D)$(PREFIX)/include/bluegreen/bluegreen.h
 	-rmdir --ignore-fail-on-non-empty $(D)$(LIBEXECDIR) $(D)$(PREFIX)/include/bluegreen
 	rm -f $(D)$(LIBDIR)/libbluegreen.* $(D)$(LIBDIR)/pkgconfig/libbluegreen.pc

@@ -230,8 +230,8 @@ static void on_message(void *context, int fd, uint32_t events)
 
 static int start(struct agent *agent, struct error *err)
 {
-    char role[] = "--role=api";
-    char *argv[] = {(char *)agent->options.self, role, NULL};
+    char user[] = API_USER;
+    char *argv[] = {(char *)agent->options.api_path, user, NULL};
     int result = process_start(argv, &agent->api.process, err);
     if (result < 0)
         return error_prefix(err, "start the api role");

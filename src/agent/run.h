@@ -16,7 +16,7 @@ struct agent_options {
     const char *config_dir;
     const char *state_dir;
     const char *run_dir;
-    const char *self;        /* this executable, run again for the api role */
+    const char *api_path;    /* bluegreen-api */
     const char *shim_path;   /* bluegreen-zone */
     const char *scope_path;  /* bluegreen-scope; need not exist */
     const char *probe_path;  /* bluegreen-probe */

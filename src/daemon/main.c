@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* bluegreend: arguments, where the other executables are, and which role this process has. */
+/* bluegreend: arguments, where the other executables are, and what is to be done. */
 #include "agent/run.h"
-#include "api/api.h"
 #include "base/text.h"
 #include "daemon/rights.h"
 #include "os/limits.h"
 #include "os/log.h"
-#include "os/process.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -18,7 +16,7 @@
 
 enum { EXIT_USAGE = 2 };
 
-enum mode { MODE_RUN, MODE_CHECK, MODE_TEARDOWN, MODE_API };
+enum mode { MODE_RUN, MODE_CHECK, MODE_TEARDOWN };
 
 struct arguments {
     enum mode mode;
@@ -62,14 +60,13 @@ static bool take_mode(struct arguments *arguments, enum mode mode)
 /* -1: go on; else the exit status. */
 static int parse(int argc, char *argv[], struct arguments *arguments)
 {
-    enum { CONFIG = 256, STATE, RUN, CHECK, TEARDOWN, ROLE, VERSION };
+    enum { CONFIG = 256, STATE, RUN, CHECK, TEARDOWN, VERSION };
     static const struct option options[] = {
         {"config", required_argument, NULL, CONFIG},
         {"state", required_argument, NULL, STATE},
         {"run", required_argument, NULL, RUN},
         {"check", no_argument, NULL, CHECK},
         {"teardown", no_argument, NULL, TEARDOWN},
-        {"role", required_argument, NULL, ROLE},
         {"version", no_argument, NULL, VERSION},
         {"help", no_argument, NULL, 'h'},
         {0},
@@ -82,11 +79,6 @@ static int parse(int argc, char *argv[], struct arguments *arguments)
         case RUN: fits = fits && take_directory(arguments->run_dir, optarg); break;
         case CHECK: fits = take_mode(arguments, MODE_CHECK) && fits; break;
         case TEARDOWN: fits = take_mode(arguments, MODE_TEARDOWN) && fits; break;
-        case ROLE:
-            if (strcmp(optarg, "api") != 0)
-                return EXIT_USAGE;
-            arguments->mode = MODE_API;
-            break;
         case VERSION: puts("bluegreend " BLUEGREEN_VERSION); return EXIT_SUCCESS;
         case 'h': usage(stdout); return EXIT_SUCCESS;
         default: usage(stderr); return EXIT_USAGE;
@@ -121,18 +113,6 @@ static int find_self(char self[PATH_MAX], struct error *err)
     return length > 0 ? 0 : error_errno(err, errno, "find this program, to start its roles: read %s", link);
 }
 
-static int run_api(void)
-{
-    struct error err = {0};
-    struct user_ids ids;
-    log_open("api");
-    if (geteuid() == 0 && (user_find(API_USER, &ids, &err) < 0 || privileges_drop(&ids, &err) < 0)) {
-        log_error("%s", err.text);
-        return EXIT_FAILURE;
-    }
-    return api_main(3);
-}
-
 static int require_root(void)
 {
     if (geteuid() == 0)
@@ -152,13 +132,13 @@ int main(int argc, char *argv[])
     int status = parse(argc, argv, &arguments);
     if (status >= 0)
         return status;
-    if (arguments.mode == MODE_API)
-        return run_api();
 
-    char self[PATH_MAX] = "", shim[PATH_MAX], probe[PATH_MAX], scope[PATH_MAX], digest[PATH_MAX], feed[PATH_MAX];
+    char self[PATH_MAX] = "", shim[PATH_MAX], api[PATH_MAX], probe[PATH_MAX], scope[PATH_MAX], digest[PATH_MAX],
+         feed[PATH_MAX];
     struct error err = {0};
     int result = find_self(self, &err);
     find_helper(self, "bluegreen-zone", shim);
+    find_helper(self, "bluegreen-api", api);
     find_helper(self, "bluegreen-probe", probe);
     find_helper(self, "bluegreen-scope", scope);
     find_helper(self, "bluegreen-digest", digest);
@@ -167,8 +147,8 @@ int main(int argc, char *argv[])
         .config_dir = arguments.config_dir,
         .state_dir = arguments.state_dir,
         .run_dir = arguments.run_dir,
-        .self = self,
         .shim_path = shim,
+        .api_path = api,
         .scope_path = scope,
         .probe_path = probe,
         .digest_path = digest,

@@ -18,22 +18,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 
-enum { CHANNEL = 3 };
-
 #define DESCRIPTORS_RESERVED 1024 /* channel, loop, journal, doors, sockets in stock, kept connections */
 #define DESCRIPTORS_EACH     4    /* a client: itself, its connection to live, its request's body, its answer's */
-
-static bool channel_is_there(void)
-{
-    int type = 0;
-    socklen_t length = sizeof type;
-    return getsockopt(CHANNEL, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_SEQPACKET &&
-           fcntl(CHANNEL, F_SETFD, FD_CLOEXEC) == 0;
-}
 
 /* Whoever starts it without root, as a test does, has it in the directory only. */
 static int give_up_rights(const char *user, int directory, struct error *err)
@@ -41,9 +30,7 @@ static int give_up_rights(const char *user, int directory, struct error *err)
     struct user_ids ids;
     if (geteuid() != 0)
         return fchdir(directory) < 0 ? error_errno(err, errno, "go into the feed's directory") : 0;
-    int result = user_find(user, &ids, err);
-    if (result == 0 && ids.uid == 0)
-        result = error_set(err, EPERM, "refusing to run as root: %s is root; name an ordinary user", user);
+    int result = role_user_find(user, &ids, err);
     if (result < 0)
         return result;
     if (fchdir(directory) < 0 || chroot(".") < 0)
@@ -76,7 +63,7 @@ static int run(const char *user, const char *path, struct error *err)
     if (result == 0)
         result = loop_new(&loop, err);
     if (result == 0)
-        result = role_new(loop, CHANNEL, directory, clients_that_fit(), &role, err);
+        result = role_new(loop, ROLE_CHANNEL, directory, clients_that_fit(), &role, err);
     if (result == 0 && filter_fits_build())
         result = feed_filter_load(err);
     if (result == 0) {
@@ -94,7 +81,7 @@ int main(int argc, char *argv[])
     struct error err = {0};
     log_open("bluegreen-feed");
     tzset(); /* reads /etc/localtime while that can still be opened */
-    if (argc != 3 || !channel_is_there()) {
+    if (argc != 3 || !role_channel_is_there()) {
         fprintf(stderr, "bluegreen-feed is started by bluegreend, with their channel as descriptor 3; it is no "
                         "command\n");
         return 2;

@@ -40,6 +40,22 @@ int group_find(const char *name, gid_t *gid, struct error *err)
     return 0;
 }
 
+int role_user_find(const char *name, struct user_ids *ids, struct error *err)
+{
+    int result = user_find(name, ids, err);
+    if (result == 0 && ids->uid == 0)
+        result = error_set(err, EPERM, "refusing to run as root: %s is root; name an ordinary user", name);
+    return result;
+}
+
+bool role_channel_is_there(void)
+{
+    int type = 0;
+    socklen_t length = sizeof type;
+    return getsockopt(ROLE_CHANNEL, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_SEQPACKET &&
+           fcntl(ROLE_CHANNEL, F_SETFD, FD_CLOEXEC) == 0;
+}
+
 static void reset_signals(void)
 {
     for (int signal = 1; signal < NSIG; signal++)
@@ -55,7 +71,7 @@ static void execute_role(char *const argv[], const char *const environment[], in
     int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     int saved_pipe = fcntl(error_pipe, F_DUPFD_CLOEXEC, 16); /* out of the way of 0 to 3 */
     if (null_fd >= 0 && saved_pipe >= 0 && chdir("/") == 0 && (channel = fcntl(channel, F_DUPFD_CLOEXEC, 16)) >= 0 &&
-        dup2(null_fd, 0) >= 0 && dup2(null_fd, 1) >= 0 && dup2(channel, 3) >= 0 &&
+        dup2(null_fd, 0) >= 0 && dup2(null_fd, 1) >= 0 && dup2(channel, ROLE_CHANNEL) >= 0 &&
         syscall(SYS_close_range, 4u, ~0u, 1u << 2 /* CLOEXEC */) == 0) {
         reset_signals();
         limits_restore_files();

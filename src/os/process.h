@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -35,6 +36,14 @@ struct process {
  */
 int process_start(char *const argv[], struct process *process, struct error *err);
 void process_forget(struct process *process); /* closes the descriptors */
+
+/* --- in a role, which process_start has executed ------------------------------------------------------- */
+
+#define ROLE_CHANNEL 3
+/* False where somebody else has started it. Nothing that it executes gets the channel. */
+bool role_channel_is_there(void);
+/* user_find, but for root: -EPERM. */
+int role_user_find(const char *name, struct user_ids *ids, struct error *err);
 
 /* For a process that stays root: leaves it these capabilities (CAP_* of linux/capability.h), as far as it has them, in
  * the permitted and effective sets, and nothing else in the bounding set: nor can what it starts have more. Not to be

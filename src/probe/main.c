@@ -17,26 +17,14 @@
 #include "probe/role.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <time.h>
-
-enum { CHANNEL = 3 };
 
 #define DESCRIPTORS_RESERVED 32 /* standard streams, channel, loop, what libcurl keeps */
 #define CHECKS_MAX           4096
-
-static bool channel_is_there(void)
-{
-    int type = 0;
-    socklen_t length = sizeof type;
-    return getsockopt(CHANNEL, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_SEQPACKET &&
-           fcntl(CHANNEL, F_SETFD, FD_CLOEXEC) == 0;
-}
 
 static int give_up_root(const char *user, struct error *err)
 {
@@ -45,9 +33,7 @@ static int give_up_root(const char *user, struct error *err)
         return 0;
     if (!user)
         return error_set(err, EPERM, "refusing to run as root: name the user to become as the first argument");
-    int result = user_find(user, &ids, err);
-    if (result == 0 && ids.uid == 0)
-        result = error_set(err, EPERM, "refusing to run as root: %s is root; name an ordinary user", user);
+    int result = role_user_find(user, &ids, err);
     return result < 0 ? result : privileges_drop(&ids, err);
 }
 
@@ -77,7 +63,7 @@ static int run(const char *user, struct error *err)
     if (result == 0)
         result = http_new(loop, &http, err);
     if (result == 0)
-        result = role_new(loop, http, CHANNEL, checks_that_fit(), &role, err);
+        result = role_new(loop, http, ROLE_CHANNEL, checks_that_fit(), &role, err);
     if (result == 0 && filter_fits_build())
         result = probe_filter_load(err);
     if (result == 0) {
@@ -96,7 +82,7 @@ int main(int argc, char *argv[])
     struct error err = {0};
     log_open("bluegreen-probe");
     tzset(); /* reads /etc/localtime while that can still be opened */
-    if (argc > 2 || !channel_is_there()) {
+    if (argc > 2 || !role_channel_is_there()) {
         fprintf(stderr, "bluegreen-probe is started by bluegreend, with their channel as "
                         "descriptor 3; it is no command\n");
         return 2;

@@ -37,7 +37,7 @@ ten_apps() {
 measure_memory() {
     local monitor api probe name
     monitor=$(agent_pid)
-    api=$(pgrep -P "$monitor" -f -- --role=api)
+    api=$(api_pid)
     probe=$(pgrep -P "$monitor" bluegreen-probe)
     printf 'memory, %d apps with two running zones each\n' "$APPS"
     printf '  monitor       RSS %5d kB  PSS %5d kB\n' "$(rss "$monitor")" "$(pss_of "$monitor")"
@@ -57,9 +57,9 @@ measure_idle() {
     local monitor before after
     monitor=$(agent_pid)
     sleep 2 # let the last drains end
-    before=$(for pid in "$monitor" $(pgrep -P "$monitor" -f 'role=api|bluegreen-probe'); do switches_of "$pid"; done)
+    before=$(for pid in "$monitor" $(pgrep -P "$monitor" 'bluegreen-(api|probe)'); do switches_of "$pid"; done)
     sleep 10
-    after=$(for pid in "$monitor" $(pgrep -P "$monitor" -f 'role=api|bluegreen-probe'); do switches_of "$pid"; done)
+    after=$(for pid in "$monitor" $(pgrep -P "$monitor" 'bluegreen-(api|probe)'); do switches_of "$pid"; done)
     printf 'idle, 10 s with no probe due: wake-ups of monitor, api, probe: %s\n' \
         "$(paste <(echo "$before") <(echo "$after") | awk '{ printf "%d ", $2 - $1 }')"
 }

@@ -74,7 +74,7 @@ served_again() {
 pids_of() {
     if [ "$1" = bluegreen ]; then
         echo "$AGENT"
-        pgrep -P "$AGENT" -f 'role=api|bluegreen-probe'
+        pgrep -P "$AGENT" 'bluegreen-(api|probe)'
     else
         tree_of "${PROXY[$1]}"
     fi

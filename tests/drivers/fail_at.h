@@ -57,7 +57,7 @@ struct fail_point {
     uint32_t caller; /* a mark of the return address, 0: it is in the C library */
     uint32_t frame_count;
     uint32_t frames[FAIL_FRAMES]; /* return addresses, from the start of the program; the innermost first */
-    char program[FAIL_LIBRARY];   /* bluegreend, or bluegreen-probe */
+    char program[FAIL_LIBRARY];   /* bluegreend, bluegreen-api or bluegreen-probe */
     char library[FAIL_LIBRARY];   /* that calls, "" if it is the program */
     char object[FAIL_OBJECT];     /* a path, or what a descriptor is; "" for a call without one */
 };

@@ -123,12 +123,11 @@ long syscall(long what, ...)
 
 EXPORTED int execve(const char *path, char *const words[], char *const environment[]);
 
-/* The api role is the same program. The roles have little in their environment. */
-static bool is_role(const char *path, char *const words[])
+/* These are walked too. They have little in their environment. */
+static bool is_role(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    return (slash && strcmp(slash + 1, "bluegreen-probe") == 0) ||
-           (words[0] && words[1] && strcmp(words[1], "--role=api") == 0);
+    return slash && (strcmp(slash + 1, "bluegreen-api") == 0 || strcmp(slash + 1, "bluegreen-probe") == 0);
 }
 
 int execve(const char *path, char *const words[], char *const environment[])
@@ -143,7 +142,7 @@ int execve(const char *path, char *const words[], char *const environment[])
         errno = error;
         return -1;
     }
-    if (!is_role(path, words))
+    if (!is_role(path))
         return next(path, words, environment);
     while (environment[count] && count < 28) {
         all[count] = environment[count];

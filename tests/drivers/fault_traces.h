@@ -96,7 +96,8 @@ static void trace_processes(void)
             trace("process", name);
         if (file)
             fclose(file);
-        if (strcmp(name, "bluegreend\n") == 0 || strcmp(name, "bluegreen-probe\n") == 0)
+        if (strcmp(name, "bluegreend\n") == 0 || strcmp(name, "bluegreen-api\n") == 0 ||
+            strcmp(name, "bluegreen-probe\n") == 0)
             trace_descriptors(entry->d_name);
     }
     if (opened)

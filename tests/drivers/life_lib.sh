@@ -93,7 +93,7 @@ nothing_is_left() {
         WHY="links" && [ "$(find /sys/class/net -name 'bg*' | wc -l)" = "$(find /run/netns -name 'bg-*' | wc -l)" ] &&
         WHY="mounts" && [ "$(grep -c ' /run/netns/bg-' /proc/self/mounts)" = "$(find /run/netns -name 'bg-*' | wc -l)" ] &&
         WHY="processes of hooks" && [ -z "$(cat /sys/fs/cgroup/world/*/payload/hook*/cgroup.procs 2>/dev/null)" ] &&
-        WHY="processes of the agent" && [ "$(pgrep -c -x bluegreend)" = 2 ]
+        WHY="processes of the agent" && [ "$(pgrep -c -x "bluegreend|bluegreen-api")" = 2 ]
 }
 
 spread() { # PREFIX WORDS EMPTY

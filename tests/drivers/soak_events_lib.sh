@@ -187,7 +187,7 @@ fault_agent_restart() {
 }
 
 fault_api() {
-    kill_one "$(pgrep -P "$AGENT" -f role=api)"
+    kill_one "$(api_pid)"
 }
 
 fault_probe() {
@@ -222,7 +222,7 @@ fault_agent_hangs() {
 
 # Until it is taken for dead, and another one is there.
 fault_api_hangs() {
-    hang 6 "$(pgrep -P "$AGENT" -f role=api)"
+    hang 6 "$(api_pid)"
 }
 
 fault_probe_hangs() {

@@ -79,7 +79,7 @@ latencies_of() { # CLIENTS
 soak_pids() { # NAME
     case $1 in
     monitor) agent_pid ;;
-    api) pgrep -P "$(agent_pid)" -f role=api ;;
+    api) api_pid ;;
     probe) pgrep -x bluegreen-probe ;;
     feed) pgrep -x bluegreen-feed ;;
     shims) pgrep -x bluegreen-zone ;;

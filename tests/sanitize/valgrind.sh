@@ -76,7 +76,7 @@ test_deploys_under_valgrind() {
     [ "$blocks" -gt 0 ] || fail "vgdb said nothing: $(cat "$WORLD/vgdb.log")"
     expect_eq "$blocks" "$(blocks_in_use)" "blocks that the monitor has in use"
     expect_eq "$descriptors" "$(descriptors_of "$AGENT")" "descriptors of the monitor"
-    api=$(role_pid role=api) probe=$(role_pid bluegreen-probe)
+    api=$(role_pid bluegreen-api) probe=$(role_pid bluegreen-probe)
     # A monitor that ends kills the probe; without one, the roles leave by themselves.
     agent_kill9
     expect_clean api "$api"

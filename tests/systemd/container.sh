@@ -14,7 +14,7 @@ fi
 
 bluegreen=$PREFIX/bin/bluegreen
 bluegreend=$PREFIX/sbin/bluegreend
-installed=("$bluegreen" "$bluegreend" "$PREFIX"/libexec/bluegreen/bluegreen-{zone,probe,feed}
+installed=("$bluegreen" "$bluegreend" "$PREFIX"/libexec/bluegreen/bluegreen-{zone,api,probe,feed}
     "$PREFIX/lib/systemd/system/bluegreend.service" "$PREFIX/lib/sysusers.d/bluegreen.conf"
     "$PREFIX/lib/tmpfiles.d/bluegreen.conf" "$PREFIX/include/bluegreen" "$PREFIX/share/man/man8/bluegreend.8")
 load=(--new 2 --keepalive 4 --rate 40 --url http://203.0.113.10:80 --url 'http://[2001:db8:1::10]:80')

@@ -60,7 +60,7 @@ needs_guest() {
 
 needs_built() {
     local file
-    for file in "$BUILD"/{bluegreend,bluegreen,bluegreen-zone,bluegreen-probe,bluegreen-digest,bluegreen-feed} "$BUILD/demo/web" "$TOOLS/load"; do
+    for file in "$BUILD"/{bluegreend,bluegreen,bluegreen-zone,bluegreen-api,bluegreen-probe,bluegreen-digest,bluegreen-feed} "$BUILD/demo/web" "$TOOLS/load"; do
         [ -x "$file" ] || { echo "$file is not built: make all tools" >&2; exit 1; }
     done
 }

@@ -7,10 +7,6 @@
 # shellcheck source=tests/drivers/counts_lib.sh
 . "$ROOT/tests/drivers/counts_lib.sh"
 
-api_pid() {
-    pgrep -P "$(agent_pid)" -f role=api
-}
-
 abuse() { # USER KIND SECONDS [COUNT]
     as_user "$1" "$TOOLS/abuse" "$BLUEGREEN_SOCKET" "${@:2}"
 }

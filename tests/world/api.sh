@@ -6,10 +6,6 @@
 
 SOCKET=$WORLD/run/control.sock
 
-api_pid() {
-    pgrep -P "$(agent_pid)" -f role=api
-}
-
 answers_again() {
     timeout 1 "$BUILD/bluegreen" --socket "$SOCKET" status >/dev/null 2>&1
 }

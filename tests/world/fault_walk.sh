@@ -46,7 +46,7 @@ test_complete() {
     # reallocarray, strdup and strndup are malloc and realloc of the C library, which those that fail stand in front of too.
     mapfile -t failing < <(nm -D --defined-only "$BUILD/tests/drivers/fail_at.so" | awk '{ print $3 }')
     known="$known ${failing[*]} "
-    missing=$(nm -D --undefined-only "$BUILD/bluegreend" | awk '$2 ~ /@GLIBC/ { sub("@.*", "", $2); print $2 }' |
+    missing=$(nm -D --undefined-only "$BUILD/bluegreend" "$BUILD/bluegreen-api" | awk '$2 ~ /@GLIBC/ { sub("@.*", "", $2); print $2 }' |
         grep -vE '^(str|mem|__|toupper|tolower|is[a-z]+$)' |
         while read -r name; do
             [[ $known =~ [[:space:]]"$name"[[:space:]] ]] || echo "$name"

@@ -39,7 +39,7 @@ test_five_hundred_zones_leave_nothing() {
 # Memory and descriptors of the monitor and of its roles, a line each.
 agent_weighs() {
     local name pid
-    for name in monitor role=api bluegreen-probe; do
+    for name in monitor bluegreen-api bluegreen-probe; do
         pid=$AGENT
         [ "$name" = monitor ] || pid=$(pgrep -P "$AGENT" -f -- "$name")
         echo "$name $(anonymous_kib "$pid") $(descriptors_of "$pid")"

@@ -22,7 +22,7 @@
 #   agent_start [ARG...]  starts it and waits until it answers; its log is $WORLD/agent.log
 #   agent_stop            SIGTERM, and waits; the status is the agent's
 #   agent_kill9           SIGKILL, and waits
-#   agent_pid             the monitor's pid
+#   agent_pid, api_pid    the monitor's pid, the api role's
 #   bg ARG...             the CLI, talking to this agent
 #   agent_conf            writes bluegreen.conf from stdin
 #   app_conf NAME         writes an app's configuration from stdin
@@ -127,6 +127,10 @@ agent_answers() {
 
 agent_pid() {
     cat "$WORLD/agent.pid"
+}
+
+api_pid() {
+    pgrep -P "$(agent_pid)" -x bluegreen-api
 }
 
 agent_stop() {

@@ -169,7 +169,7 @@ strike() { # WHAT
     hup) kill -HUP "$AGENT" ;;
     rules) nft flush ruleset 2>/dev/null || : ;;
     api | probe)
-        [ "$1" = api ] && pid=role=api || pid=bluegreen-probe
+        [ "$1" = api ] && pid=bluegreen-api || pid=bluegreen-probe
         pid=$(pgrep -P "$AGENT" -f -- "$pid") || pid=null
         ;;
     live-*) pid=$(bg status "$APP" --json | jq -r '. as $a | .zones[.live // "none"].'"${1/live-/}") ;;

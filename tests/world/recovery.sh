@@ -98,7 +98,7 @@ test_killed_roles_are_started_again() {
     ready_web
     bg deploy web v1
     local role
-    for role in 'role=api' bluegreen-probe; do
+    for role in bluegreen-api bluegreen-probe; do
         pgrep -f -- "$role" >"$WORLD/pids"
         xargs kill -KILL <"$WORLD/pids"
         wait_for 5 bg status

@@ -183,14 +183,14 @@ test_hostile_clients_harm_nobody_else() {
     command -v socat >/dev/null || fail "socat is missing: tools/deps test"
     ready_web
     local socket=$WORLD/run/control.sock before after
-    before=$(awk '/VmRSS/ { print $2 }' "/proc/$(pgrep -f -- --role=api)/status")
+    before=$(awk '/VmRSS/ { print $2 }' "/proc/$(pgrep -x bluegreen-api)/status")
     for ((i = 0; i < 20; i++)); do
         head -c 1000000 /dev/urandom | timeout 2 socat -u - "UNIX-CONNECT:$socket" 2>/dev/null || :
         printf '{"method":"io.bluegreen.Agent.Status"' | timeout 2 socat -u - "UNIX-CONNECT:$socket" || :
         timeout 5 socat -u "UNIX-CONNECT:$socket" - >/dev/null 2>&1 </dev/null &
         expect_status 0 timeout 5 "$BUILD/bluegreen" --socket "$socket" status web
     done
-    after=$(awk '/VmRSS/ { print $2 }' "/proc/$(pgrep -f -- --role=api)/status")
+    after=$(awk '/VmRSS/ { print $2 }' "/proc/$(pgrep -x bluegreen-api)/status")
     [ $((after - before)) -lt 4096 ] || fail "the api role grew from $before to $after kB"
     expect_status 0 bg deploy web v1
 }

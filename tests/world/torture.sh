@@ -288,7 +288,7 @@ test_a_lost_kept_configuration_does_not_cost_the_live_zone() {
 
 test_an_api_role_that_hangs_does_not_keep_the_agent() {
     ready web
-    pgrep -P "$(agent_pid)" -f role=api >"$WORLD/api.pid"
+    api_pid >"$WORLD/api.pid"
     kill -STOP "$(cat "$WORLD/api.pid")"
     kill -TERM "$AGENT"
     wait_for 8 ended "$AGENT"
