@@ -6,6 +6,7 @@
 #include "feed/answers.h"
 #include "feed/exchange.h"
 #include "feed/pass.h"
+#include "feed/request.h"
 #include "feed/role.h"
 
 #include <errno.h>
@@ -163,16 +164,16 @@ static void read_body(struct client *client)
 static void take_request(struct client *client, const struct http_head *head)
 {
     struct role *role = client->role;
-    enum exchange_fit fit = exchange_fits(role, head);
+    enum request_way way = request_way(&role->feed, head);
     client->close = head->close || head->minor == 0;
     client->head_only = http_span_is(head->method, "HEAD");
-    if (fit == EXCHANGE_FED && !role->wal) {
+    if (way == REQUEST_FED && !role->wal) {
         client->close = true; /* its body is still to come */
         client_refuse(client, 503, role->broken[0] ? role->broken : "the feed is starting");
         return;
     }
     size_t size = head->size;
-    bool begun = fit == EXCHANGE_FED ? exchange_new(client, head) : pass_new(client, head, NULL);
+    bool begun = way == REQUEST_FED ? exchange_new(client, head) : pass_new(client, head, NULL);
     if (!begun) {
         client->close = true;
         client_refuse(client, 503, "out of memory");
@@ -181,9 +182,9 @@ static void take_request(struct client *client, const struct http_head *head)
     if (head->expects && head->minor == 1 && head->body != HTTP_BODY_NONE)
         buffer_add(&client->out, "HTTP/1.1 100 Continue\r\n\r\n", 25);
     buffer_drop(&client->in, size);
-    if (fit != EXCHANGE_FED) {
+    if (way != REQUEST_FED) {
         role->figures.now.passed++;
-        role->figures.now.not_fed += fit == EXCHANGE_NOT_FED;
+        role->figures.now.not_fed += way == REQUEST_NOT_FED;
         set_state(client, CLIENT_PASS, 0);
         pass_begin(client->pass);
         return;

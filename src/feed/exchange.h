@@ -18,13 +18,6 @@
 
 struct client;
 
-enum exchange_fit {
-    EXCHANGE_PASSES,  /* not meant to be fed */
-    EXCHANGE_NOT_FED, /* meant, and cannot be: counted */
-    EXCHANGE_FED
-};
-
-enum exchange_fit exchange_fits(const struct role *role, const struct http_head *head);
 bool exchange_new(struct client *client, const struct http_head *head);
 /* Takes what is there of the body: 1 it is whole, 0 more is needed; negative: refused. One that turns out to be larger
  * than what is fed becomes a pass, and the exchange is no more. */

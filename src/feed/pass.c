@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "feed/client.h"
+#include "feed/request.h"
 #include "feed/role.h"
 #include "feed/sending.h"
 
@@ -32,17 +33,6 @@ struct pass {
     bool headed, again /* its connection can be used again */, tunnel, up_shut, heard;
 };
 
-/* Whoever does it twice has done it once (RFC 9110 9.2.2). */
-static bool is_idempotent(struct http_span method)
-{
-    static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE"};
-    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-        if (http_span_is(method, methods[i]))
-            return true;
-    }
-    return false;
-}
-
 bool pass_new(struct client *client, const struct http_head *head, const struct pass_begun *begun)
 {
     struct pass *pass = calloc(1, sizeof *pass);
@@ -64,7 +54,7 @@ bool pass_new(struct client *client, const struct http_head *head, const struct 
         pass->begun = begun->body;
     }
     pass->bodyless = head->body == HTTP_BODY_NONE;
-    pass->repeatable = pass->bodyless && is_idempotent(head->method);
+    pass->repeatable = pass->bodyless && request_is_idempotent(head);
     pass->request_chunked = head->body == HTTP_BODY_CHUNKED;
     pass->request_done = pass->bodyless;
     client->pass = pass;
