@@ -1,114 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A fed request on its way: through its lane, the journal, live, the journal again, to its client. */
-#include "feed/exchange.h"
+#include "feed/exchange_inside.h"
 
 #include "base/cleanup.h"
-#include "feed/answers.h"
 #include "feed/client.h"
-#include "feed/kept_head.h"
 #include "feed/lane.h"
 #include "feed/noting.h"
-#include "feed/pass.h"
 #include "feed/sending.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-enum state { READING, QUEUED, BEGINNING, ASKED, ENDING };
-
-struct exchange {
-    struct list link; /* of its lane */
-    struct role *role;
-    struct client *client; /* NULL: gone */
-    enum state state;
-    enum colour zone; /* that was asked */
-    uint16_t door;
-    size_t lane;
-    uint64_t key, id, since_ms;
-    char *bytes; /* of the client's head, which `head` points into */
-    struct http_head head;
-    struct http_body_reader reader;
-    struct spool body;
-    struct call call;
-};
-
-/* --- making and freeing ------------------------------------------------------------------------------------------- */
-
-static void free_exchange(struct exchange *exchange)
-{
-    exchange->role->spooled -= exchange->body.length;
-    list_remove(&exchange->link);
-    call_clear(&exchange->call);
-    spool_clear(&exchange->body);
-    free(exchange->bytes);
-    free(exchange);
-}
-
-bool exchange_new(struct client *client, const struct http_head *head)
-{
-    struct role *role = client->role;
-    struct exchange *exchange = calloc(1, sizeof *exchange);
-    if (!exchange)
-        return false;
-    list_init(&exchange->link);
-    exchange->role = role;
-    exchange->client = client;
-    exchange->door = client->port;
-    exchange->head = *head;
-    spool_init(&exchange->body);
-    call_init(&exchange->call, role);
-    exchange->bytes = kept_head(&exchange->head, buffer_at(&client->in));
-    if (!exchange->bytes) {
-        free_exchange(exchange);
-        return false;
-    }
-    http_body_begin(&exchange->reader, head);
-    client->exchange = exchange;
-    return true;
-}
-
-/* Longer than what is fed: what came of it goes first, the rest as it comes. */
-static int become_pass(struct exchange *exchange)
-{
-    struct client *client = exchange->client;
-    struct role *role = exchange->role;
-    struct pass_begun begun = {.reader = exchange->reader, .body = exchange->body};
-    client->exchange = NULL;
-    spool_init(&exchange->body); /* it counts as the pass's */
-    if (!pass_new(client, &exchange->head, &begun)) {
-        role->spooled -= begun.body.length;
-        spool_clear(&begun.body);
-        free_exchange(exchange);
-        client_close(client);
-        return 0;
-    }
-    free_exchange(exchange);
-    role->figures.now.passed++;
-    role->figures.now.not_fed++;
-    client->state = CLIENT_PASS;
-    client->deadline_ms = 0;
-    pass_begin(client->pass);
-    return 0;
-}
-
-int exchange_body(struct exchange *exchange, struct buffer *in, struct error *err)
-{
-    struct role *role = exchange->role;
-    size_t content = 0;
-    ssize_t took = http_body_gather(&exchange->reader, buffer_at(in), buffer_length(in), &content, err);
-    if (took < 0)
-        return (int)took;
-    if (role->spooled + content > role->rules.journal_max)
-        return error_set(err, ENOSPC, "too many large requests at once");
-    int result = spool_add(&exchange->body, role->directory, buffer_at(in), content, err);
-    if (result < 0)
-        return result == -EBADMSG ? -EIO : result;
-    role->spooled += content;
-    buffer_drop(in, (size_t)took);
-    return exchange->body.length > role->feed.body_max ? become_pass(exchange) : exchange->reader.done;
-}
 
 /* --- its turn ----------------------------------------------------------------------------------------------------- */
 
@@ -136,16 +39,16 @@ static void refuse(struct exchange *exchange, uint16_t status, const char *why)
         client->exchange = NULL;
         client_refuse(client, status, why); /* before `why` goes, which may be the exchange's own */
     }
-    free_exchange(exchange);
+    exchange_free(exchange);
 }
 
 void exchange_leave(struct exchange *exchange)
 {
     exchange->client = NULL;
-    if (exchange->state == QUEUED)
+    if (exchange->state == EXCHANGE_QUEUED)
         exchange->role->queued--;
-    if (exchange->state == READING || exchange->state == QUEUED)
-        free_exchange(exchange);
+    if (exchange->state == EXCHANGE_READING || exchange->state == EXCHANGE_QUEUED)
+        exchange_free(exchange);
 }
 
 static void choose_lane(struct exchange *exchange)
@@ -160,7 +63,7 @@ static void choose_lane(struct exchange *exchange)
 
 void exchange_queue(struct exchange *exchange)
 {
-    exchange->state = QUEUED;
+    exchange->state = EXCHANGE_QUEUED;
     exchange->since_ms = clock_monotonic_ms();
     exchange->role->queued++;
     choose_lane(exchange);
@@ -200,7 +103,7 @@ static void on_commit_safe(void *context, int result)
         sending_answer(&call->answer, call->content.length, client->close, &head);
         client_answer(client, &head, &call->content);
     }
-    free_exchange(exchange);
+    exchange_free(exchange);
 }
 
 static void commit(struct exchange *exchange)
@@ -219,7 +122,7 @@ static void commit(struct exchange *exchange)
         refuse(exchange, 502, "live has done the request, and the feed's journal could not be written");
         return;
     }
-    exchange->state = ENDING;
+    exchange->state = EXCHANGE_ENDING;
     role->figures.now.fed++;
     leave_lane(exchange);
 }
@@ -240,7 +143,7 @@ static void ask(struct exchange *exchange)
 {
     struct role *role = exchange->role;
     struct call *call = &exchange->call;
-    exchange->state = ASKED;
+    exchange->state = EXCHANGE_ASKED;
     call->body = exchange->body.data;
     call->body_fd = exchange->body.fd;
     call->body_length = exchange->body.length;
@@ -299,7 +202,7 @@ static void start(struct exchange *exchange)
     struct live_lane *lane = lane_of(exchange);
     list_remove(&exchange->link);
     role->queued--;
-    exchange->state = BEGINNING;
+    exchange->state = EXCHANGE_BEGINNING;
     exchange->zone = (enum colour)role->live;
     if (!backs_reachable(&role->backs[role->live])) {
         refuse(exchange, 503, "the live release does not run");
@@ -353,7 +256,7 @@ void exchanges_cut(struct role *role, enum colour live)
 {
     for (size_t i = 0; i < FEED_LANES_MAX; i++) {
         struct exchange *exchange = role->lanes[i].now;
-        if (!exchange || exchange->state != ASKED || exchange->zone == live)
+        if (!exchange || exchange->state != EXCHANGE_ASKED || exchange->zone == live)
             continue;
         bool sent = exchange->call.sent;
         call_clear(&exchange->call);
@@ -388,9 +291,9 @@ void exchanges_clear(struct role *role)
 {
     struct exchange *exchange;
     for (size_t i = 0; i < FEED_LANES_MAX; i++) {
-        list_for_each(exchange, &role->lanes[i].waiting, link) free_exchange(exchange);
+        list_for_each(exchange, &role->lanes[i].waiting, link) exchange_free(exchange);
         if (role->lanes[i].now)
-            free_exchange(role->lanes[i].now);
+            exchange_free(role->lanes[i].now);
         role->lanes[i].now = NULL;
     }
 }
@@ -405,7 +308,7 @@ static void sweep_lane(struct live_lane *lane, uint64_t now_ms)
         exchange->role->queued--;
         refuse(exchange, 503, "it waited for its turn for 60 s");
     }
-    if (lane->now && lane->now->state == ASKED)
+    if (lane->now && lane->now->state == EXCHANGE_ASKED)
         call_expire(&lane->now->call, now_ms);
 }
 
