@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One client's connection: from request to request. */
-#include "feed/client.h"
+#include "feed/client_inside.h"
 
 #include "base/cleanup.h"
-#include "feed/answers.h"
 #include "feed/exchange.h"
 #include "feed/pass.h"
 #include "feed/request.h"
@@ -14,7 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-static void set_state(struct client *client, enum client_state state, uint64_t within_ms)
+void client_set_state(struct client *client, enum client_state state, uint64_t within_ms)
 {
     client->state = state;
     client->since_ms = clock_monotonic_ms();
@@ -22,8 +21,7 @@ static void set_state(struct client *client, enum client_state state, uint64_t w
     client->progress = 0;
 }
 
-/* Who goes on has time again; a byte now and then is not enough. */
-static void progress(struct client *client, size_t length)
+void client_progressed(struct client *client, size_t length)
 {
     client->progress += length;
     if (client->progress < PROGRESS)
@@ -31,14 +29,6 @@ static void progress(struct client *client, size_t length)
     client->progress = 0;
     client->since_ms = clock_monotonic_ms();
     client->deadline_ms = client->since_ms + HEADER_MS;
-}
-
-/* What was kept of an answer is no more. */
-static void drop_rest(struct client *client)
-{
-    client->role->kept_answers -= client->rest.length;
-    client->rest_at = 0;
-    spool_clear(&client->rest);
 }
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
@@ -59,7 +49,7 @@ void client_close(struct client *client)
     close_fd(&client->fd);
     buffer_clear(&client->in);
     buffer_clear(&client->out);
-    drop_rest(client);
+    client_drop_rest(client);
     client->door->connections--;
     role->client_count--;
     list_remove(&client->link);
@@ -126,7 +116,7 @@ static uint32_t wanted(const struct client *client)
 
 /* Who waits for an answer rarely sends anything before: reading is called off when there is something to read
  * (on_readable), or each request would take two system calls more. */
-static void go_on_watching(struct client *client)
+void client_watch(struct client *client)
 {
     if (client->state != CLIENT_DEAD)
         watch(client, wanted(client) | (client->watched & EPOLLIN));
@@ -153,7 +143,7 @@ static void read_body(struct client *client)
         client_refuse(client, malformed ? 400 : 503, err.text);
     } else if (result == 1) {
         struct exchange *exchange = client->exchange;
-        set_state(client, CLIENT_WAIT, 0);
+        client_set_state(client, CLIENT_WAIT, 0);
         exchange_queue(exchange);
     } else if (client->ended) {
         client_close(client);
@@ -185,11 +175,11 @@ static void take_request(struct client *client, const struct http_head *head)
     if (way != REQUEST_FED) {
         role->figures.now.passed++;
         role->figures.now.not_fed += way == REQUEST_NOT_FED;
-        set_state(client, CLIENT_PASS, 0);
+        client_set_state(client, CLIENT_PASS, 0);
         pass_begin(client->pass);
         return;
     }
-    set_state(client, CLIENT_BODY, HEADER_MS);
+    client_set_state(client, CLIENT_BODY, HEADER_MS);
     if (buffer_length(&client->out))
         client_flush(client);
     if (client->state == CLIENT_BODY)
@@ -224,8 +214,8 @@ static void read_head(struct client *client)
     }
 }
 
-/* As far as what is there goes. What it calls may come back here: then the loop below goes on. */
-static void proceed(struct client *client)
+/* What it calls may come back here: then the loop below goes on. */
+void client_proceed(struct client *client)
 {
     if (client->proceeding)
         return;
@@ -245,7 +235,7 @@ static void proceed(struct client *client)
             break;
     }
     client->proceeding = false;
-    go_on_watching(client);
+    client_watch(client);
 }
 
 static void on_readable(struct client *client)
@@ -270,10 +260,10 @@ static void on_readable(struct client *client)
         return;
     }
     if (resting && got > 0)
-        set_state(client, CLIENT_HEAD, HEADER_MS);
+        client_set_state(client, CLIENT_HEAD, HEADER_MS);
     else if (client->state == CLIENT_BODY)
-        progress(client, (size_t)got);
-    proceed(client);
+        client_progressed(client, (size_t)got);
+    client_proceed(client);
 }
 
 static void on_event(void *context, int fd, uint32_t events)
@@ -299,113 +289,6 @@ bool client_is_to_come_again(const struct client *client)
     return client->door->shut || client->door->port != client->port;
 }
 
-/* --- answers ------------------------------------------------------------------------------------------------------ */
-
-static void linger(struct client *client)
-{
-    set_state(client, CLIENT_LINGER, LINGER_MS);
-    buffer_clear(&client->in);
-    if (client->ended || shutdown(client->fd, SHUT_WR) < 0)
-        client_close(client);
-    else
-        go_on_watching(client);
-}
-
-static void answered(struct client *client)
-{
-    drop_rest(client);
-    if (client->close) {
-        linger(client);
-        return;
-    }
-    buffer_rest(&client->in);
-    buffer_rest(&client->out);
-    set_state(client, CLIENT_HEAD, buffer_length(&client->in) ? HEADER_MS : IDLE_MS);
-    proceed(client);
-}
-
-/* The next piece of an answer that is kept in a spool. */
-static bool fill_from_rest(struct client *client)
-{
-    char piece[BUFFER_PIECE];
-    ssize_t got = spool_read(&client->rest, client->rest_at, piece, sizeof piece);
-    if (got <= 0 || buffer_add(&client->out, piece, (size_t)got) < 0)
-        return false;
-    client->rest_at += (uint64_t)got;
-    return true;
-}
-
-void client_flush(struct client *client)
-{
-    ssize_t sent = 0;
-    if (client->state == CLIENT_DEAD)
-        return;
-    for (int turns = 0; turns < BUFFER_TURN; turns++) {
-        if (buffer_length(&client->out) == 0 && client->rest_at < client->rest.length && !fill_from_rest(client)) {
-            client_close(client); /* in the middle of an answer: that it ends here is all that can be said */
-            return;
-        }
-        sent = buffer_send(&client->out, client->fd);
-        if (sent <= 0)
-            break;
-        if (client->state == CLIENT_PASS)
-            pass_moved(client->pass);
-        else if (client->deadline_ms && client->state == CLIENT_ANSWER)
-            progress(client, (size_t)sent);
-    }
-    bool all = buffer_length(&client->out) == 0 && client->rest_at >= client->rest.length;
-    if (sent < 0)
-        client_close(client);
-    else if (all && client->state == CLIENT_ANSWER)
-        answered(client);
-    else
-        go_on_watching(client);
-}
-
-static void send_answer(struct client *client)
-{
-    set_state(client, CLIENT_ANSWER, HEADER_MS);
-    client_flush(client);
-}
-
-void client_answer(struct client *client, const struct text *head, struct spool *body)
-{
-    client->exchange = NULL;
-    if (client->state == CLIENT_DEAD)
-        return;
-    if (head->failed || buffer_add(&client->out, head->data, head->length) < 0) {
-        client_close(client);
-        return;
-    }
-    if (body) {
-        bool small = body->fd < 0 && buffer_add(&client->out, body->data, (size_t)body->length) == 0;
-        if (!small) {
-            client->rest = *body;
-            client->role->kept_answers += body->length;
-            spool_init(body);
-        }
-    }
-    client->rest_at = 0;
-    send_answer(client);
-}
-
-void client_refuse(struct client *client, uint16_t status, const char *why)
-{
-    CLEANUP_TEXT struct text text = {0};
-    client->close |= client_is_to_come_again(client);
-    answer_own(status, why, client->close, client->head_only, &text);
-    client_answer(client, &text, NULL);
-}
-
-void client_pass_done(struct client *client, bool close)
-{
-    client->pass = NULL;
-    if (client->state == CLIENT_DEAD)
-        return;
-    client->close |= close;
-    send_answer(client);
-}
-
 /* --- the beginning ---------------------------------------------------------------------------------------------- */
 
 void client_take(struct door *door, int fd, const struct sockaddr_storage *peer)
@@ -428,6 +311,6 @@ void client_take(struct door *door, int fd, const struct sockaddr_storage *peer)
     list_append(&door->role->clients, &client->link);
     door->role->client_count++;
     door->connections++;
-    set_state(client, CLIENT_HEAD, HEADER_MS);
+    client_set_state(client, CLIENT_HEAD, HEADER_MS);
     role_wake(door->role);
 }
