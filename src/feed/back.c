@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Connections to a zone: waiting for a socket, connecting, used, kept. */
-#include "feed/back.h"
+/* One connection to a zone: waits for a socket, connects, is used, is kept. */
+#include "feed/back_inside.h"
 
 #include "base/cleanup.h"
-#include "feed/control.h"
 #include "feed/role.h"
 
 #include <errno.h>
@@ -14,39 +13,9 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-enum back_state { WAITING, CONNECTING, OPEN, KEPT };
-
-/* The monitor may have lost a request for sockets with its own restart of things: it is made again. */
-enum { ASK_AGAIN_MS = 1000 };
-
-struct back {
-    struct list link;
-    struct backs *backs;
-    enum back_state state;
-    int fd;
-    uint16_t port;
-    bool was_kept;
-    struct loop_source *source;
-    uint32_t watched;
-    uint64_t since_ms; /* of the state */
-    const char *why;
-    back_callback *callback;
-    void *context;
-};
-
-bool backs_reachable(const struct backs *backs)
-{
-    return backs->there && !backs->frozen;
-}
-
-bool backs_idle(const struct backs *backs)
-{
-    return list_empty(&backs->waiting) && list_empty(&backs->used) && list_empty(&backs->kept);
-}
-
 bool back_is_open(const struct back *back)
 {
-    return back->state == OPEN;
+    return back->state == BACK_OPEN;
 }
 
 bool back_was_kept(const struct back *back)
@@ -70,7 +39,7 @@ static void on_event(void *context, int fd, uint32_t events);
  */
 void back_watch(struct back *back, uint32_t events)
 {
-    if (back->state != OPEN || back->watched == events)
+    if (back->state != BACK_OPEN || back->watched == events)
         return;
     if (events == 0) {
         loop_remove_fd(back->source);
@@ -85,20 +54,16 @@ void back_watch(struct back *back, uint32_t events)
     back->watched = events;
 }
 
-static void free_back(struct back *back)
+void back_close(struct back *back)
 {
-    if (back->state == KEPT)
+    if (!back)
+        return;
+    if (back->state == BACK_KEPT)
         back->backs->kept_count--;
     list_remove(&back->link);
     loop_remove_fd(back->source);
     close_fd(&back->fd);
     free(back);
-}
-
-void back_close(struct back *back)
-{
-    if (back)
-        free_back(back);
 }
 
 static void set_state(struct back *back, enum back_state state, struct list *list)
@@ -111,36 +76,9 @@ static void set_state(struct back *back, enum back_state state, struct list *lis
 
 /* --- sockets ------------------------------------------------------------------------------------------------------ */
 
-/* An app is fed in one mode. */
-static uint8_t protocol_of(const struct backs *backs)
-{
-    return backs->role->rules.mode == FEED_DATAGRAM ? PROTOCOL_UDP : PROTOCOL_TCP;
-}
-
-void backs_ask(struct backs *backs)
-{
-    uint64_t now = clock_monotonic_ms();
-    size_t waiting = 0;
-    struct back *back;
-    list_for_each(back, &backs->waiting, link) waiting++;
-    if (backs->asked > 0 && now - backs->asked_ms >= ASK_AGAIN_MS)
-        backs->asked = 0;
-    size_t have = backs->stock_count + backs->asked, want = BACK_STOCK + waiting;
-    if (!backs->there || backs->role->rules.mode == FEED_OFF || have + FEED_SOCKETS_MAX > want)
-        return;
-    size_t count = want - have < UINT16_MAX ? want - have : UINT16_MAX;
-    struct feed_sockets message = {.zone = (uint8_t)backs->zone,
-                                   .protocol = protocol_of(backs),
-                                   .count = (uint16_t)count,
-                                   .serial = backs->serial};
-    backs->asked += (unsigned)count;
-    backs->asked_ms = now;
-    control_send(backs->role->control, FEED_WANT, &message.header, sizeof message);
-}
-
 static bool fits(const struct backs *backs, int fd, int *domain)
 {
-    int type = 0, wanted = protocol_of(backs) == PROTOCOL_UDP ? SOCK_DGRAM : SOCK_STREAM;
+    int type = 0, wanted = backs_protocol(backs) == PROTOCOL_UDP ? SOCK_DGRAM : SOCK_STREAM;
     socklen_t length = sizeof type;
     return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, domain, &length) == 0 &&
            getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == wanted &&
@@ -166,7 +104,7 @@ static socklen_t target_of(const struct backs *backs, int domain, uint16_t port,
     return sizeof *in;
 }
 
-static void fail(struct back *back, const char *why)
+void back_fail(struct back *back, const char *why)
 {
     back->why = why;
     back->callback(back->context, back, BACK_FAILED, 0);
@@ -184,10 +122,10 @@ static void on_connected(struct back *back)
     if (getsockopt(back->fd, SOL_SOCKET, SO_ERROR, &code, &length) < 0)
         code = errno;
     if (code != 0) {
-        fail(back, connect_error(code));
+        back_fail(back, connect_error(code));
         return;
     }
-    set_state(back, OPEN, &back->backs->used);
+    set_state(back, BACK_OPEN, &back->backs->used);
     back_watch(back, EPOLLIN);
     back->callback(back->context, back, BACK_OPENED, 0);
 }
@@ -196,15 +134,15 @@ static void on_event(void *context, int fd, uint32_t events)
 {
     struct back *back = context;
     (void)fd;
-    if (back->state == CONNECTING)
+    if (back->state == BACK_CONNECTING)
         on_connected(back);
-    else if (back->state == KEPT) /* the app has closed it, or speaks without being asked */
-        free_back(back);
+    else if (back->state == BACK_KEPT) /* the app has closed it, or speaks without being asked */
+        back_close(back);
     else
         back->callback(back->context, back, BACK_EVENTS, events);
 }
 
-/* 1: open; 0: on its way; NULL in *why or what is wrong. */
+/* 1: open; 0: on its way; negative: *why says what is wrong. */
 static int connect_socket(struct back *back, int fd, const char **why)
 {
     struct sockaddr_storage target;
@@ -221,7 +159,7 @@ static int connect_socket(struct back *back, int fd, const char **why)
         *why = connect_error(errno);
         return -errno;
     }
-    set_state(back, done ? OPEN : CONNECTING, &back->backs->used);
+    set_state(back, done ? BACK_OPEN : BACK_CONNECTING, &back->backs->used);
     back->watched = done ? EPOLLIN : EPOLLOUT;
     back->source = loop_add_fd(back->backs->role->loop, fd, back->watched, on_event, back);
     if (!back->source) {
@@ -231,30 +169,14 @@ static int connect_socket(struct back *back, int fd, const char **why)
     return done;
 }
 
-/* One of those that wait gets a socket. */
-static void begin_waiting(struct back *back, int fd)
+void back_begin(struct back *back, int fd)
 {
     const char *why = NULL;
     int result = connect_socket(back, fd, &why);
     if (result < 0)
-        fail(back, why);
+        back_fail(back, why);
     else if (result == 1)
         back->callback(back->context, back, BACK_OPENED, 0);
-}
-
-void backs_sockets(struct backs *backs, const struct feed_sockets *message, const int fds[], size_t count)
-{
-    bool good = message->serial == backs->serial && message->protocol == protocol_of(backs);
-    backs->asked -= count < backs->asked ? (unsigned)count : backs->asked;
-    for (size_t i = 0; i < count; i++) {
-        if (!good || backs->stock_count == BACK_STOCK_MAX)
-            close(fds[i]);
-        else
-            backs->stock[backs->stock_count++] = fds[i];
-    }
-    while (backs->stock_count > 0 && !list_empty(&backs->waiting))
-        begin_waiting(list_entry(backs->waiting.next, struct back, link), backs->stock[--backs->stock_count]);
-    backs_ask(backs);
 }
 
 /* --- opening and keeping ------------------------------------------------------------------------------------------ */
@@ -277,10 +199,10 @@ static struct back *take_kept(struct backs *backs, uint16_t port)
             continue;
         if (now - back->since_ms < BACK_KEEP_MS && is_quiet(back->fd)) {
             backs->kept_count--;
-            set_state(back, OPEN, &backs->used);
+            set_state(back, BACK_OPEN, &backs->used);
             return back;
         }
-        free_back(back);
+        back_close(back);
     }
     return NULL;
 }
@@ -295,12 +217,12 @@ static struct back *open_new(struct backs *backs, uint16_t port, const char **wh
     *back = (struct back){.backs = backs, .fd = -1, .port = port};
     list_init(&back->link);
     if (backs->stock_count == 0) {
-        set_state(back, WAITING, &backs->waiting);
+        set_state(back, BACK_WAITING, &backs->waiting);
         backs_ask(backs);
         return back;
     }
     if (connect_socket(back, backs->stock[--backs->stock_count], why) < 0) {
-        free_back(back);
+        back_close(back);
         back = NULL;
     }
     backs_ask(backs);
@@ -332,81 +254,13 @@ struct back *back_open(struct backs *backs, uint16_t port, bool fresh, back_call
 void back_keep(struct back *back)
 {
     struct backs *backs = back->backs;
-    if (back->state != OPEN || backs->kept_count >= BACK_KEEP_MAX) {
-        free_back(back);
+    if (back->state != BACK_OPEN || backs->kept_count >= BACK_KEEP_MAX) {
+        back_close(back);
         return;
     }
     back_watch(back, EPOLLIN);
     back->was_kept = true;
     back->callback = NULL;
     backs->kept_count++;
-    set_state(back, KEPT, &backs->kept);
-}
-
-/* --- the zone ----------------------------------------------------------------------------------------------------- */
-
-void backs_init(struct backs *backs, struct role *role, enum colour zone)
-{
-    *backs = (struct backs){.role = role, .zone = zone};
-    list_init(&backs->waiting);
-    list_init(&backs->used);
-    list_init(&backs->kept);
-}
-
-static void drop_stock(struct backs *backs)
-{
-    struct back *back;
-    while (backs->stock_count > 0)
-        close(backs->stock[--backs->stock_count]);
-    backs->asked = 0;
-    list_for_each(back, &backs->kept, link) free_back(back);
-}
-
-void backs_clear(struct backs *backs)
-{
-    struct back *back;
-    drop_stock(backs);
-    list_for_each(back, &backs->waiting, link) free_back(back);
-    list_for_each(back, &backs->used, link) free_back(back);
-}
-
-void backs_zone(struct backs *backs, const struct feed_zone *zone)
-{
-    bool anew = zone->serial != backs->serial;
-    struct back *back;
-    backs->there = zone->there;
-    backs->frozen = zone->frozen;
-    backs->serial = zone->serial;
-    backs->service4 = zone->service4;
-    backs->service6 = zone->service6;
-    if (anew || !zone->there)
-        drop_stock(backs);
-    if (anew) { /* whoever uses one hears of it from the loop, as if the app had closed it */
-        list_for_each(back, &backs->used, link) shutdown(back->fd, SHUT_RDWR);
-    }
-    backs_ask(backs);
-}
-
-static void fail_late(struct list *list, uint64_t now_ms, const char *why)
-{
-    struct back *back;
-    list_for_each(back, list, link)
-    {
-        bool pending = back->state == WAITING || back->state == CONNECTING;
-        if (pending && now_ms - back->since_ms >= BACK_CONNECT_MS)
-            fail(back, why);
-    }
-}
-
-void backs_sweep(struct backs *backs, uint64_t now_ms)
-{
-    struct back *back;
-    list_for_each(back, &backs->kept, link)
-    {
-        if (now_ms - back->since_ms >= BACK_KEEP_MS)
-            free_back(back);
-    }
-    fail_late(&backs->waiting, now_ms, "no socket for it in time");
-    fail_late(&backs->used, now_ms, "no connection in time");
-    backs_ask(backs);
+    set_state(back, BACK_KEPT, &backs->kept);
 }
