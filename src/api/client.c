@@ -5,20 +5,17 @@
  */
 #include "api/client.h"
 
-#include "api/descriptors.h"
 #include "api/methods.h"
-#include "api/render.h"
-#include "api/render_put.h"
+#include "api/pending.h"
 #include "base/cleanup.h"
 #include "os/log.h"
 
 #include <errno.h>
-#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-
-enum { ROWS_MAX = 10000 }; /* of one reply: some MiB */
 
 struct client {
     const struct client_host *host;
@@ -38,16 +35,7 @@ struct client {
     struct descriptors attached; /* go with output's first byte */
 
     uint64_t requests;
-    struct {
-        bool active; /* the monitor has it */
-        bool more, oneway;
-        bool lists; /* rows: there is a list, empty or not */
-        enum wire_verb verb;
-        struct text items;           /* Status and History: what came so far */
-        struct json_object *receipt; /* or what else came to be said in the reply */
-        struct json_object *rows;    /* a list, of what comes with the reply; NULL = none came */
-        struct descriptors files;    /* to go with the reply */
-    } call;
+    struct pending call;
 
     const char *over_reason; /* not NULL: let go of it */
 };
@@ -125,15 +113,6 @@ static void flush(struct client *client)
 
 /* --- calls ------------------------------------------------------------------------------------- */
 
-static void call_clear(struct client *client)
-{
-    text_clear(&client->call.items);
-    json_object_put(client->call.receipt);
-    json_object_put(client->call.rows);
-    descriptors_close(&client->call.files);
-    memset(&client->call, 0, sizeof client->call);
-}
-
 /* A sender of what is no call at all is told, and not listened to any further. */
 static void refuse_message(struct client *client, const char *reason, size_t size)
 {
@@ -155,13 +134,7 @@ static void begin_call(struct client *client, const char *message, size_t length
     request.header = (struct wire_header){.client = client->who.header.client, .request = client->requests + 1};
     if (method_prepare(&call, &request, call.oneway ? &nowhere : &client->output)) {
         client->requests++;
-        client->call.active = true;
-        client->call.more = call.more;
-        client->call.oneway = call.oneway;
-        client->call.lists = request.header.type == WIRE_REQUEST &&
-                             (request.request.verb == VERB_CONNECTIONS ||
-                              (request.request.verb == VERB_FEED && request.request.action == WIRE_FEED_DIFF));
-        client->call.verb = request.header.type == WIRE_COMMAND ? VERB_EXEC : (enum wire_verb)request.request.verb;
+        pending_begin(&client->call, &call, &request);
         if (client->host->ask(client->host->context, &request.header) < 0)
             client->over_reason = "the agent does not take its request";
     }
@@ -303,147 +276,13 @@ void client_drop(struct client *client, const char *reason)
 
 /* --- the monitor's messages -------------------------------------------------------------------- */
 
-static void add_item(struct client *client, struct json_object *item)
-{
-    struct text *items = &client->call.items;
-    if (items->length > 0)
-        text_add(items, ",");
-    varlink_write(items, item);
-    if (client_backlog(client) > CLIENT_BACKLOG_MAX)
-        client->over_reason = "its reply would be too long: ask for one app";
-}
-
-/* Takes row over. */
-static void add_row(struct client *client, struct json_object *row)
-{
-    if (!client->call.rows)
-        client->call.rows = json_object_new_array();
-    if (client->call.rows && json_object_array_length(client->call.rows) < ROWS_MAX)
-        row = json_object_array_add(client->call.rows, row) == 0 ? NULL : row;
-    else
-        client->over_reason = "its reply would be too long";
-    json_object_put(row);
-}
-
-static void reply_progress(struct client *client, const struct wire_progress *progress)
-{
-    if (!client->call.more)
-        return;
-    struct json_object *reply = json_object_new_object();
-    put(reply, "progress", render_progress(progress));
-    client->output.failed |= !reply;
-    varlink_reply(&client->output, reply, true);
-}
-
-static void reply_end(struct client *client, const struct wire_end *end)
-{
-    struct text *output = &client->output;
-    if (end->result != RESULT_DONE) {
-        method_error((enum wire_result)end->result, end->text, sizeof end->text, output);
-        return;
-    }
-    if (client->call.verb == VERB_STATUS || client->call.verb == VERB_HISTORY) {
-        varlink_reply_list(output, client->call.verb == VERB_STATUS ? "apps" : "entries", &client->call.items);
-        return;
-    }
-    if (client->call.verb == VERB_EXEC || client->call.verb == VERB_LOGS) {
-        struct json_object *told = client->call.receipt;
-        client->call.receipt = NULL;
-        descriptors_move(&client->attached, &client->call.files); /* nothing is unsent while a call is on its way */
-        varlink_reply(output, told, false);
-        return;
-    }
-    struct json_object *reply = json_object_new_object();
-    struct json_object *text = end->text[0] ? render_text(end->text, sizeof end->text) : NULL;
-    if (client->call.verb == VERB_VERSION) {
-        put(reply, "version", text ? text : json_object_new_string(BLUEGREEN_VERSION));
-    } else {
-        bool feed = client->call.verb == VERB_FEED, connections = client->call.verb == VERB_CONNECTIONS;
-        const char *rows = feed ? "transactions" : connections ? "connections" : "items";
-        if (client->call.receipt)
-            put(reply, feed ? "feed" : "receipt", json_object_get(client->call.receipt));
-        if (client->call.lists && !client->call.rows)
-            client->call.rows = json_object_new_array();
-        if (client->call.rows)
-            put(reply, rows, json_object_get(client->call.rows));
-        if (text)
-            put(reply, "text", text);
-    }
-    output->failed |= !reply;
-    varlink_reply(output, reply, false);
-}
-
-static void keep_for_reply(struct client *client, struct json_object *object)
-{
-    json_object_put(client->call.receipt);
-    client->call.receipt = object;
-}
-
-static void take_descriptors(struct descriptors *into, int fds[], size_t fd_count)
-{
-    descriptors_close(into);
-    for (size_t i = 0; i < fd_count && i < DESCRIPTORS_MAX; i++)
-        into->fds[into->count++] = steal_fd(&fds[i]);
-}
-
-static void take_files(struct client *client, const struct wire_files *files, int fds[], size_t fd_count)
-{
-    if (fd_count != files->count)
-        return;
-    take_descriptors(&client->call.files, fds, fd_count);
-    keep_for_reply(client, render_files(files));
-}
-
-/* The call goes on: its end is another reply. Nothing is unsent before the first one. */
-static void reply_stdio(struct client *client, const struct wire_stdio *stdio, int fds[], size_t fd_count)
-{
-    if (client->call.verb != VERB_EXEC || fd_count != stdio->count || unsent(client) > 0)
-        return;
-    take_descriptors(&client->attached, fds, fd_count);
-    varlink_reply(&client->output, render_stdio(stdio), true);
-}
-
-static void deliver(struct client *client, const struct wire_header *message, int fds[], size_t fd_count)
-{
-    switch (message->type) {
-    case WIRE_STATUS: add_item(client, render_status((const struct wire_status *)(const void *)message)); break;
-    case WIRE_HISTORY:
-        add_item(client, render_history((const struct wire_history *)(const void *)message, client->call.rows));
-        json_object_put(client->call.rows);
-        client->call.rows = NULL;
-        break;
-    case WIRE_HOOK: add_row(client, render_hook((const struct wire_hook *)(const void *)message)); break;
-    case WIRE_ITEM: add_row(client, render_item((const struct wire_item *)(const void *)message)); break;
-    case WIRE_CONNECTION:
-        add_row(client, render_connection((const struct wire_connection *)(const void *)message));
-        break;
-    case WIRE_FEED_ITEM: add_row(client, render_feed_item((const struct wire_feed_item *)(const void *)message)); break;
-    case WIRE_FEED:
-        keep_for_reply(client, render_feed(&((const struct wire_feed_told *)(const void *)message)->feed));
-        break;
-    case WIRE_PROGRESS: reply_progress(client, (const struct wire_progress *)(const void *)message); break;
-    case WIRE_RECEIPT:
-        keep_for_reply(client, render_receipt((const struct wire_receipt *)(const void *)message));
-        break;
-    case WIRE_EXIT:
-        keep_for_reply(client, render_exit(&((const struct wire_exited *)(const void *)message)->exit));
-        break;
-    case WIRE_STDIO: reply_stdio(client, (const struct wire_stdio *)(const void *)message, fds, fd_count); break;
-    case WIRE_FILES: take_files(client, (const struct wire_files *)(const void *)message, fds, fd_count); break;
-    case WIRE_END:
-        if (!client->call.oneway)
-            reply_end(client, (const struct wire_end *)(const void *)message);
-        call_clear(client);
-        break;
-    default: break;
-    }
-}
-
 void client_deliver(struct client *client, const struct wire_header *message, int fds[], size_t fd_count)
 {
     if (!client->call.active || message->request != client->requests)
         return; /* of a request that was answered */
-    deliver(client, message, fds, fd_count);
+    const char *wrong = pending_take(&client->call, message, fds, fd_count);
+    if (wrong)
+        client->over_reason = wrong;
     flush(client);
     handle_calls(client);
     settle(client);
@@ -458,6 +297,7 @@ int client_new(const struct client_host *host, const struct wire_client *who, in
     if (!client)
         return error_errno(err, ENOMEM, "take client %llu", (unsigned long long)who->header.client);
     *client = (struct client){.host = host, .who = *who, .fd = fd, .events = EPOLLIN};
+    client->call = (struct pending){.output = &client->output, .attached = &client->attached};
     client->source = loop_add_fd(host->loop, fd, client->events, on_event, client);
     int cause = client->source ? ENOMEM : errno;
     client->half_timer = loop_timer_new(host->loop, on_half_message, client);
@@ -481,7 +321,7 @@ void client_free(struct client *client)
     varlink_reader_clear(&client->input);
     text_clear(&client->output);
     descriptors_close(&client->attached);
-    call_clear(client);
+    pending_clear(&client->call);
     close_fd(&client->fd);
     free(client);
 }
