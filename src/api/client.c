@@ -103,7 +103,8 @@ static void flush(struct client *client)
         set_stall_timer(client, false); /* it moves: the time starts anew */
     }
     if (client_backlog(client) > CLIENT_BACKLOG_MAX)
-        client->over_reason = "it does not read its replies";
+        client->over_reason = client->call.items.length > 0 ? "its reply would be too long: ask for one app"
+                                                            : "it does not read its replies";
     if (unsent(client) == 0) {
         text_clear(&client->output);
         client->sent = 0;
