@@ -62,10 +62,10 @@ static const struct method {
 };
 
 static const struct interface {
-    const char *name, *description;
+    const char *name, *description, *more;
 } interfaces[] = {
-    {SERVICE, interface_service},
-    {AGENT, interface_agent},
+    {SERVICE, interface_service, ""},
+    {AGENT, interface_agent_types, interface_agent_methods},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -124,8 +124,11 @@ static void answer_description(const struct arguments *arguments, struct text *o
     for (size_t i = 0; i < COUNT(interfaces); i++) {
         if (strcmp(interfaces[i].name, arguments->interface) != 0)
             continue;
+        CLEANUP_TEXT struct text description = {0};
+        text_addf(&description, "%s%s", interfaces[i].description, interfaces[i].more);
         struct json_object *object = json_object_new_object();
-        json_object_object_add(object, "description", json_object_new_string(interfaces[i].description));
+        json_object_object_add(object, "description", json_object_new_string(description.data ? description.data : ""));
+        output->failed |= description.failed;
         varlink_reply(output, object, false);
         return;
     }

@@ -9,7 +9,8 @@
 #include "api/message.h"
 #include "api/varlink.h"
 
-extern const char interface_agent[], interface_service[]; /* interface.c */
+/* Descriptions: interface_types.c has the beginning of the agent's, interface.c the rest of it. */
+extern const char interface_agent_types[], interface_agent_methods[], interface_service[];
 
 /* True: *message is filled in around the client and request numbers that the caller has put into its header, and is to
  * be sent to the monitor. False: the answer, a result or an error, was added to output. */

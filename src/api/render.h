@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the monitor says, as JSON. The field names are the program's contract with its users: they stand in
- * bluegreen(1), in the interface description (interface.c) and here, and change nowhere alone.
+ * bluegreen(1), in the interface description (interface_types.c) and here, and change nowhere alone.
  *
  * Each function returns a new object, or NULL when memory ran out. Text from the monitor is made valid UTF-8 without
  * control characters (but newlines) on the way, however it was cut.
