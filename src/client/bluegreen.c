@@ -4,6 +4,7 @@
 #include "client/connection.h"
 #include "client/decode.h"
 #include "client/decode_feed.h"
+#include "client/errors.h"
 
 #include <errno.h>
 #include <json-c/json.h>

@@ -4,11 +4,11 @@
 
 #include "base/json_ascii.h"
 #include "client/decode.h"
+#include "client/errors.h"
 
 #include <errno.h>
 #include <json-c/json.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,52 +18,6 @@
 #include <unistd.h>
 
 #define DEFAULT_SOCKET "/run/bluegreen/control.sock"
-#define INTERFACE      "io.bluegreen.Agent."
-
-/* --- errors ---------------------------------------------------------------------------------------- */
-
-static const struct kind {
-    const char *name;
-    int errnum;
-    const char *varlink; /* the error's name on the wire, after INTERFACE */
-} kinds[] = {
-    [BLUEGREEN_OK] = {"ok", 0, NULL},
-    [BLUEGREEN_REFUSED] = {"refused", EPERM, "Refused"},
-    [BLUEGREEN_BUSY] = {"busy", EBUSY, "Busy"},
-    [BLUEGREEN_FAILED] = {"failed", EIO, "Failed"},
-    [BLUEGREEN_NO_SUCH_APP] = {"no-such-app", ENOENT, "NoSuchApp"},
-    [BLUEGREEN_NOT_ALLOWED] = {"not-allowed", EACCES, "NotAllowed"},
-    [BLUEGREEN_INVALID] = {"invalid", EINVAL, "Invalid"},
-    [BLUEGREEN_UNREACHABLE] = {"unreachable", ENOTCONN, NULL},
-    [BLUEGREEN_PROTOCOL] = {"protocol", EPROTO, NULL},
-    [BLUEGREEN_INTERRUPTED] = {"interrupted", ECANCELED, NULL},
-    [BLUEGREEN_MEMORY] = {"memory", ENOMEM, NULL},
-};
-
-#define KINDS (sizeof kinds / sizeof *kinds)
-
-const char *bluegreen_error_name(enum bluegreen_error_kind kind)
-{
-    return (size_t)kind < KINDS ? kinds[kind].name : "failed";
-}
-
-int client_fail(struct bluegreen_error *error, enum bluegreen_error_kind kind, int errnum, const char *format, ...)
-{
-    if (error) {
-        va_list arguments;
-        error->kind = kind;
-        error->errnum = errnum;
-        va_start(arguments, format);
-        vsnprintf(error->reason, sizeof error->reason, format, arguments);
-        va_end(arguments);
-    }
-    return errnum ? -errnum : -kinds[kind].errnum;
-}
-
-int client_fail_memory(struct bluegreen_error *error)
-{
-    return client_fail(error, BLUEGREEN_MEMORY, ENOMEM, "out of memory");
-}
 
 /* --- opening ------------------------------------------------------------------------------------------- */
 
@@ -254,7 +208,7 @@ int connection_call(struct bluegreen *agent, const char *method, struct json_obj
         return fail_gone(agent, 0, error);
     }
     char name[64];
-    snprintf(name, sizeof name, INTERFACE "%s", method);
+    snprintf(name, sizeof name, CLIENT_INTERFACE "%s", method);
     struct json_object *call = json_object_new_object();
     if (!call) {
         json_object_put(parameters);
@@ -344,27 +298,6 @@ static int receive_message(struct bluegreen *agent, int64_t deadline_ms, const c
     }
 }
 
-/* From an error's name on the wire and its parameters to ours. */
-static int fail_reply(const char *name, struct json_object *parameters, struct bluegreen_error *error)
-{
-    const char *reason = decode_string(parameters, "reason");
-    if (strncmp(name, INTERFACE, strlen(INTERFACE)) == 0) {
-        for (size_t kind = 0; kind < KINDS; kind++) {
-            if (kinds[kind].varlink && strcmp(kinds[kind].varlink, name + strlen(INTERFACE)) == 0)
-                return client_fail(error, (enum bluegreen_error_kind)kind, 0, "%s", reason ? reason : kinds[kind].name);
-        }
-    }
-    const char *parameter = decode_string(parameters, "parameter");
-    if (strcmp(name, "org.varlink.service.InvalidParameter") == 0)
-        return client_fail(error, BLUEGREEN_INVALID, 0, "the agent does not accept '%s'", parameter ? parameter : "?");
-    if (strncmp(name, "org.varlink.service.", 20) == 0)
-        return client_fail(error, BLUEGREEN_PROTOCOL, 0,
-                           "the agent does not know this call (%s): it may be older than "
-                           "this program; restart it after an upgrade",
-                           name);
-    return client_fail(error, BLUEGREEN_FAILED, 0, "%s: %s", name, reason ? reason : "no reason given");
-}
-
 static struct json_object *parse(const char *message, size_t length)
 {
     CLEANUP_TEXT struct text ascii = {0};
@@ -398,7 +331,7 @@ int connection_reply(struct bluegreen *agent, int timeout_ms, struct json_object
     const char *name = decode_string(reply, "error");
     *continues = decode_bool(reply, "continues");
     if (name)
-        result = fail_reply(name, parameters, error);
+        result = client_fail_reply(name, parameters, error);
     else if (parameters)
         *out = json_object_get(parameters);
     else if (!(*out = json_object_new_object())) /* a reply without parameters is legal */

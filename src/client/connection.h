@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The connection to the agent: varlink messages out and in, and the errors of both. */
+/* The connection to the agent: varlink messages out and in. */
 #pragma once
 
 #include "bluegreen/bluegreen.h"
@@ -28,11 +28,6 @@ struct bluegreen {
     size_t fd_count;
     bool running; /* bluegreen_exec has returned, and bluegreen_exec_wait has not returned */
 };
-
-/* Fills *error (which may be NULL) in and returns the kind's negative errno. */
-int client_fail(struct bluegreen_error *error, enum bluegreen_error_kind kind, int errnum, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-int client_fail_memory(struct bluegreen_error *error);
 
 /* One call: {"method":"io.bluegreen.Agent.METHOD","parameters":...}. Takes parameters over. */
 int connection_call(struct bluegreen *agent, const char *method, struct json_object *parameters, bool more,

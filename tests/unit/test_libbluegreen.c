@@ -10,6 +10,7 @@
 #include "client/decode_status.c"
 #include "client/decode_zone.c"
 #include "client/descriptors.c"
+#include "client/errors.c"
 
 #include <fcntl.h>
 #include <pthread.h>
