@@ -237,7 +237,7 @@ static int check_json(const char *path, char **argv)
     return status;
 }
 
-int check_run(const struct cli *cli)
+int check_run(struct cli *cli)
 {
     char path[PATH_MAX];
     struct bluegreen_error error = {.kind = BLUEGREEN_FAILED};

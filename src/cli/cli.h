@@ -46,7 +46,8 @@ struct cli {
     bool root;           /* exec: with the caller's rights */
     bool no_color;
     const char *verb;
-    char **arguments; /* after the verb */
+    enum bluegreen_verb operation; /* what the verb asks of the agent, if it is but one thing */
+    char **arguments;              /* after the verb */
     int count;
     char **command; /* exec: what stands behind "--", ended by NULL; NULL = no "--" */
     struct terminal terminal;
@@ -58,7 +59,7 @@ int cli_fail(const struct cli *cli, const struct bluegreen_error *error);
 int cli_misuse(const struct cli *cli, const char *hint, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* check.c: works without an agent. Returns the exit status. */
-int check_run(const struct cli *cli);
+int check_run(struct cli *cli);
 
 /* exec.c, logs.c, top.c. Return the exit status. */
 int exec_run(struct cli *cli, enum bluegreen_colour zone);

@@ -82,13 +82,12 @@ static const char *argument(const struct cli *cli, int index)
     return index < cli->count ? cli->arguments[index] : NULL;
 }
 
-static int run_status(struct cli *cli, const struct verb *verb)
+static int run_status(struct cli *cli)
 {
     struct bluegreen *agent;
     struct bluegreen_status *status;
     struct bluegreen_error error;
     const char *app = argument(cli, 0);
-    (void)verb;
     if (bluegreen_open(cli->socket, &agent, &error) < 0)
         return cli_fail(cli, &error);
     int result = bluegreen_status(agent, app, &status, &error);
@@ -105,19 +104,12 @@ static int run_status(struct cli *cli, const struct verb *verb)
     return EXIT_DONE;
 }
 
-static int run_history(struct cli *cli, const struct verb *verb)
-{
-    (void)verb;
-    return history_run(cli);
-}
-
 /* This program's version is worth telling even where no agent tells its own. */
-static int run_version(struct cli *cli, const struct verb *verb)
+static int run_version(struct cli *cli)
 {
     struct bluegreen *agent;
     struct bluegreen_error error;
     char version[64] = "";
-    (void)verb;
     if (!cli->json)
         puts("bluegreen " BLUEGREEN_VERSION);
     if (bluegreen_open(cli->socket, &agent, &error) < 0)
@@ -136,7 +128,7 @@ static int run_version(struct cli *cli, const struct verb *verb)
     return EXIT_DONE;
 }
 
-static int run_operation(struct cli *cli, const struct verb *verb)
+static int run_operation(struct cli *cli)
 {
     const char *step = cli->stop_after;
     if (step && strcmp(step, "health") != 0 && strcmp(step, "test") != 0)
@@ -147,7 +139,7 @@ static int run_operation(struct cli *cli, const struct verb *verb)
                           "health");
     if (cli->lose && !options_count(cli->lose, &cli->lose_count))
         return cli_misuse(cli, NULL, "'%s' is no number of transactions to miss", cli->lose);
-    return operate_run(cli, verb->operation);
+    return operate_run(cli, cli->operation);
 }
 
 /* "APP [ZONE]". False: the second argument names no zone. */
@@ -161,10 +153,9 @@ static bool zone_argument(const struct cli *cli, enum bluegreen_colour *zone)
     return !name || *zone != BLUEGREEN_NONE;
 }
 
-static int run_exec(struct cli *cli, const struct verb *verb)
+static int run_exec(struct cli *cli)
 {
     enum bluegreen_colour zone;
-    (void)verb;
     if (!cli->command || !cli->command[0])
         return cli_misuse(cli, NULL, "which command? It stands behind '--', as in: bluegreen exec web -- ls -l");
     if (!zone_argument(cli, &zone))
@@ -173,83 +164,26 @@ static int run_exec(struct cli *cli, const struct verb *verb)
     return cli->root ? enter_run(cli, zone) : exec_run(cli, zone);
 }
 
-static int run_logs(struct cli *cli, const struct verb *verb)
+static int run_logs(struct cli *cli)
 {
     enum bluegreen_colour zone;
-    (void)verb;
     if (!zone_argument(cli, &zone))
         return cli_misuse(cli, NULL, "'%s' is no zone: blue or green, or leave it out for the live one",
                           argument(cli, 1));
     return logs_run(cli, zone);
 }
 
-static int run_connections(struct cli *cli, const struct verb *verb)
+static int run_connections(struct cli *cli)
 {
     enum bluegreen_colour zone;
-    (void)verb;
     if (!zone_argument(cli, &zone))
         return cli_misuse(cli, NULL, "'%s' is no zone: blue or green, or leave it out for both", argument(cli, 1));
     return connections_run(cli, zone);
 }
 
-static int run_release(struct cli *cli, const struct verb *verb)
-{
-    (void)verb;
-    return release_run(cli);
-}
-
-static int run_top(struct cli *cli, const struct verb *verb)
-{
-    (void)verb;
-    return top_run(cli);
-}
-
-static int run_diff(struct cli *cli, const struct verb *verb)
-{
-    (void)verb;
-    return diff_run(cli);
-}
-
-static int run_doctor(struct cli *cli, const struct verb *verb)
-{
-    (void)verb;
-    return doctor_run(cli);
-}
-
-static int run_schema(struct cli *cli, const struct verb *verb)
-{
-    (void)verb;
-    return schema_run(cli);
-}
-
-static int run_feed(struct cli *cli, const struct verb *verb)
-{
-    (void)verb;
-    return feed_run(cli);
-}
-
-static int run_wait(struct cli *cli, const struct verb *verb)
-{
-    (void)verb;
-    return wait_run(cli);
-}
-
-static int run_lock(struct cli *cli, const struct verb *verb)
-{
-    (void)verb;
-    return lock_run(cli);
-}
-
-static int run_check(struct cli *cli, const struct verb *verb)
-{
-    (void)verb;
-    return check_run(cli);
-}
-
-static int run_help(struct cli *cli, const struct verb *verb)
+static int run_help(struct cli *cli)
 {
     const char *name = argument(cli, 0);
-    (void)verb;
     const struct verb *about = name ? verb_find(name) : NULL;
     if (name && !about)
         return cli_misuse(cli, NULL, "there is no verb '%s'", name);
@@ -261,7 +195,7 @@ static int run_help(struct cli *cli, const struct verb *verb)
 }
 
 const struct verb verbs[] = {
-    {"check", "[FILE...]", "check the configuration; works without an agent", 0, -1, 0, run_check, 0},
+    {"check", "[FILE...]", "check the configuration; works without an agent", 0, -1, 0, check_run, 0},
     {"reload", "", "read the configuration again", 0, 0, 0, run_operation, BLUEGREEN_RELOAD},
     {"deploy", "APP RELEASE", "start a release, test it, switch to it, drain the old one", 2, 2,
      TAKES_FORCE | TAKES_PAST | TAKES_STEPS | TAKES_WAIT | TAKES_YES | TAKES_LOSE, run_operation, BLUEGREEN_DEPLOY,
@@ -283,33 +217,33 @@ const struct verb verbs[] = {
     {"rehearse", "APP", "switch to the standby and back, and measure", 1, 1, TAKES_WAIT, run_operation,
      BLUEGREEN_REHEARSE},
     {"release", "APP list|fetch|prune [RELEASE]", "list, fetch or prune the releases on the disk", 2, 3,
-     TAKES_NAMES | TAKES_YES, run_release, 0, confirm_release},
+     TAKES_NAMES | TAKES_YES, release_run, 0, confirm_release},
     {"status", "[APP]", "show apps, zones, connections", 0, 1, TAKES_NAMES, run_status, 0},
-    {"history", "[APP [NUMBER]]", "show finished operations, or one of them whole", 0, 2, TAKES_HISTORY, run_history,
+    {"history", "[APP [NUMBER]]", "show finished operations, or one of them whole", 0, 2, TAKES_HISTORY, history_run,
      0},
     {"stop", "APP", "stop both zones, over a reboot too", 1, 1, TAKES_FORCE | TAKES_WAIT | TAKES_YES, run_operation,
      BLUEGREEN_STOP, confirm_stop},
     {"start", "APP", "undo stop", 1, 1, TAKES_FORCE | TAKES_WAIT, run_operation, BLUEGREEN_START},
     {"remove", "APP", "remove both zones and forget the app's state", 1, 1, TAKES_FORCE | TAKES_WAIT | TAKES_YES,
      run_operation, BLUEGREEN_REMOVE, confirm_remove},
-    {"lock", "APP", "keep everybody from changing it, but for going back", 1, 1, TAKES_MESSAGE, run_lock,
+    {"lock", "APP", "keep everybody from changing it, but for going back", 1, 1, TAKES_MESSAGE, lock_run,
      BLUEGREEN_LOCK},
     {"unlock", "APP", "undo lock", 1, 1, 0, run_operation, BLUEGREEN_UNLOCK},
     {"wait", "APP STATE", "wait until it is idle, live, healthy, standby, drained, baked, stopped or empty", 2, 2,
-     TAKES_TIMEOUT, run_wait, BLUEGREEN_WAIT},
+     TAKES_TIMEOUT, wait_run, BLUEGREEN_WAIT},
     {"exec", "APP [ZONE] -- COMMAND", "run a command in a zone, as the app's user", 1, 2, TAKES_COMMAND, run_exec, 0},
     {"logs", "APP [ZONE]", "show what an app wrote to its stdout and stderr", 1, 2, TAKES_LINES, run_logs, 0},
     {"connections", "APP [ZONE]", "show who is connected, and which connections rest", 1, 2, TAKES_LIMIT,
      run_connections, 0},
-    {"top", "[APP]", "show what the zones use, again and again on a terminal", 0, 1, 0, run_top, 0},
-    {"diff", "APP", "compare the zones: what differs beside the release", 1, 1, 0, run_diff, BLUEGREEN_DIFF},
-    {"doctor", "[APP]", "look for what is in the way of clients, and say what mends it", 0, 1, 0, run_doctor,
+    {"top", "[APP]", "show what the zones use, again and again on a terminal", 0, 1, 0, top_run, 0},
+    {"diff", "APP", "compare the zones: what differs beside the release", 1, 1, 0, diff_run, BLUEGREEN_DIFF},
+    {"doctor", "[APP]", "look for what is in the way of clients, and say what mends it", 0, 1, 0, doctor_run,
      BLUEGREEN_DOCTOR},
     {"schema", "APP [ACTION [RELEASE]]",
      "change the database apart from a release: status expand check contract revert", 1, 3,
-     TAKES_FORCE | TAKES_WAIT | TAKES_YES, run_schema, BLUEGREEN_SCHEMA, confirm_schema},
+     TAKES_FORCE | TAKES_WAIT | TAKES_YES, schema_run, BLUEGREEN_SCHEMA, confirm_schema},
     {"feed", "APP [ACTION [NUMBER]]", "what feeds the standby: status pause resume seed diff skip apply verify", 1, 3,
-     0, run_feed, 0},
+     0, feed_run, 0},
     {"version", "", "show the versions of this program and of the agent", 0, 0, 0, run_version, 0},
     {"help", "[VERB]", "show this help, or a verb's", 0, 1, 0, run_help, 0},
     {NULL},
@@ -378,7 +312,8 @@ static int run_verb(struct cli *cli)
         return cli_misuse(cli, share ? "stage the release first, then: bluegreen switch APP --canary N%" : NULL,
                           "%s means nothing to '%s'", alien, verb->name);
     }
-    return confirm_verb(cli, verb) ? verb->run(cli, verb) : EXIT_REFUSED;
+    cli->operation = verb->operation;
+    return confirm_verb(cli, verb) ? verb->run(cli) : EXIT_REFUSED;
 }
 
 static int run(int argc, char *argv[])

@@ -21,7 +21,8 @@ static int least_of(int a, int b, int c)
     return least < c ? least : c;
 }
 
-/* Insertions, deletions and replacements from a to b (Levenshtein), row by row. */
+/* Insertions, deletions and replacements from a to b (Levenshtein), row by row. The agent has such a function, too, but
+ * this program is made of nothing that another one could not have: the library and its header. */
 static int edit_distance(const char *a, const char *b)
 {
     int row[WORD_MAX + 1];

@@ -30,7 +30,7 @@ struct verb {
     const char *summary;
     int least, most; /* arguments; most -1 = any number */
     int options;
-    int (*run)(struct cli *cli, const struct verb *verb);
+    int (*run)(struct cli *cli);   /* returns the exit status */
     enum bluegreen_verb operation; /* for run_operation */
     /* confirm.h: what somebody is asked first; NULL: nothing is lost. */
     bool (*loses)(const struct cli *cli, char *question, size_t size);
