@@ -32,7 +32,8 @@ static void failure_text(struct app *app, bool with_log, const char *reason, cha
 {
     const struct operation *operation = &app->operation;
     char path[PATH_MAX], title[PATH_MAX + 32], tail[4096];
-    snprintf(text, size, "%s %s %s: %s", verb_name(operation->verb), app->name, operation->release, reason);
+    snprintf(text, size, "%s %s%s%s: %s", verb_name(operation->verb), app->name, operation->release[0] ? " " : "",
+             operation->release, reason);
     size_t used = strlen(text);
     if (operation->output)
         used = add_text(text, size, used, "The hook's last output", operation->output);

@@ -39,11 +39,29 @@ static void print_safely(FILE *file, const char *text)
     }
 }
 
+static const char *behind(const char *word, const char *text)
+{
+    size_t length = strlen(word);
+    return text && strncmp(text, word, length) == 0 ? text + length : NULL;
+}
+
+/* Of an operation the agent says which: who follows one may not know, and of one's own it has the release, too. */
+static bool names_what_failed(const struct cli *cli, const char *reason)
+{
+    const char *rest = behind(cli->verb, reason);
+    if (cli->count > 0)
+        rest = behind(cli->arguments[0], behind(" ", rest));
+    return rest && (*rest == ' ' || *rest == ':');
+}
+
 int cli_fail(const struct cli *cli, const struct bluegreen_error *error)
 {
-    fprintf(stderr, "bluegreen: %s%s", cli->verb, cli->count > 0 ? " " : "");
-    print_safely(stderr, cli->count > 0 ? cli->arguments[0] : "");
-    fputs(": ", stderr);
+    fputs("bluegreen: ", stderr);
+    if (!names_what_failed(cli, error->reason)) {
+        fprintf(stderr, "%s%s", cli->verb, cli->count > 0 ? " " : "");
+        print_safely(stderr, cli->count > 0 ? cli->arguments[0] : "");
+        fputs(": ", stderr);
+    }
     print_safely(stderr, error->reason);
     fputc('\n', stderr);
     if (cli->json)

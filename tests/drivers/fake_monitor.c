@@ -279,8 +279,8 @@ static void answer_deploy(const struct wire_request *request)
         return;
     if (strcmp(request->release, "bad") == 0) {
         end(request, RESULT_FAILED,
-            "release bad did not become healthy within 60 s: HTTP 503 Service Unavailable\nlog: \033[31mno data base\n"
-            "log: giving up");
+            "deploy web bad: release bad did not become healthy within 60 s: HTTP 503 Service Unavailable\n"
+            "log: \033[31mno data base\nlog: giving up");
         return;
     }
     progress(request, "health", -1, 412, "1 of 2 passes");

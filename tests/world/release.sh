@@ -65,7 +65,7 @@ test_an_unhealthy_release_never_gets_traffic_and_says_why() {
     bg deploy web v1
     sed -i "s|/healthz|/nothing-here|; s|^interval.*|&\nstart_timeout = 2s|" "$WORLD/etc/apps/web.conf"
     expect_status 1 bg deploy web v2
-    expect_match 'not healthy in time' "$OUTPUT"
+    expect_match 'bluegreen: deploy web v2: not healthy in time' "$OUTPUT"
     expect_match 'HTTP 404' "$OUTPUT"
     expect_match 'The last lines of' "$OUTPUT"
     expect_eq failed "$(status_of .zones.green.state)"
