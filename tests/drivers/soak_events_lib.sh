@@ -266,15 +266,26 @@ END
     nft delete table inet somebody 2>/dev/null || :
 }
 
+# "APP": its connections are with both zones, after a switch or for a share. Which of them is with which nobody knows any
+# more when the kernel has forgotten them: a client that speaks first may come to the other one (man 7 bluegreen).
+with_two_zones() {
+    bg status --json | jq -r '.apps[]
+        | select(.canary != null or ([.zones[] | select(.connections.tcp > 0)] | length) > 1) | .name'
+}
+
 # Without that firewall: it lets through what is established or came in, and after this the rest of an answer whose client
 # has nothing to say is neither. A datagram that has not been answered at this moment never will be: nobody knows any more
-# whose answer it is, and nobody sends it again (man 7 bluegreen).
+# whose answer it is, and nobody sends it again (man 7 bluegreen). A kept connection may speak again a while later.
 fault_conntrack() {
-    local began
+    local began app two
     nft delete table inet filter 2>/dev/null || :
+    two=$(with_two_zones)
     began=$(now_ms)
     conntrack -F >/dev/null 2>&1 || :
     CUTS=udp CUT="$began $(now_ms)"
+    for app in $(printf '%s\n' "$two" "$(with_two_zones)" | sort -u); do
+        event "$began" "$((began + 2000))" fault "$app" cut conntrack_two_zones
+    done
 }
 
 # --- one step -----------------------------------------------------------------------------------------------
