@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "traffic/nft_batch.h"
 
 #include <linux/netlink.h>
 #include <netlink/msg.h>
@@ -24,30 +25,10 @@ struct nft;
 
 int nft_open(struct nft **nft, struct error *err);
 void nft_close(struct nft *nft); /* NULL is fine */
-uint32_t nft_port(
-    const struct nft *nft); /* netlink port id: the owner of what this socket owns, the sender of what it changes */
+/* Netlink port id: the owner of what this socket owns, the sender of what it changes. */
+uint32_t nft_port(const struct nft *nft);
 int nft_fd(const struct nft *nft);
-
-/* The messages of one transaction. Zero-initialise; nft_batch_begin keeps the memory. */
-struct nft_batch {
-    unsigned char *data;
-    size_t length, capacity;
-    uint32_t *owners; /* per message: whose it is, as given to nft_batch_add */
-    size_t count, owners_capacity;
-    size_t last; /* offset of the last message */
-    uint32_t sequence;
-    bool failed; /* memory ran out */
-};
-
-#define NFT_OWNER_NONE   UINT32_MAX   /* the frame's messages belong to no operation */
-#define NFT_MESSAGE_ROOM (128u << 10) /* what a caller may write behind the header: a nested list holds 64 KiB */
-
-void nft_batch_clear(struct nft_batch *batch);
-void nft_batch_begin(struct nft *nft, struct nft_batch *batch);
-/* A message's header with room behind it, NULL if memory ran out. Write attributes, then nft_batch_done. */
-struct nlmsghdr *nft_batch_add(struct nft_batch *batch, uint8_t type, uint16_t flags, uint32_t owner);
-void nft_batch_done(struct nft_batch *batch, const struct nlmsghdr *message);
-void nft_batch_end(struct nft_batch *batch);
+uint32_t nft_sequence(const struct nft *nft); /* of the next message */
 
 struct nft_failure {
     uint32_t owner;   /* of the message that failed, or NFT_OWNER_NONE */
@@ -57,8 +38,7 @@ struct nft_failure {
 /*
  * Sends a batch in one piece and reads every reply. 0: committed. -ERESTART: the generation is not the kernel's any
  * more, nothing happened. Other errors: nothing happened, *failure says to which message; the errno is the kernel's.
- * *microseconds: from
- * the first byte sent to the last reply read.
+ * *microseconds: from the first byte sent to the last reply read; may be NULL.
  */
 int nft_commit(struct nft *nft, const struct nft_batch *batch, uint32_t generation, struct nft_failure *failure,
                uint32_t *microseconds);

@@ -4,64 +4,16 @@
 
 #include "base/cleanup.h"
 #include "traffic/internal.h"
+#include "traffic/table.h"
 #include "traffic/takeover.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <netlink/attr.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 /* Each attempt fails only if another program changed the rule set within some microseconds. */
 #define ATTEMPTS 16
-
-struct table_now {
-    bool there;
-    uint32_t flags, owner;
-};
-
-static int read_table(void *context, struct nlmsghdr *message)
-{
-    struct table_now *now = context;
-    struct nlattr *flags = nlmsg_find_attr(message, sizeof(struct nfgenmsg), NFTA_TABLE_FLAGS);
-    struct nlattr *owner = nlmsg_find_attr(message, sizeof(struct nfgenmsg), NFTA_TABLE_OWNER);
-    now->there = true;
-    if (flags && nla_len(flags) >= (int)sizeof(uint32_t))
-        now->flags = ntohl(nla_get_u32(flags));
-    if (owner && nla_len(owner) >= (int)sizeof(uint32_t))
-        now->owner = ntohl(nla_get_u32(owner));
-    return 0;
-}
-
-/* -EBUSY if another process owns it. */
-static int find_table(struct traffic *traffic, const char *name, struct table_now *now, struct error *err)
-{
-    *now = (struct table_now){0};
-    struct nl_msg *request = nft_message(NFNL_SUBSYS_NFTABLES, NFT_MSG_GETTABLE, 0, NFPROTO_INET);
-    if (request && nla_put_string(request, NFTA_TABLE_NAME, name) < 0) {
-        nlmsg_free(request);
-        request = NULL;
-    }
-    int status = nft_request(traffic->nft, request, read_table, now);
-    if (status == -EPERM)
-        return error_errno(err, EPERM, "look for table inet %s (needs root, or the capability NET_ADMIN)", name);
-    if (status == -EINVAL) /* nfnetlink's word for a subsystem that is not there */
-        return error_set(err, EPROTONOSUPPORT,
-                         "this kernel has no nf_tables for family inet: \"modprobe nf_tables\", or one that has it");
-    if (status && status != -ENOENT)
-        return error_errno(err, -status, "look for table inet %s", name);
-    if (now->owner && now->owner != nft_port(traffic->nft))
-        return error_set(
-            err, EBUSY,
-            "table inet %s belongs to another running process (netlink port %u): is another bluegreend at work in "
-            "this network namespace?",
-            name, now->owner);
-    return 0;
-}
 
 /* What failed, in nft's words, with the kernel's reason. */
 static int explain(struct traffic *traffic, int status, const struct nft_failure *failure, struct error *err)
@@ -94,11 +46,12 @@ static uint32_t flags_wanted(const struct traffic *traffic)
 static int look(struct traffic *traffic, struct nft_tables *tables, struct error *err)
 {
     struct table_now table = {0}, keeper = {0}, spare = {0};
+    struct nft *nft = traffic->nft;
     *tables = (struct nft_tables){.flags = flags_wanted(traffic)};
     if (traffic->known && traffic->keeper_known)
         return 0;
-    int status = find_table(traffic, RULESET_TABLE, &table, err) ?: find_table(traffic, RULESET_KEEPER, &keeper, err)
-                                                                 ?: find_table(traffic, RULESET_SPARE, &spare, err);
+    int status = table_find(nft, RULESET_TABLE, &table, err) ?: table_find(nft, RULESET_KEEPER, &keeper, err)
+                                                             ?: table_find(nft, RULESET_SPARE, &spare, err);
     tables->table_there = table.there;
     tables->keeper_there = keeper.there;
     tables->spare_there = spare.there;
@@ -153,7 +106,7 @@ static int delete_tables(struct traffic *traffic, const char *const names[], siz
         nft_batch_begin(traffic->nft, &traffic->messages);
         for (size_t j = 0; j < count && !status; j++) {
             struct table_now now;
-            status = find_table(traffic, names[j], &now, err);
+            status = table_find(traffic->nft, names[j], &now, err);
             if (!status && now.there)
                 nft_build_delete_table(&traffic->messages, names[j], NFT_OWNER_NONE);
             any |= now.there;
@@ -258,8 +211,8 @@ static int adopt(struct traffic *traffic, struct error *err)
     struct transaction transaction;
     int status = -ERESTART;
     for (int i = 0; i < ATTEMPTS && status == -ERESTART; i++) {
-        status =
-            nft_generation(traffic->nft, &traffic->generation, err) ?: find_table(traffic, RULESET_TABLE, &now, err);
+        status = nft_generation(traffic->nft, &traffic->generation, err)
+                     ?: table_find(traffic->nft, RULESET_TABLE, &now, err);
         /* A table without PERSIST cannot become ours; the first traffic_apply puts a new one in its place. */
         if (status || !now.there || now.owner || !(now.flags & NFT_PERSIST))
             return status;
@@ -277,7 +230,7 @@ static int take(struct traffic *traffic, bool may_own, struct error *err)
     struct transaction transaction;
     /* Refuse before anything is changed if another agent is at work; then remove what one left that was killed while
      * it replaced the table. */
-    int status = find_table(traffic, RULESET_TABLE, &now, err) ?: delete_spare(traffic, err);
+    int status = table_find(traffic->nft, RULESET_TABLE, &now, err) ?: delete_spare(traffic, err);
     if (status)
         return status;
     status = watch_open(&traffic->watch, nft_port(traffic->nft), err);
