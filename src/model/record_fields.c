@@ -2,56 +2,12 @@
 /* The fields of journal records: their names, which kind has which, and their values as words. */
 #include "model/record_fields.h"
 
+#include "model/record_words.h"
+
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* --- values ----------------------------------------------------------------------------------- */
-
-static bool must_encode(unsigned char c)
-{
-    return c <= ' ' || c == 0x7f || c == '%' || c == '=';
-}
-
-static void encode(struct text *line, const char *value)
-{
-    for (; *value; value++) {
-        if (must_encode((unsigned char)*value))
-            text_addf(line, "%%%02X", (unsigned char)*value);
-        else
-            text_add_bytes(line, value, 1);
-    }
-}
-
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* Undoes encode(): nothing else than what it writes is taken. False if it does not fit. */
-static bool decode(const char *value, char *to, size_t size)
-{
-    size_t used = 0;
-    for (; *value; value++) {
-        unsigned char c = (unsigned char)*value;
-        if (c == '%') {
-            int high = hex_digit(value[1]), low = high < 0 ? -1 : hex_digit(value[2]);
-            if (low < 0)
-                return false;
-            c = (unsigned char)(high * 16 + low);
-            if (c == '\0' || !must_encode(c))
-                return false;
-            value += 2;
-        } else if (must_encode(c)) {
-            return false;
-        }
-        if (used + 1 >= size)
-            return false;
-        to[used++] = (char)c;
-    }
-    to[used] = '\0';
-    return true;
-}
 
 static const char *zone_or_none(int8_t zone)
 {
@@ -207,7 +163,7 @@ bool record_field_optional(enum record_kind kind, enum field field)
 void record_format_field(const struct record *record, enum field field, struct text *line)
 {
     switch (field) {
-    case FIELD_APP: encode(line, record->app); break;
+    case FIELD_APP: record_word_add(line, record->app); break;
     case FIELD_INDEX: text_addf(line, "%u", record->index); break;
     case FIELD_ZONE: text_add(line, zone_or_none(record->zone)); break;
     case FIELD_STATE: text_add(line, zone_state_name(record->state)); break;
@@ -216,8 +172,8 @@ void record_format_field(const struct record *record, enum field field, struct t
     case FIELD_VERB: text_add(line, verb_name(record->verb)); break;
     case FIELD_FROM: text_add(line, zone_or_none(record->from)); break;
     case FIELD_TO: text_add(line, zone_or_none(record->to)); break;
-    case FIELD_RELEASE: encode(line, record->release); break;
-    case FIELD_WHO: encode(line, record->who); break;
+    case FIELD_RELEASE: record_word_add(line, record->release); break;
+    case FIELD_WHO: record_word_add(line, record->who); break;
     case FIELD_BEGUN: text_addf(line, "%" PRIu64, record->begun_unix_ms); break;
     case FIELD_DONE: text_add(line, record->done ? "1" : "0"); break;
     case FIELD_MARK: text_add(line, zone_mark_name(record->mark)); break;
@@ -225,14 +181,14 @@ void record_format_field(const struct record *record, enum field field, struct t
     case FIELD_RESTARTS: text_addf(line, "%" PRIu32, record->restarts); break;
     case FIELD_KILLS: text_addf(line, "%" PRIu32, record->oom_kills); break;
     case FIELD_OVERFLOWS: text_addf(line, "%" PRIu64, record->overflows); break;
-    case FIELD_REASON: encode(line, record->reason); break;
+    case FIELD_REASON: record_word_add(line, record->reason); break;
     case FIELD_SCHEMA: schema_format(&record->schema, line); break;
-    case FIELD_VERIFIED: encode(line, record->schema.verified); break;
-    case FIELD_GROUP: encode(line, record->group.name); break;
+    case FIELD_VERIFIED: record_word_add(line, record->schema.verified); break;
+    case FIELD_GROUP: record_word_add(line, record->group.name); break;
     case FIELD_PHASE: text_add(line, group_phase_name(record->group.phase)); break;
     case FIELD_MEMBERS: group_format(&record->group, line); break;
     case FIELD_OPERATION: text_addf(line, "%" PRIu64, record->operation); break;
-    case FIELD_STEPS: encode(line, record->steps); break;
+    case FIELD_STEPS: record_word_add(line, record->steps); break;
     case FIELD_TRANSACTION: text_addf(line, "%" PRIu32, record->transaction_us); break;
     case FIELD_BEFORE: text_addf(line, "%" PRIu32, record->generation_before); break;
     case FIELD_AFTER: text_addf(line, "%" PRIu32, record->generation_after); break;
@@ -299,7 +255,7 @@ static bool parse_nudged(const char *value, struct record *record)
 
 static bool parse_release(const char *value, char release[RELEASE_NAME_MAX + 1])
 {
-    return decode(value, release, RELEASE_NAME_MAX + 1) && (!release[0] || release_name_valid(release));
+    return record_word_read(value, release, RELEASE_NAME_MAX + 1) && (!release[0] || release_name_valid(release));
 }
 
 static bool parse_signed(const char *value, int64_t *number)
@@ -341,12 +297,12 @@ static bool parse_output(const char *value, struct record *record)
     char decoded[RECORD_OUTPUT_MAX + 1];
     record->output = value;
     record->output_length = strlen(value);
-    return decode(value, decoded, sizeof decoded);
+    return record_word_read(value, decoded, sizeof decoded);
 }
 
 void record_encode_output(const char *output, struct text *encoded)
 {
-    encode(encoded, output);
+    record_word_add(encoded, output);
 }
 
 void record_decode_output(const struct record *record, char output[RECORD_OUTPUT_MAX + 1])
@@ -355,13 +311,13 @@ void record_decode_output(const struct record *record, char output[RECORD_OUTPUT
     size_t length = record->output_length < sizeof value ? record->output_length : sizeof value - 1;
     memcpy(value, record->output, length);
     value[length] = '\0';
-    decode(value, output, RECORD_OUTPUT_MAX + 1);
+    record_word_read(value, output, RECORD_OUTPUT_MAX + 1);
 }
 
 bool record_parse_field(const char *value, enum field field, struct record *record)
 {
     switch (field) {
-    case FIELD_APP: return decode(value, record->app, sizeof record->app) && app_name_valid(record->app);
+    case FIELD_APP: return record_word_read(value, record->app, sizeof record->app) && app_name_valid(record->app);
     case FIELD_INDEX: return parse_index(value, &record->index);
     case FIELD_ZONE:
         return parse_zone_or_none(value, &record->zone) && (record->zone >= 0 || record->kind == RECORD_LIVE);
@@ -372,7 +328,7 @@ bool record_parse_field(const char *value, enum field field, struct record *reco
     case FIELD_FROM: return parse_zone_or_none(value, &record->from);
     case FIELD_TO: return parse_zone_or_none(value, &record->to);
     case FIELD_RELEASE: return parse_release(value, record->release);
-    case FIELD_WHO: return decode(value, record->who, sizeof record->who);
+    case FIELD_WHO: return record_word_read(value, record->who, sizeof record->who);
     case FIELD_BEGUN: return text_to_u64(value, UINT64_MAX, &record->begun_unix_ms);
     case FIELD_DONE: return parse_flag(value, &record->done);
     case FIELD_STICKY: return parse_flag(value, &record->sticky);
@@ -382,15 +338,16 @@ bool record_parse_field(const char *value, enum field field, struct record *reco
     case FIELD_RESTARTS: return parse_count(value, &record->restarts);
     case FIELD_KILLS: return parse_count(value, &record->oom_kills);
     case FIELD_OVERFLOWS: return text_to_u64(value, UINT64_MAX, &record->overflows);
-    case FIELD_REASON: return decode(value, record->reason, sizeof record->reason);
+    case FIELD_REASON: return record_word_read(value, record->reason, sizeof record->reason);
     case FIELD_SCHEMA: return schema_parse(value, &record->schema);
     case FIELD_VERIFIED: return parse_release(value, record->schema.verified);
     case FIELD_GROUP:
-        return decode(value, record->group.name, sizeof record->group.name) && app_name_valid(record->group.name);
+        return record_word_read(value, record->group.name, sizeof record->group.name) &&
+               app_name_valid(record->group.name);
     case FIELD_PHASE: return group_phase_parse(value, &record->group.phase);
     case FIELD_MEMBERS: return group_parse(value, &record->group);
     case FIELD_OPERATION: return text_to_u64(value, UINT64_MAX, &record->operation);
-    case FIELD_STEPS: return decode(value, record->steps, sizeof record->steps);
+    case FIELD_STEPS: return record_word_read(value, record->steps, sizeof record->steps);
     case FIELD_TRANSACTION: return parse_count(value, &record->transaction_us);
     case FIELD_BEFORE: return parse_count(value, &record->generation_before);
     case FIELD_AFTER: return parse_count(value, &record->generation_after);
