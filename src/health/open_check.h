@@ -15,6 +15,10 @@ struct open_check {
     void *context;
 };
 
+/* In no list, and without a callback yet. id is not 0. The sockets are its own from now on, unless it is refused:
+ * -EINVAL or -EBADF for what no probe can use. */
+int open_check_new(uint64_t id, const struct health *health, const char *contains, const struct address *target,
+                   const int sockets[], size_t count, struct open_check **out, struct error *err);
 void open_check_free(struct open_check *check);
 /* Frees it, then calls back. */
 void open_check_finish(struct open_check *check, const struct probe_result *result);
@@ -26,4 +30,3 @@ size_t open_check_count(const struct list *list);
 uint64_t open_check_first_due(const struct list *list);
 
 void open_check_close(int sockets[], size_t count);
-bool open_check_usable(const int sockets[], size_t count);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The monitor's side of the probe role. A check waits in `waiting` until the channel takes it, then
- * in `sent` until its result comes. The role is hostile in principle: what it sends is checked,
- * what it owes is watched by one timer, and when it ends for any reason every check of both lists
- * ends with PROBE_INTERNAL.
+ * The monitor's side of the probe role. A check waits in `waiting` until the channel takes it, then in `sent` until its
+ * result comes. The role is hostile in principle: what it sends is checked, what it owes is watched by one timer, and
+ * when it ends for any reason every check of both lists ends with PROBE_INTERNAL.
  */
 #include "health/prober.h"
 
@@ -91,8 +90,7 @@ static void watch_channel(struct prober *prober)
         prober->watched = events;
 }
 
-/* Sends what waits until the channel is full. A negative errno if the role cannot be talked to
- * any more. */
+/* Sends what waits until the channel is full. A negative errno if the role cannot be talked to any more. */
 static int send_waiting(struct prober *prober)
 {
     struct open_check *check;
@@ -115,15 +113,14 @@ static int send_waiting(struct prober *prober)
     return later ? 0 : result;
 }
 
-/* 1: a result was delivered; 0: none is there; negative errno: the role is gone or talks
- * nonsense. */
+/* 1: a result was delivered; 0: none is there; negative errno: the role is gone or talks nonsense. */
 static int read_result(struct prober *prober)
 {
     struct check_result message;
     int channel = prober->process.channel;
     ssize_t length = message_receive(channel, &message, sizeof message, NULL, NULL);
-    /* A role that dies with requests unread resets the channel: that is said first, and once. What
-     * it had sent before comes after it. */
+    /* A role that dies with requests unread resets the channel: that is said first, and once. What it had sent before
+     * comes after it. */
     if (length == 0)
         length = message_receive(channel, &message, sizeof message, NULL, NULL);
     if (length == -EAGAIN)
@@ -221,8 +218,7 @@ static void on_death(void *context, int fd, uint32_t events)
     start_later(prober);
 }
 
-/* The role is of no more use: ends it and its checks. on_death follows when the kernel has taken
- * it away. */
+/* The role is of no more use: ends it and its checks. on_death follows when the kernel has taken it away. */
 static void role_down(struct prober *prober, const char *how)
 {
     char why[PROBE_DETAIL_MAX + 1];
@@ -329,34 +325,6 @@ void prober_free(struct prober *prober)
     free(prober);
 }
 
-static int make_check(struct prober *prober, const struct health *health, const char *contains,
-                      const struct address *target, const int sockets[], size_t count, struct open_check **out,
-                      struct error *err)
-{
-    if (!prober->channel)
-        return error_set(err, ENOTCONN, "the probe role is down and will be started again by itself");
-    if (count == 0 || count > CHECK_SOCKETS_MAX)
-        return error_set(err, EINVAL, "a check takes 1 to %d sockets, not %zu", CHECK_SOCKETS_MAX, count);
-    if (!open_check_usable(sockets, count)) /* it would spoil the channel for the checks behind it */
-        return error_set(err, EBADF, "a check's socket is not open");
-    struct open_check *check = calloc(1, sizeof *check);
-    if (!check)
-        return error_errno(err, ENOMEM, "start a check");
-    check->request.version = CHECK_VERSION;
-    check->request.id = ++prober->last_id;
-    check->request.target = *target;
-    check->request.health = *health;
-    text_copy(check->request.contains, sizeof check->request.contains, contains);
-    if (!check_request_valid(&check->request, sizeof check->request)) {
-        free(check);
-        return error_set(err, EINVAL, "this check has no target, port or path that a probe can use");
-    }
-    memcpy(check->sockets, sockets, count * sizeof *sockets);
-    check->socket_count = count;
-    *out = check;
-    return 0;
-}
-
 static void submit(struct prober *prober, struct open_check *check)
 {
     bool first = list_empty(&prober->waiting);
@@ -371,7 +339,9 @@ static int begin_check(struct prober *prober, const struct health *health, const
                        void *context, uint64_t *id, struct error *err)
 {
     struct open_check *check = NULL;
-    int result = make_check(prober, health, contains, target, sockets, socket_count, &check, err);
+    int result = prober->channel
+                     ? open_check_new(++prober->last_id, health, contains, target, sockets, socket_count, &check, err)
+                     : error_set(err, ENOTCONN, "the probe role is down and will be started again by itself");
     if (result < 0) {
         open_check_close(sockets, socket_count);
         return result;
