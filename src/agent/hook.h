@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What hooks.c, hook_output.c and hook_environment.c share. */
+/* What hooks.c, hook_process.c, hook_output.c and hook_environment.c share. */
 #pragma once
 
 #include "agent/agent.h"
@@ -36,6 +36,17 @@ struct hook_call {
     uint32_t timeout_ms;
     struct hook_output output;
 };
+
+/* --- hook_process.c --- */
+
+/* Runs it where it belongs. on_exit: for its descriptor, once one on the host is gone; one in the zone is told of by
+ * the shim. */
+int hook_process_start(struct hook_call *call, loop_fd_callback *on_exit, struct error *err);
+void hook_process_kill(struct hook_call *call);
+bool hook_process_is(const char *name); /* a process of a zone: of a hook, also of a former agent's */
+#define HOOK_END_MAX 63
+/* "exit status 3", "killed after 60 s", ..., "" if it ended well. */
+void hook_process_describe(const struct hook_call *call, bool signalled, int value, char *text, size_t size);
 
 /* --- hook_output.c --- */
 

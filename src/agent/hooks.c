@@ -6,23 +6,13 @@
  */
 #include "agent/hook.h"
 
-#include "base/cleanup.h"
 #include "os/log.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
-#define NAME_PREFIX "hook-"
-
-enum {
-    GRACE_MS = 5000, /* from the kill to giving up on who hangs in the kernel */
-    NAMES_TRIED_MAX = 64,
-};
+enum { GRACE_MS = 5000 }; /* from the kill to giving up on who hangs in the kernel */
 
 bool hook_configured(const struct app_zone *zone, enum hook hook)
 {
@@ -33,13 +23,6 @@ static bool decides_nothing(enum hook hook)
 {
     return hook == HOOK_POST_ROLLBACK || hook == HOOK_ON_FAILURE || hook == HOOK_ON_ROLLBACK ||
            hook == HOOK_ON_FAILOVER;
-}
-
-/* "60 s", "1500 ms". */
-static const char *duration(uint32_t ms, char text[24])
-{
-    snprintf(text, 24, ms % 1000 ? "%u ms" : "%u s", ms % 1000 ? ms : ms / 1000);
-    return text;
 }
 
 /* --- the end -------------------------------------------------------------------------------------------- */
@@ -109,15 +92,8 @@ static void finish(struct hook_call *call, const char *text)
 
 static void finish_ended(struct hook_call *call, bool signalled, int value)
 {
-    char text[64] = "", patience[24];
-    bool late = call->late || (signalled && value == SIGKILL && !call->on_host &&
-                               clock_monotonic_ms() - call->began_ms >= call->timeout_ms);
-    if (late)
-        snprintf(text, sizeof text, "killed after %s", duration(call->timeout_ms, patience));
-    else if (signalled)
-        snprintf(text, sizeof text, "ended by signal %d (%s)", value, strsignal(value));
-    else if (value != 0)
-        snprintf(text, sizeof text, "exit status %d", value);
+    char text[HOOK_END_MAX + 1];
+    hook_process_describe(call, signalled, value, text, sizeof text);
     finish(call, text);
 }
 
@@ -156,7 +132,7 @@ bool hook_ended(struct app_zone *zone, const struct zone_app *about)
 {
     struct hook_call *call = call_named(zone, about->name);
     if (!call)
-        return text_starts_with(about->name, NAME_PREFIX); /* one that was given up, or a former agent's */
+        return hook_process_is(about->name); /* one that was given up, or a former agent's */
     if (call->given_up)
         release(call);
     else if (about->start_error) /* never executed: signalled and value say nothing */
@@ -168,35 +144,20 @@ bool hook_ended(struct app_zone *zone, const struct zone_app *about)
 
 /* --- killing -------------------------------------------------------------------------------------------- */
 
-static void stop_in_zone(struct app_zone *zone, const char *name)
-{
-    struct error err = {0};
-    if (zone->kernel && zone_stop(zone->kernel, name, &err) < 0)
-        log_warning("%s/%s: end the hook %s: %s", zone->app->name, colour_name(zone->colour), name, err.text);
-}
-
-static void kill_call(struct hook_call *call)
-{
-    if (call->on_host)
-        command_kill(&call->host);
-    else
-        stop_in_zone(call->zone, call->name);
-}
-
 /* First its deadline on the host (in the zone the shim keeps it), then the end of all patience. */
 static void on_timer(void *context)
 {
     struct hook_call *call = context;
     if (call->on_host && !call->late && !call->cancelled) {
         call->late = true;
-        command_kill(&call->host);
+        hook_process_kill(call);
         loop_timer_arm(call->timer, GRACE_MS);
         return;
     }
     struct app_zone *zone = call->zone;
     log_error("%s/%s: hook %s was killed and does not end; it hangs in the kernel", zone->app->name,
               colour_name(zone->colour), hook_name(call->hook));
-    kill_call(call);
+    hook_process_kill(call);
     hook_done *done = call->cancelled ? NULL : call->done;
     void *call_context = call->context;
     struct hook_result result = {.text = "killed at its deadline, and it does not end"};
@@ -217,7 +178,7 @@ static void cancel(struct hook_call *call)
     if (call->cancelled)
         return;
     call->cancelled = true;
-    kill_call(call);
+    hook_process_kill(call);
     loop_timer_arm(call->timer, GRACE_MS);
 }
 
@@ -248,24 +209,13 @@ void hooks_zone_gone(struct app_zone *zone)
     begin_next_soon(zone->app);
 }
 
-void hooks_found(struct app_zone *zone)
-{
-    size_t count = 0, worker;
-    const struct zone_app *processes = zone_processes(zone->kernel, &count);
-    for (size_t i = 0; i < count; i++) {
-        if (processes[i].pid && text_starts_with(processes[i].name, NAME_PREFIX) &&
-            !worker_find(zone, processes[i].name, &worker))
-            stop_in_zone(zone, processes[i].name);
-    }
-}
-
 void hooks_dispose(struct app *app)
 {
     struct hook_call *call;
     list_for_each(call, &app->hooks, link)
     {
         if (call->begun)
-            kill_call(call);
+            hook_process_kill(call);
         release(call);
     }
     loop_timer_free(app->hooks_timer);
@@ -273,72 +223,6 @@ void hooks_dispose(struct app *app)
 }
 
 /* --- beginning ------------------------------------------------------------------------------------------ */
-
-static int start_on_host(struct hook_call *call, const struct zone_launch *launch, int writer, struct error *err)
-{
-    const struct command_spec spec = {
-        .argv = launch->argv.items,
-        .environment = launch->environment.items,
-        .workdir = "/",
-        .uid = launch->uid,
-        .gid = launch->gid,
-        .groups = launch->groups,
-        .group_count = launch->group_count,
-        .output = writer,
-    };
-    int result = command_start(&spec, &call->host, err);
-    if (result < 0)
-        return result;
-    call->exit_source = loop_add_fd(call->zone->app->agent->loop, call->host.pidfd, EPOLLIN, on_host_exit, call);
-    if (call->exit_source)
-        return 0;
-    command_kill(&call->host);
-    return error_errno(err, errno, "watch it");
-}
-
-/* A former agent may have left some that still end: their names are passed over. */
-static int start_in_zone(struct hook_call *call, struct zone_launch *launch, int writer, struct error *err)
-{
-    struct app_zone *zone = call->zone;
-    size_t worker;
-    CLEANUP_FD int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    const int stdio[] = {null_fd, writer, writer};
-    if (null_fd < 0)
-        return error_errno(err, errno, "open /dev/null");
-    launch->process = call->name;
-    launch->stdio = stdio;
-    launch->deadline_ms = call->timeout_ms;
-    launch->stop_timeout_ms = 0;
-    int result = -EBUSY;
-    for (int tries = 0; result == -EBUSY && tries < NAMES_TRIED_MAX; tries++) {
-        snprintf(call->name, sizeof call->name, NAME_PREFIX "%u", ++zone->app->agent->last_command);
-        if (!worker_find(zone, call->name, &worker))
-            result = zone_start(zone->kernel, launch, err);
-    }
-    return result;
-}
-
-static int start(struct hook_call *call, struct error *err)
-{
-    struct app_zone *zone = call->zone;
-    struct zone_launch launch;
-    int result = 0;
-    if (!zone->service || (!call->on_host && (!zone->kernel || zone->closing)))
-        return error_set(err, ENOENT, "the zone is gone");
-    result = zone_launch_prepare(zone, &launch, err);
-    if (result < 0)
-        return result;
-    CLEANUP_WORDS struct words environment = {0};
-    CLEANUP_FD int writer = -1;
-    if (hook_environment(call, &launch.environment, &environment) < 0)
-        return error_errno(err, ENOMEM, "prepare its environment");
-    result = hook_output_open(&call->output, zone->app->agent->loop, launch.uid, launch.gid, &writer, err);
-    if (result < 0)
-        return result;
-    launch.argv = zone->resolved->hooks[call->hook];
-    launch.environment = environment;
-    return call->on_host ? start_on_host(call, &launch, writer, err) : start_in_zone(call, &launch, writer, err);
-}
 
 static uint32_t timeout_of(const struct app_zone *zone, enum hook hook)
 {
@@ -356,7 +240,7 @@ static void begin(struct hook_call *call)
     call->begun = true;
     call->began_ms = clock_monotonic_ms();
     call->timeout_ms = timeout_of(call->zone, call->hook);
-    if (start(call, &err) < 0) {
+    if (hook_process_start(call, on_host_exit, &err) < 0) {
         finish(call, err.text);
         return;
     }
