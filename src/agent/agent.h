@@ -484,8 +484,6 @@ bool baking(const struct app *app);
 bool bake_is_about_to_leave(const struct app *app);
 void bake_recover(struct app *app, const struct folded_app *folded);
 void bake_fill(const struct app *app, struct wire_bake *out);
-/* What cannot be read stays as it was; err says why some of it could not. */
-void bake_read_figures(struct app_zone *zone, struct bake_figures *figures, struct error *err);
 void bake_dispose(struct app *app); /* frees what it holds; the journal's bake goes on */
 /* For operations.c: the switch has just happened; an operation begins; its next step is entered; it has ended. */
 void bake_switched(struct app *app);

@@ -145,16 +145,21 @@ struct operation {
     char *output; /* of the hook that failed, its last lines; NULL = none */
 };
 
+/* What is watched of a release, and since when: watching.h. */
+struct watching {
+    struct bake_figures base; /* as of then */
+    struct bake_watch watch;
+    uint64_t guard_due_ms;
+    bool guard_running;
+};
+
 /* The live release is being watched. */
 struct bake_run {
     bool on;
     enum colour zone; /* whose release */
     uint64_t until_ms, until_unix_ms;
-    struct bake_figures base; /* as of the switch; taken before the bake begins */
-    struct bake_watch watch;
-    struct loop_timer *timer; /* the next look; NULL until the first bake */
-    uint64_t guard_due_ms;
-    bool guard_running;
+    struct watching watching;       /* its base is that of the switch, before the bake begins */
+    struct loop_timer *timer;       /* the next look; NULL until the first bake */
     char breach[WIRE_TEXT_MAX + 1]; /* "" = none */
     bool tried;                     /* to switch back */
     uint64_t again_ms;              /* not again before then */
@@ -176,11 +181,8 @@ struct canary_run {
     bool sticky;
     uint64_t since_unix_ms; /* since it has one */
     uint64_t operation;     /* that set it */
-    struct bake_figures base;
-    struct bake_watch watch;
-    struct loop_timer *timer; /* the next look; NULL until the first canary */
-    uint64_t guard_due_ms;
-    bool guard_running;
+    struct watching watching;
+    struct loop_timer *timer;       /* the next look; NULL until the first canary */
     char breach[WIRE_TEXT_MAX + 1]; /* "" = none */
 };
 

@@ -5,7 +5,7 @@
  * All of it is in the journal, so that an agent that is started again goes on where the former one ended.
  */
 #include "agent/agent.h"
-
+#include "agent/watching.h"
 #include "os/log.h"
 
 #include <errno.h>
@@ -42,13 +42,10 @@ static void look(struct app *app)
 {
     struct bake_run *bake = &app->bake;
     struct app_zone *zone = watched_zone(app);
-    struct bake_figures figures = bake->watch.now;
     char why[WIRE_TEXT_MAX + 1];
     if (!bake->on || bake->breach[0] || paused(app) || !zone->service)
         return;
-    bake_read_figures(zone, &figures, NULL);
-    bake_watch_figures(&bake->watch, &figures, loop_now_ms(app->agent->loop));
-    if (bake_breached(&bake->watch, &zone->service->bake, zone_failing(zone), why, sizeof why))
+    if (watching_look(&bake->watching, zone, why, sizeof why))
         bake_breach(app, why);
 }
 
@@ -65,7 +62,7 @@ void bake_probed(struct app_zone *zone)
         return;
     /* An app that was started again with the host is not asked more of than one that is staged. */
     if (zone->tracker.verdict != VERDICT_UNKNOWN)
-        bake_watch_probe(&app->bake.watch, &zone->tracker.last);
+        bake_watch_probe(&app->bake.watching.watch, &zone->tracker.last);
     look(app);
 }
 
@@ -75,33 +72,16 @@ static void on_guard(void *context, const struct hook_result *result)
 {
     struct app *app = context;
     struct bake_run *bake = &app->bake;
-    if (!bake->guard_running)
+    if (!bake->watching.guard_running)
         return;
-    bake->guard_running = false;
     serving_guard(app, result->output);
-    bake->guard_due_ms = loop_now_ms(app->agent->loop) + watched_zone(app)->service->bake.guard_interval_ms;
-    bake_watch_guard(&bake->watch, result->ok ? NULL : result->text);
+    watching_guard_ended(&bake->watching, watched_zone(app), result);
     look(app);
-}
-
-static void run_guard(struct app *app)
-{
-    struct bake_run *bake = &app->bake;
-    struct app_zone *zone = watched_zone(app);
-    bool runs = bake->guard_running && hooks_running(app); /* one that went with its zone tells nothing */
-    if (runs || !hook_configured(zone, HOOK_GUARD) || operation_running(app) || !zone->kernel ||
-        loop_now_ms(app->agent->loop) < bake->guard_due_ms)
-        return;
-    bake->guard_running = true;
-    hook_run(zone, HOOK_GUARD, "", on_guard, app);
 }
 
 void bake_make_way(struct app *app)
 {
-    if (!app->bake.guard_running)
-        return;
-    app->bake.guard_running = false;
-    hooks_cancel_for(app, on_guard);
+    watching_drop_guard(&app->bake.watching, app, on_guard);
 }
 
 /* --- the way back --------------------------------------------------------------------------------------- */
@@ -185,7 +165,7 @@ static void on_timer(void *context)
         return;
     }
     if (!bake->breach[0])
-        run_guard(app);
+        watching_run_guard(&bake->watching, watched_zone(app), on_guard);
     progress_bake(app);
     uint64_t left = bake->until_ms > now ? bake->until_ms - now : LOOK_MS;
     loop_timer_arm(bake->timer, left < LOOK_MS ? left : LOOK_MS);
@@ -205,10 +185,9 @@ static bool start(struct app *app, uint64_t until_unix_ms, uint64_t left_ms)
                               .zone = (enum colour)app->live,
                               .until_ms = loop_now_ms(loop) + left_ms,
                               .until_unix_ms = until_unix_ms,
-                              .base = bake->base,
-                              .guard_due_ms = loop_now_ms(loop) + app->zones[app->live].service->bake.guard_interval_ms,
+                              .watching.base = bake->watching.base,
                               .timer = bake->timer};
-    bake_watch_start(&bake->watch, &bake->base, loop_now_ms(loop));
+    watching_begin(&bake->watching, watched_zone(app), false);
     loop_timer_arm(bake->timer, left_ms < LOOK_MS ? left_ms : LOOK_MS);
     return true;
 }
@@ -217,11 +196,10 @@ void bake_switched(struct app *app)
 {
     struct app_zone *zone = zone_of(app, (enum colour)app->live);
     struct error err = {0};
-    app->bake.base = (struct bake_figures){0};
+    app->bake.watching.base = (struct bake_figures){0};
     if (!zone->service || zone->service->bake.time_ms == 0)
         return;
-    zone->usage_ms = 0; /* as of now */
-    bake_read_figures(zone, &app->bake.base, &err);
+    watching_set_base(&app->bake.watching, zone, &err);
     if (err.code)
         log_warning("%s/%s: the bake cannot watch resets and listen overflows: %s", app->name,
                     colour_name(zone->colour), err.text);
@@ -282,7 +260,7 @@ static void end_text(const struct app *app, const char *why, const char *finishe
     const struct app_zone *zone = watched_zone(app);
     char stands[WIRE_TEXT_MAX + 1] = "";
     if (zone->service)
-        bake_text(&bake->watch, &zone->service->bake, stands, sizeof stands);
+        bake_text(&bake->watching.watch, &zone->service->bake, stands, sizeof stands);
     if (why)
         snprintf(text, size, "the bake of %s has ended: %s", zone->release, why);
     else if (bake->breach[0])
@@ -411,14 +389,9 @@ void bake_recover(struct app *app, const struct folded_app *folded)
         return;
     }
     struct app_zone *zone = zone_of(app, (enum colour)app->live);
-    struct bake_figures now = {0}, base = {0};
-    bake_read_figures(zone, &now, NULL);
-    if (zone->kernel) /* else it is built again, and counts from nothing */
-        base = (struct bake_figures){.restarts = from->restarts,
-                                     .oom_kills = from->oom_kills,
-                                     .overflows = from->overflows,
-                                     .resets = now.resets};
-    app->bake.base = base;
+    const struct bake_figures base = {
+        .restarts = from->restarts, .oom_kills = from->oom_kills, .overflows = from->overflows};
+    watching_resume_base(&app->bake.watching, zone, &base);
     if (!start(app, from->until_unix_ms, time_left(zone, from->until_unix_ms)))
         return;
     text_copy(app->bake.breach, sizeof app->bake.breach, from->reason);

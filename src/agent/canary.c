@@ -5,7 +5,7 @@
  * bake.c because a bake's way back is a rollback, and this one is a share that becomes nothing.
  */
 #include "agent/agent.h"
-
+#include "agent/watching.h"
 #include "os/log.h"
 
 #include <stdio.h>
@@ -43,9 +43,9 @@ static void record_share(struct app *app, enum colour zone, uint8_t percent, con
         record.sticky = canary->sticky;
         record.begun_unix_ms = canary->since_unix_ms;
         record.operation = canary->operation;
-        record.restarts = canary->base.restarts;
-        record.oom_kills = canary->base.oom_kills;
-        record.overflows = canary->base.overflows;
+        record.restarts = canary->watching.base.restarts;
+        record.oom_kills = canary->watching.base.oom_kills;
+        record.overflows = canary->watching.base.overflows;
     } else if (drain_runs(zone_of(app, zone))) {
         drain_tell(zone_of(app, zone), &record);
     }
@@ -64,16 +64,11 @@ static void on_timer(void *context);
 static bool watch(struct app *app)
 {
     struct canary_run *canary = &app->canary;
-    struct app_zone *zone = canary_zone(app);
-    uint64_t now = loop_now_ms(app->agent->loop);
     if (!canary->timer)
         canary->timer = loop_timer_new(app->agent->loop, on_timer, app);
     if (!canary->timer)
         return false;
-    bake_watch_start(&canary->watch, &canary->base, now);
-    canary->watch.canary = true;
-    canary->guard_due_ms = now + zone->service->bake.guard_interval_ms;
-    canary->guard_running = false;
+    watching_begin(&canary->watching, canary_zone(app), true);
     canary->breach[0] = '\0';
     loop_timer_arm(canary->timer, LOOK_MS);
     return true;
@@ -88,15 +83,6 @@ static void rest(struct app *app)
     canary->percent = 0;
     changed(app->agent);
     keeping_schedule(app);
-}
-
-static void prepare(struct app *app, struct app_zone *zone)
-{
-    struct canary_run *canary = &app->canary;
-    canary->since_unix_ms = clock_unix_ms();
-    canary->base = (struct bake_figures){0};
-    zone->usage_ms = 0; /* as of now */
-    bake_read_figures(zone, &canary->base, NULL);
 }
 
 /* Of a share that it had before. Whoever watches it goes on. */
@@ -121,8 +107,10 @@ static int begin(struct app *app, struct transaction *transaction, struct error 
     uint64_t former = canary->operation;
     canary->operation = operation->number;
     canary->sticky = operation->sticky || (!first && was_sticky);
-    if (first)
-        prepare(app, zone);
+    if (first) {
+        canary->since_unix_ms = clock_unix_ms();
+        watching_set_base(&canary->watching, zone, NULL);
+    }
     record_share(app, zone->colour, operation->share, "");
     int result = routing_share(app, operation->share, canary->sticky, transaction, err);
     if (result < 0) {
@@ -286,16 +274,11 @@ static void give_up(struct app_zone *zone)
 
 static void look(struct app_zone *zone)
 {
-    struct app *app = zone->app;
-    struct canary_run *canary = &app->canary;
+    struct canary_run *canary = &zone->app->canary;
     if (!zone->service || !canary->timer)
         return;
     if (!canary->breach[0]) {
-        struct bake_figures figures = canary->watch.now;
-        bake_read_figures(zone, &figures, NULL);
-        bake_watch_figures(&canary->watch, &figures, loop_now_ms(app->agent->loop));
-        if (!bake_breached(&canary->watch, &zone->service->bake, zone_failing(zone), canary->breach,
-                           sizeof canary->breach))
+        if (!watching_look(&canary->watching, zone, canary->breach, sizeof canary->breach))
             return;
         text_sanitise(canary->breach);
     }
@@ -312,41 +295,23 @@ void canary_probed(struct app_zone *zone)
 {
     if (!is_canary(zone))
         return;
-    bake_watch_probe(&zone->app->canary.watch, &zone->tracker.last);
+    bake_watch_probe(&zone->app->canary.watching.watch, &zone->tracker.last);
     look(zone);
 }
 
 static void on_guard(void *context, const struct hook_result *result)
 {
     struct app *app = context;
-    struct canary_run *canary = &app->canary;
     struct app_zone *zone = canary_zone(app);
-    if (!canary->guard_running || !zone)
+    if (!app->canary.watching.guard_running || !zone)
         return;
-    canary->guard_running = false;
-    canary->guard_due_ms = loop_now_ms(app->agent->loop) + zone->service->bake.guard_interval_ms;
-    bake_watch_guard(&canary->watch, result->ok ? NULL : result->text);
+    watching_guard_ended(&app->canary.watching, zone, result);
     look(zone);
-}
-
-static void run_guard(struct app_zone *zone)
-{
-    struct app *app = zone->app;
-    struct canary_run *canary = &app->canary;
-    bool runs = canary->guard_running && hooks_running(app); /* one that went with its zone tells nothing */
-    if (runs || !hook_configured(zone, HOOK_GUARD) || operation_running(app) || !zone->kernel ||
-        loop_now_ms(app->agent->loop) < canary->guard_due_ms)
-        return;
-    canary->guard_running = true;
-    hook_run(zone, HOOK_GUARD, "", on_guard, app);
 }
 
 void canary_make_way(struct app *app)
 {
-    if (!app->canary.guard_running)
-        return;
-    app->canary.guard_running = false;
-    hooks_cancel_for(app, on_guard);
+    watching_drop_guard(&app->canary.watching, app, on_guard);
 }
 
 static void on_timer(void *context)
@@ -358,7 +323,7 @@ static void on_timer(void *context)
     if (!zone || !canary_runs(app))
         return;
     if (!app->canary.breach[0])
-        run_guard(zone);
+        watching_run_guard(&app->canary.watching, zone, on_guard);
     loop_timer_arm(app->canary.timer, LOOK_MS);
 }
 
@@ -425,10 +390,9 @@ void canary_recover(struct app *app, const struct folded_app *folded)
                                       .sticky = from->sticky,
                                       .since_unix_ms = from->since_unix_ms,
                                       .operation = from->operation};
-    struct bake_figures now = {0};
-    bake_read_figures(zone, &now, NULL);
-    app->canary.base = (struct bake_figures){
-        .restarts = from->restarts, .oom_kills = from->oom_kills, .overflows = from->overflows, .resets = now.resets};
+    const struct bake_figures base = {
+        .restarts = from->restarts, .oom_kills = from->oom_kills, .overflows = from->overflows};
+    watching_resume_base(&app->canary.watching, zone, &base);
     if (!watch(app))
         log_error("%s: no memory to watch the canary %s", app->name, zone->release);
     log_notice("%s/%s: the canary %s goes on with %u%% of new connections", app->name, colour_name(zone->colour),

@@ -178,9 +178,9 @@ void record_bake(struct app *app)
     record.zone = (int8_t)bake->zone;
     if (bake->on) {
         record.until_unix_ms = bake->until_unix_ms;
-        record.restarts = bake->base.restarts;
-        record.oom_kills = bake->base.oom_kills;
-        record.overflows = bake->base.overflows;
+        record.restarts = bake->watching.base.restarts;
+        record.oom_kills = bake->watching.base.oom_kills;
+        record.overflows = bake->watching.base.overflows;
         text_copy(record.reason, sizeof record.reason, bake->breach);
     }
     agent_record(app->agent, &record, NULL);

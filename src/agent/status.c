@@ -120,7 +120,7 @@ void bake_fill(const struct app *app, struct wire_bake *out)
         snprintf(out->verdict, sizeof out->verdict, "bad: %.120s; %.120s", bake->breach,
                  bake->stuck[0] ? bake->stuck : "it is being switched back");
     else if (zone->service)
-        bake_text(&bake->watch, &zone->service->bake, out->verdict, sizeof out->verdict);
+        bake_text(&bake->watching.watch, &zone->service->bake, out->verdict, sizeof out->verdict);
     text_sanitise(out->verdict);
 }
 
@@ -137,7 +137,7 @@ static void fill_canary(struct app *app, struct wire_canary *out)
     if (canary->breach[0])
         snprintf(out->verdict, sizeof out->verdict, "bad: %.200s; it is being taken back", canary->breach);
     else if (zone->service)
-        bake_text(&canary->watch, &zone->service->bake, out->verdict, sizeof out->verdict);
+        bake_text(&canary->watching.watch, &zone->service->bake, out->verdict, sizeof out->verdict);
     text_sanitise(out->verdict);
 }
 
