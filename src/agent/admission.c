@@ -1,8 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What may begin, and on which zone; each refusal with its reason and what to do. Apart from requests.c because nothing
  * here changes anything. */
-#include "agent/agent.h"
+#include "agent/admission.h"
 
+#include "agent/agent.h"
+#include "agent/apps.h"
+#include "agent/bake.h"
+#include "agent/canary.h"
+#include "agent/drains.h"
+#include "agent/holding.h"
+#include "agent/launching.h"
+#include "agent/locking.h"
+#include "agent/operations.h"
+#include "agent/releases.h"
+#include "agent/schema.h"
+#include "agent/testing.h"
+#include "agent/zones.h"
 #include "conf/resolve.h"
 
 #include <errno.h>

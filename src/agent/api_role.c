@@ -3,9 +3,14 @@
  * The api role: started, listened to, and started again when it dies, talks nonsense or hangs. Whether it hangs is
  * asked while there are clients only, so that an agent that nobody talks to sleeps.
  */
-#include "agent/agent.h"
+#include "agent/api_role.h"
 
+#include "agent/agent.h"
+#include "agent/clients.h"
+#include "agent/commands.h"
+#include "agent/requests.h"
 #include "os/log.h"
+#include "os/process.h"
 
 #include <errno.h>
 #include <poll.h>

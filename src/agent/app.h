@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the agent keeps of an app and its two zones. Part of agent/agent.h, which says what is done with it. */
+/* What the agent keeps of an app and its two zones. What is done with it is in the headers of the modules. */
 #pragma once
 
 #include "base/list.h"

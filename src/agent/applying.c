@@ -4,8 +4,15 @@
  * wait for the next release. What a zone was staged with stays on the disk as it was; a new agent lays today's file
  * over it in the same way.
  */
-#include "agent/agent.h"
+#include "agent/applying.h"
 
+#include "agent/agent.h"
+#include "agent/egress.h"
+#include "agent/feeding.h"
+#include "agent/keeping.h"
+#include "agent/preview.h"
+#include "agent/probing.h"
+#include "agent/zones.h"
 #include "conf/overlay.h"
 #include "os/log.h"
 

@@ -4,7 +4,21 @@
  * operations, never in one: those that only wait for a test or a hook give way to a breach, the others it waits for.
  * All of it is in the journal, so that an agent that is started again goes on where the former one ended.
  */
+#include "agent/bake.h"
+
 #include "agent/agent.h"
+#include "agent/failover.h"
+#include "agent/groups.h"
+#include "agent/hooks.h"
+#include "agent/incidents.h"
+#include "agent/keeping.h"
+#include "agent/operations.h"
+#include "agent/progress.h"
+#include "agent/records.h"
+#include "agent/requests.h"
+#include "agent/schema.h"
+#include "agent/serving.h"
+#include "agent/waiting.h"
 #include "agent/watching.h"
 #include "os/log.h"
 

@@ -4,8 +4,21 @@
  * share at the first breach. The other zone stays what is live, in the journal and for everything else here. Apart from
  * bake.c because a bake's way back is a rollback, and this one is a share that becomes nothing.
  */
+#include "agent/canary.h"
+
 #include "agent/agent.h"
+#include "agent/drains.h"
+#include "agent/failover.h"
+#include "agent/hooks.h"
+#include "agent/incidents.h"
+#include "agent/keeping.h"
+#include "agent/operations.h"
+#include "agent/progress.h"
+#include "agent/records.h"
+#include "agent/routing.h"
+#include "agent/waiting.h"
 #include "agent/watching.h"
+#include "agent/zones.h"
 #include "os/log.h"
 
 #include <stdio.h>

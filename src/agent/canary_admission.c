@@ -3,6 +3,17 @@
  * it. Apart from admission.c because all of it is about the share. */
 #include "agent/agent.h"
 
+#include "agent/admission.h"
+#include "agent/bake.h"
+#include "agent/canary.h"
+#include "agent/clients.h"
+#include "agent/feeding.h"
+#include "agent/holding.h"
+#include "agent/operations.h"
+#include "agent/queue.h"
+#include "agent/requests.h"
+#include "agent/steps.h"
+
 /* It would lose clients who have come to it. */
 enum wire_result admit_canary_free(struct app *app, struct error *err)
 {

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Checks that need no prober: that the app runs, that it says it is ready, that a command in its zone succeeds. */
-#include "agent/agent.h"
+#include "agent/checking.h"
 
+#include "agent/agent.h"
+#include "agent/launching.h"
+#include "agent/probing.h"
+#include "agent/processes.h"
 #include "os/log.h"
 
 #include <errno.h>

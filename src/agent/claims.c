@@ -4,8 +4,9 @@
  * take the other's names away (unlinking a mount point detaches it in every mount namespace). Both claims end with
  * the process.
  */
-#include "agent/agent.h"
+#include "agent/claims.h"
 
+#include "agent/agent.h"
 #include "base/cleanup.h"
 #include "os/lock.h"
 

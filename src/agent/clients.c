@@ -3,10 +3,13 @@
  * Clients: the monitor accepts, finds out who it is and what they may do, and hands the connection over to the api role
  * (api_role.c). Not one byte of a client is read here.
  */
-#include "agent/agent.h"
+#include "agent/clients.h"
 
+#include "agent/agent.h"
+#include "agent/api_role.h"
 #include "base/cleanup.h"
 #include "os/log.h"
+#include "os/process.h"
 
 #include <errno.h>
 #include <grp.h>

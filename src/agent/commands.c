@@ -4,8 +4,15 @@
  * stderr are pipes or a terminal that are made here, and their other ends the client's. It lives as long as its client
  * waits, and counts until it has ended.
  */
-#include "agent/agent.h"
+#include "agent/commands.h"
 
+#include "agent/admission.h"
+#include "agent/agent.h"
+#include "agent/api_role.h"
+#include "agent/apps.h"
+#include "agent/clients.h"
+#include "agent/launching.h"
+#include "agent/requests.h"
 #include "base/cleanup.h"
 #include "os/log.h"
 #include "os/stdio.h"

@@ -4,8 +4,13 @@
  * connections that takes some ten milliseconds, so an answer costs about what a look of a drain does. Of many, those
  * are told on which nothing has happened for longest.
  */
-#include "agent/agent.h"
+#include "agent/connections.h"
 
+#include "agent/agent.h"
+#include "agent/api_role.h"
+#include "agent/drains.h"
+#include "agent/feeding.h"
+#include "agent/requests.h"
 #include "base/cleanup.h"
 
 #include <errno.h>

@@ -6,6 +6,13 @@
  */
 #include "agent/diff.h"
 
+#include "agent/admission.h"
+#include "agent/api_role.h"
+#include "agent/diffs.h"
+#include "agent/digests.h"
+#include "agent/parity.h"
+#include "agent/processes.h"
+#include "agent/requests.h"
 #include "base/cleanup.h"
 #include "conf/effective.h"
 

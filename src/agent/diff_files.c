@@ -3,6 +3,9 @@
  * come. Apart from diff.c because it takes time, and goes on from event to event. */
 #include "agent/diff.h"
 
+#include "agent/api_role.h"
+#include "agent/digests.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -5,6 +5,7 @@
 #include "agent/agent.h"
 #include "base/cleanup.h"
 #include "os/log.h"
+#include "os/process.h"
 
 #include <errno.h>
 #include <signal.h>

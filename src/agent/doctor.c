@@ -5,7 +5,12 @@
  */
 #include "agent/doctor.h"
 
+#include "agent/api_role.h"
+#include "agent/apps.h"
+#include "agent/doctor_look.h"
+#include "agent/requests.h"
 #include "os/copy.h"
+#include "os/process.h"
 
 #include <errno.h>
 #include <stdio.h>

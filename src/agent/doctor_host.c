@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The host's settings and limits, read from /proc/sys and /proc/net. */
-#include "agent/doctor.h"
+#include "agent/doctor_look.h"
 
 #include "base/cleanup.h"
 #include "os/files.h"

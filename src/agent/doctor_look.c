@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The copy's work from its beginning to its end, and what the table of rules has to say. */
-#include "agent/doctor.h"
+#include "agent/doctor_look.h"
 
+#include "agent/host.h"
 #include "base/cleanup.h"
 #include "zone/routes.h"
 

@@ -4,8 +4,9 @@
  * and back. What a rule says of a certain interface only is not met, as the probe comes in through another one; the
  * look at the rules (firewall_inspect) knows the real ones.
  */
-#include "agent/doctor.h"
+#include "agent/doctor_look.h"
 
+#include "agent/operations.h"
 #include "traffic/nft_trace.h"
 #include "zone/outside.h"
 

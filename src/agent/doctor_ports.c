@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Ports: who else listens on them on the host, who else translates them, and who listens behind them in the zones. */
-#include "agent/doctor.h"
+#include "agent/doctor_look.h"
 
+#include "agent/zones.h"
 #include "base/cleanup.h"
 #include "os/files.h"
 #include "traffic/listeners.h"

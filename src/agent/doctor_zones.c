@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The agent itself, its zones as they are, and its files. */
-#include "agent/doctor.h"
+#include "agent/doctor_look.h"
 
+#include "agent/apps.h"
+#include "agent/processes.h"
+#include "agent/reload.h"
+#include "agent/zones.h"
 #include "base/cleanup.h"
+#include "health/prober.h"
 #include "os/files.h"
 #include "zone/counters.h"
 #include "zone/host.h"

@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Waiting for the connections of a zone that is not live any more, and cutting what is left when the time is over. */
-#include "agent/agent.h"
+#include "agent/drains.h"
 
+#include "agent/agent.h"
+#include "agent/egress.h"
+#include "agent/feeding.h"
+#include "agent/keeping.h"
+#include "agent/nudging.h"
+#include "agent/progress.h"
+#include "agent/records.h"
+#include "agent/requests.h"
+#include "agent/waiting.h"
+#include "agent/zones.h"
 #include "os/log.h"
 
 #include <errno.h>

@@ -4,8 +4,13 @@
  * becomes less: connections that it has already and may not have any more are ended. The rules themselves are part of
  * the rule set (routing.c), so a fence opens in the transaction that makes its zone live.
  */
-#include "agent/agent.h"
+#include "agent/egress.h"
 
+#include "agent/agent.h"
+#include "agent/canary.h"
+#include "agent/drains.h"
+#include "agent/incidents.h"
+#include "agent/routing.h"
 #include "base/cleanup.h"
 #include "os/log.h"
 

@@ -3,8 +3,15 @@
  * Failover: when the live release fails and the one before it is there and well, that one takes over, once for each
  * release. A release that was left so, or that was found bad, is never failed over to.
  */
-#include "agent/agent.h"
+#include "agent/failover.h"
 
+#include "agent/agent.h"
+#include "agent/bake.h"
+#include "agent/operations.h"
+#include "agent/processes.h"
+#include "agent/records.h"
+#include "agent/schema.h"
+#include "agent/zones.h"
 #include "os/log.h"
 
 #include <stdio.h>

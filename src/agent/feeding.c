@@ -5,8 +5,13 @@
  */
 #include "agent/feeding.h"
 
+#include "agent/feeding_role.h"
+#include "agent/operations.h"
+#include "agent/steps.h"
+#include "agent/waiting.h"
 #include "os/files.h"
 #include "os/log.h"
+#include "os/process.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -4,11 +4,13 @@
  * listens at RUN/feed/APP.sock, which the agent has made and only root can reach; beside it APP.pid says which process
  * it is.
  */
-#include "agent/feeding.h"
+#include "agent/feeding_role.h"
 
+#include "agent/feeding.h"
 #include "base/cleanup.h"
 #include "os/files.h"
 #include "os/log.h"
+#include "os/process.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A feed that is switched on or off in a file that is loaded again, for new connections; and how it stands. Apart from
  * feeding.c, which is the role's life. */
-#include "agent/feeding.h"
+#include "agent/feeding_role.h"
 
+#include "agent/feeding.h"
+#include "agent/routing.h"
 #include "os/log.h"
 
 #include <string.h>

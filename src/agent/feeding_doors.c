@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Doors: the listening sockets of fed ports, made in a zone's network namespace before anything of the app's runs
  * there, and the ports as the kernel sees them because of that. */
-#include "agent/feeding.h"
+#include "agent/feeding_role.h"
 
+#include "agent/feeding.h"
 #include "base/cleanup.h"
 #include "os/log.h"
 

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* STEP_TAIL: before a switch the other zone gets what it still lacks. Most of it while clients are served as ever; for
  * what is left then, new transactions wait. In a group nobody's wait before all of them are that near. */
-#include "agent/feeding.h"
+#include "agent/feeding_role.h"
 
+#include "agent/feeding.h"
+#include "agent/groups.h"
+#include "agent/operations.h"
+#include "agent/progress.h"
 #include "os/log.h"
 
 #include <inttypes.h>

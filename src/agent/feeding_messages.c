@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Messages to and from a feed role. Apart from feeding.c, which is the role's life. */
-#include "agent/feeding.h"
+#include "agent/feeding_role.h"
 
+#include "agent/waiting.h"
 #include "os/log.h"
+#include "os/process.h"
 
 #include <errno.h>
 #include <inttypes.h>

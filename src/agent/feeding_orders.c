@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* VERB_FEED: what an operator wants of a feed, passed on to its role; and the copy by the seed's command. */
-#include "agent/feeding.h"
+#include "agent/feeding_role.h"
 
+#include "agent/api_role.h"
+#include "agent/feeding.h"
+#include "agent/hooks.h"
+#include "agent/operations.h"
+#include "agent/progress.h"
+#include "agent/requests.h"
 #include "os/log.h"
 
 #include <stdio.h>

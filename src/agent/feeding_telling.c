@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a feed role is told: all of it when it starts, and then what has changed. */
-#include "agent/feeding.h"
+#include "agent/feeding_role.h"
 
+#include "agent/feeding.h"
 #include "base/cleanup.h"
 
 #include <string.h>

@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Coming to what runs already: attach joins it and goes with it to its end, finish ends what only waits. */
-#include "agent/agent.h"
+#include "agent/following.h"
 
+#include "agent/admission.h"
+#include "agent/agent.h"
+#include "agent/bake.h"
+#include "agent/canary.h"
+#include "agent/clients.h"
+#include "agent/drains.h"
+#include "agent/operations.h"
+#include "agent/progress.h"
+#include "agent/releases.h"
+#include "agent/requests.h"
 #include "os/log.h"
 
 #include <stdio.h>

@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A standby that rests: frozen when nobody needs it any more, thawed before anything is asked of it. */
-#include "agent/agent.h"
+#include "agent/freezing.h"
 
+#include "agent/agent.h"
+#include "agent/canary.h"
+#include "agent/operations.h"
+#include "agent/processes.h"
+#include "agent/records.h"
+#include "agent/usage.h"
+#include "agent/workers.h"
+#include "agent/zones.h"
 #include "os/log.h"
 
 /* A command that somebody runs in it, or a check, would stand still with it. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Apps of a group that move together: which ones (group_admission.c), their run (groups.c) and what who asked for it is
- * told (group_answer.c). What the rest of the agent needs of it is in agent/agent.h. */
+ * told (group_answer.c). What the rest of the agent needs of it is in agent/groups.h. */
 #pragma once
 
 #include "agent/agent.h"
+#include "agent/requests.h"
+#include "agent/routing.h"
 #include "model/group.h"
 
 /* Who moves, and where to; who stays, with the reason. */

@@ -5,6 +5,14 @@
  */
 #include "agent/group.h"
 
+#include "agent/admission.h"
+#include "agent/apps.h"
+#include "agent/groups.h"
+#include "agent/operations.h"
+#include "agent/requests.h"
+#include "agent/routing.h"
+#include "journal/journal.h"
+
 #include <stdio.h>
 #include <string.h>
 

@@ -5,6 +5,10 @@
  */
 #include "agent/group.h"
 
+#include "agent/api_role.h"
+#include "agent/groups.h"
+#include "agent/requests.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

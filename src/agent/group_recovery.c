@@ -2,6 +2,9 @@
 /* Moves of a group that an agent began and did not see the end of. Apart from groups.c, which makes them. */
 #include "agent/group.h"
 
+#include "agent/apps.h"
+#include "agent/groups.h"
+#include "agent/records.h"
 #include "os/log.h"
 
 /* The transaction was one: if one of them is where it was to go, all are. */

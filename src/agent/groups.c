@@ -4,9 +4,21 @@
  * switch, and the last one to come has one transaction move them all. Who fails before it keeps all of them from
  * moving. The journal hears of the move in one record before it and one behind it, so that it never knows half of one.
  */
-#include "agent/group.h"
+#include "agent/groups.h"
 
+#include "agent/apps.h"
+#include "agent/clients.h"
+#include "agent/feeding.h"
+#include "agent/group.h"
+#include "agent/operations.h"
+#include "agent/progress.h"
+#include "agent/queue.h"
+#include "agent/records.h"
+#include "agent/requests.h"
+#include "agent/routing.h"
+#include "agent/steps.h"
 #include "base/cleanup.h"
+#include "journal/journal.h"
 #include "os/log.h"
 
 #include <errno.h>

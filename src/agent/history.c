@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The history for a client: the journal's records as messages, one entry after the other, each with what belongs to
  * it. */
-#include "agent/agent.h"
+#include "agent/history.h"
 
+#include "agent/agent.h"
+#include "agent/api_role.h"
+#include "agent/apps.h"
+#include "agent/requests.h"
+#include "journal/journal.h"
 #include "os/log.h"
 
 #include <string.h>

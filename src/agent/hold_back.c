@@ -6,6 +6,15 @@
  */
 #include "agent/agent.h"
 
+#include "agent/holding.h"
+#include "agent/kept.h"
+#include "agent/launching.h"
+#include "agent/operations.h"
+#include "agent/progress.h"
+#include "agent/records.h"
+#include "agent/routing.h"
+#include "agent/steps.h"
+#include "agent/zones.h"
 #include "os/log.h"
 
 #include <errno.h>

@@ -4,8 +4,19 @@
  * connections wait in the kernel meanwhile (zone/plug.h), so that no client is refused. Apart from steps.c because it
  * is one thing from its first step to its last; its way back is hold_back.c.
  */
-#include "agent/agent.h"
+#include "agent/holding.h"
 
+#include "agent/agent.h"
+#include "agent/drains.h"
+#include "agent/egress.h"
+#include "agent/kept.h"
+#include "agent/launching.h"
+#include "agent/nudging.h"
+#include "agent/operations.h"
+#include "agent/progress.h"
+#include "agent/records.h"
+#include "agent/routing.h"
+#include "agent/zones.h"
 #include "os/log.h"
 
 #include <errno.h>

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "agent/agent.h"
+#include "agent/hooks.h"
 #include "os/command.h"
 
 /* The last of what a hook writes. It is never read faster than is good for the agent: who writes more has to wait. */

@@ -2,6 +2,10 @@
 /* What a hook is told: the app's environment, and which release goes where. */
 #include "agent/hook.h"
 
+#include "agent/canary.h"
+#include "agent/operations.h"
+#include "agent/preview.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -3,6 +3,7 @@
  * what they would do to a terminal. */
 #include "agent/hook.h"
 
+#include "agent/hooks.h"
 #include "base/cleanup.h"
 
 #include <errno.h>

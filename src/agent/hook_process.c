@@ -3,6 +3,9 @@
  * follows from its end, and mostly need not know where it runs. */
 #include "agent/hook.h"
 
+#include "agent/hooks.h"
+#include "agent/launching.h"
+#include "agent/processes.h"
 #include "base/cleanup.h"
 #include "os/log.h"
 

@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The steps of an operation that are a hook: which one, of which zone, and what its result means for the operation. All
  * of them run from the target zone's release: the new one, or the one that is switched back to. */
+#include "agent/hook_steps.h"
+
 #include "agent/agent.h"
+#include "agent/feeding.h"
+#include "agent/hooks.h"
+#include "agent/operations.h"
+#include "agent/progress.h"
+#include "agent/schema.h"
+#include "agent/steps.h"
+#include "agent/testing.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,8 +4,11 @@
  * with a deadline at which it is killed with all that it started. In the zone the shim sees to that, on the host a pid
  * namespace does (os/command.h). What a hook is run for and what follows is hook_steps.c's.
  */
-#include "agent/hook.h"
+#include "agent/hooks.h"
 
+#include "agent/hook.h"
+#include "agent/incidents.h"
+#include "agent/records.h"
 #include "os/log.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What of the host the agent keeps an eye on, because clients would notice and the zones do not: others' firewall rules
- * and processes of the host's that served a port before. Part of agent/agent.h.
+ * and processes of the host's that served a port before. Kept in agent/agent.h.
  */
 #pragma once
 

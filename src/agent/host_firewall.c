@@ -5,6 +5,9 @@
  */
 #include "agent/agent.h"
 
+#include "agent/host.h"
+#include "agent/incidents.h"
+#include "agent/waiting.h"
 #include "base/cleanup.h"
 #include "os/log.h"
 #include "traffic/firewall_integrate.h"

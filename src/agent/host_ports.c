@@ -5,6 +5,7 @@
  */
 #include "agent/agent.h"
 
+#include "agent/host.h"
 #include "os/log.h"
 
 #include <stdlib.h>

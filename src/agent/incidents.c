@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What happened that nobody asked for, in the journal: few enough to be read. */
+#include "agent/incidents.h"
+
 #include "agent/agent.h"
+#include "agent/records.h"
 
 #include <stdarg.h>
 #include <stdio.h>

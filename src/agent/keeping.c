@@ -4,8 +4,16 @@
  * bake and is well, because until then it is the way back. A release that was found bad, or was failed over from, stays
  * for a look until its place is needed.
  */
-#include "agent/agent.h"
+#include "agent/keeping.h"
 
+#include "agent/agent.h"
+#include "agent/bake.h"
+#include "agent/canary.h"
+#include "agent/drains.h"
+#include "agent/incidents.h"
+#include "agent/operations.h"
+#include "agent/probing.h"
+#include "agent/zones.h"
 #include "conf/keys.h"
 #include "os/log.h"
 

@@ -4,8 +4,11 @@
  * so that a rollback or a reboot brings back what ran, whatever the file says today, but for what takes effect at once
  * (applying.c).
  */
-#include "agent/agent.h"
+#include "agent/kept.h"
 
+#include "agent/agent.h"
+#include "agent/applying.h"
+#include "agent/launching.h"
 #include "base/cleanup.h"
 #include "os/files.h"
 

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From a zone's configuration to what runs in it: kernel objects, limits, processes. Apart from zones.c, which says
  * when. */
-#include "agent/agent.h"
+#include "agent/launching.h"
 
+#include "agent/agent.h"
+#include "agent/commands.h"
+#include "agent/feeding.h"
+#include "agent/hooks.h"
+#include "agent/processes.h"
+#include "agent/usage.h"
+#include "agent/zones.h"
 #include "os/log.h"
 
 #include <errno.h>

@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The lock of an app: somebody who has a reason keeps others from changing it. It never bars a way to safety, and is
  * in the journal, so that it outlives the agent. */
-#include "agent/agent.h"
+#include "agent/locking.h"
 
+#include "agent/admission.h"
+#include "agent/agent.h"
+#include "agent/apps.h"
+#include "agent/clients.h"
+#include "agent/operations.h"
+#include "agent/records.h"
+#include "agent/requests.h"
+#include "agent/waiting.h"
 #include "os/log.h"
 
 #include <stdio.h>

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A zone's log files, handed out as descriptors: who asks reads them by himself. */
+#include "agent/logs.h"
+
 #include "agent/agent.h"
+#include "agent/api_role.h"
+#include "agent/requests.h"
 
 #include <fcntl.h>
 #include <limits.h>

@@ -2,8 +2,11 @@
 /* Ending, in a drain, the connections that rest: clients that keep one open for a request that may never come would
  * hold the old zone until the deadline, and be cut then. Which they are is model/connection.h's; how they end,
  * shim/nudge.c's. Apart from drains.c because a drain is the same without it. */
-#include "agent/agent.h"
+#include "agent/nudging.h"
 
+#include "agent/agent.h"
+#include "agent/drains.h"
+#include "agent/feeding.h"
 #include "base/cleanup.h"
 #include "os/log.h"
 

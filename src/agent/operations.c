@@ -1,9 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* An operation from its beginning to its end: the plan's steps by the table, its journal records, and who hears of
  * it. */
-#include "agent/agent.h"
+#include "agent/operations.h"
 
+#include "agent/agent.h"
+#include "agent/apps.h"
+#include "agent/bake.h"
+#include "agent/canary.h"
+#include "agent/drains.h"
+#include "agent/failover.h"
+#include "agent/feeding.h"
+#include "agent/groups.h"
+#include "agent/holding.h"
+#include "agent/hook_steps.h"
+#include "agent/keeping.h"
+#include "agent/preview.h"
+#include "agent/records.h"
+#include "agent/requests.h"
+#include "agent/schema.h"
+#include "agent/steps.h"
+#include "agent/waiting.h"
+#include "agent/zones.h"
 #include "base/cleanup.h"
+#include "model/history.h"
 #include "os/files.h"
 #include "os/log.h"
 

@@ -3,6 +3,8 @@
  * before anything is touched. What takes time, the release's files, is left to diff.c. */
 #include "agent/parity.h"
 
+#include "agent/operations.h"
+#include "agent/progress.h"
 #include "base/cleanup.h"
 #include "conf/effective.h"
 #include "model/view.h"

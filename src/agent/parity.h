@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What parity.c and diff.c share. */
+/* What is configured differently in two zones: for step parity, and for diff.c. */
 #pragma once
 
 #include "agent/agent.h"
@@ -23,3 +23,5 @@ void parity_zone_clear(struct parity_zone *zone);
  * colours. */
 int parity_zones_compare(const struct parity_zone *a, const struct parity_zone *b, parity_found *found, void *context,
                          struct error *err);
+
+void parity_enter(struct app *app); /* STEP_PARITY */

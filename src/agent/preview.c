@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The preview: who wants to look at the release that is not live reaches it, by a port of its own or from chosen
  * addresses. Apart from routing.c, which only puts into the rule set what is said here. */
-#include "agent/agent.h"
+#include "agent/preview.h"
 
+#include "agent/agent.h"
+#include "agent/routing.h"
 #include "os/log.h"
 
 #include <stdio.h>

@@ -1,7 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Probing a zone at its interval, from sockets made inside it, and telling the zone what the verdict became. */
-#include "agent/agent.h"
+#include "agent/probing.h"
 
+#include "agent/agent.h"
+#include "agent/bake.h"
+#include "agent/canary.h"
+#include "agent/checking.h"
+#include "agent/failover.h"
+#include "agent/freezing.h"
+#include "agent/keeping.h"
+#include "agent/operations.h"
+#include "agent/processes.h"
+#include "agent/progress.h"
+#include "agent/serving.h"
+#include "agent/usage.h"
+#include "agent/waiting.h"
+#include "agent/zones.h"
+#include "health/prober.h"
 #include "os/log.h"
 
 #include <errno.h>

@@ -1,7 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the shim of a zone says of its processes, and what follows: exits, crash loops, watchdogs, ends. */
-#include "agent/agent.h"
+#include "agent/processes.h"
 
+#include "agent/agent.h"
+#include "agent/bake.h"
+#include "agent/canary.h"
+#include "agent/checking.h"
+#include "agent/commands.h"
+#include "agent/failover.h"
+#include "agent/holding.h"
+#include "agent/hooks.h"
+#include "agent/incidents.h"
+#include "agent/operations.h"
+#include "agent/probing.h"
+#include "agent/usage.h"
+#include "agent/workers.h"
+#include "agent/zones.h"
 #include "os/log.h"
 
 #include <errno.h>

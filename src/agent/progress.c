@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is told of an operation, a drain and a bake while they last, to whoever waits for them. Apart from operations.c
  * because nothing here decides anything. */
+#include "agent/progress.h"
+
 #include "agent/agent.h"
+#include "agent/api_role.h"
+#include "agent/bake.h"
+#include "agent/drains.h"
+#include "agent/operations.h"
+#include "agent/requests.h"
+#include "agent/status.h"
+#include "agent/usage.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -3,8 +3,14 @@
  * Who said --wait: a request that is refused because of what runs waits here for its turn, and is then looked at as if
  * it had just come, but for who asked. Apart from requests.c, which knows nothing of waiting for a turn.
  */
-#include "agent/agent.h"
+#include "agent/queue.h"
 
+#include "agent/agent.h"
+#include "agent/api_role.h"
+#include "agent/apps.h"
+#include "agent/clients.h"
+#include "agent/operations.h"
+#include "agent/requests.h"
 #include "os/log.h"
 
 #include <stdio.h>

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the journal is told, and when it cannot be. */
-#include "agent/agent.h"
+#include "agent/records.h"
 
+#include "agent/agent.h"
+#include "agent/canary.h"
+#include "agent/drains.h"
+#include "agent/hooks.h"
+#include "agent/serving.h"
+#include "agent/system_log.h"
+#include "journal/journal.h"
 #include "os/log.h"
 
 #include <string.h>

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Between the parts of recovery: recovery.c has the zones, recovery_operations.c what was under way. */
+/* After a start: recovery.c has the zones, recovery_operations.c what was under way. All but recover() is between
+ * these two. */
 #pragma once
 
 #include "agent/agent.h"
+
+/* All zones as the journal and the kernel have them, and what was under way. */
+int recover(struct agent *agent, const struct fold *fold, struct error *err);
 
 /* Whether a zone in that state is meant to be there, with an app that has run. */
 bool recovery_keeps(enum zone_state state);

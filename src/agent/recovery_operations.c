@@ -5,6 +5,13 @@
  */
 #include "agent/recovery.h"
 
+#include "agent/apps.h"
+#include "agent/failover.h"
+#include "agent/holding.h"
+#include "agent/hook_steps.h"
+#include "agent/records.h"
+#include "agent/schema.h"
+#include "agent/zones.h"
 #include "os/log.h"
 
 #include <stdio.h>

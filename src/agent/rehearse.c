@@ -4,7 +4,17 @@
  * before is live again. What follows a failure is the same way back. The zone that was live keeps its connections
  * meanwhile: none is cut, however short [drain] timeout is.
  */
+#include "agent/rehearse.h"
+
 #include "agent/agent.h"
+#include "agent/drains.h"
+#include "agent/failover.h"
+#include "agent/operations.h"
+#include "agent/progress.h"
+#include "agent/records.h"
+#include "agent/routing.h"
+#include "agent/usage.h"
+#include "agent/zones.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -11,6 +11,8 @@
 #include "agent/release_work.h"
 #include "os/command.h"
 
+struct asked;
+
 enum release_phase {
     PHASE_MAKE,    /* fetch: a directory for it */
     PHASE_FETCH,   /* the configured command */

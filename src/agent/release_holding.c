@@ -2,6 +2,11 @@
 /* Which releases on the disk are needed, and who may change them now. */
 #include "agent/release.h"
 
+#include "agent/admission.h"
+#include "agent/operations.h"
+#include "agent/releases.h"
+#include "journal/journal.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>

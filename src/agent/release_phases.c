@@ -3,6 +3,9 @@
  * with a time at which it is killed. What is asked for, and when that is granted, is releases.c's. */
 #include "agent/release.h"
 
+#include "agent/hook.h"
+#include "agent/release_work.h"
+#include "agent/waiting.h"
 #include "base/cleanup.h"
 #include "os/log.h"
 

@@ -2,6 +2,13 @@
 /* What is told of releases on the disk: to who waits for it, in rows, and in the history. */
 #include "agent/release.h"
 
+#include "agent/api_role.h"
+#include "agent/clients.h"
+#include "agent/hook.h"
+#include "agent/hooks.h"
+#include "agent/records.h"
+#include "agent/releases.h"
+#include "agent/requests.h"
 #include "base/cleanup.h"
 #include "os/log.h"
 

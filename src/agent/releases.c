@@ -7,8 +7,13 @@
  * A fetch happens in .RELEASE.new, which becomes RELEASE when it is whole; a prune renames to .RELEASE.old and removes
  * that. So what carries a release's name is whole, whenever the agent dies, and the rest goes with the next fetch.
  */
-#include "agent/release.h"
+#include "agent/releases.h"
 
+#include "agent/admission.h"
+#include "agent/clients.h"
+#include "agent/records.h"
+#include "agent/release.h"
+#include "agent/requests.h"
 #include "base/cleanup.h"
 #include "os/log.h"
 

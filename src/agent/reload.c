@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Configuration read again while the agent runs: all of it or nothing. */
-#include "agent/agent.h"
+#include "agent/reload.h"
 
+#include "agent/agent.h"
+#include "agent/applying.h"
+#include "agent/apps.h"
+#include "agent/host.h"
+#include "agent/operations.h"
 #include "conf/resolve.h"
 #include "os/log.h"
 #include "zone/routes.h"

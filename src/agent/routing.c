@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From the apps' state to the rule set, and the one transaction that a switch is. */
-#include "agent/agent.h"
+#include "agent/routing.h"
 
+#include "agent/agent.h"
+#include "agent/canary.h"
+#include "agent/egress.h"
+#include "agent/feeding.h"
+#include "agent/host.h"
+#include "agent/preview.h"
 #include "base/cleanup.h"
 #include "os/log.h"
 

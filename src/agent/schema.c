@@ -4,8 +4,16 @@
  * and keep what came of it in the journal: a record is there before a command begins, and another behind its end. What
  * may be done is model/schema.c's.
  */
-#include "agent/agent.h"
+#include "agent/schema.h"
 
+#include "agent/agent.h"
+#include "agent/hook_steps.h"
+#include "agent/hooks.h"
+#include "agent/operations.h"
+#include "agent/probing.h"
+#include "agent/progress.h"
+#include "agent/records.h"
+#include "agent/zones.h"
 #include "os/log.h"
 
 #include <stdio.h>

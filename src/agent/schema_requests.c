@@ -3,6 +3,21 @@
  * schema.c, which does what is granted. */
 #include "agent/agent.h"
 
+#include "agent/admission.h"
+#include "agent/api_role.h"
+#include "agent/bake.h"
+#include "agent/canary.h"
+#include "agent/clients.h"
+#include "agent/drains.h"
+#include "agent/hooks.h"
+#include "agent/operations.h"
+#include "agent/queue.h"
+#include "agent/reload.h"
+#include "agent/requests.h"
+#include "agent/schema.h"
+#include "agent/steps.h"
+#include "agent/zones.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -4,8 +4,12 @@
  * looked at. The zone's network namespace counts; here is what it had counted when the release became live, which is
  * in the journal, so that it outlives the agent, and what former namespaces of the same zone have counted since then.
  */
-#include "agent/agent.h"
+#include "agent/serving.h"
 
+#include "agent/agent.h"
+#include "agent/bake.h"
+#include "agent/records.h"
+#include "model/history.h"
 #include "os/log.h"
 
 /* How old what status tells may be: the kernel adds up its counters for each reading, 0.1 ms of the monitor's time,

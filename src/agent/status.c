@@ -1,6 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What status and history show, as messages to the api role. */
+#include "agent/status.h"
+
 #include "agent/agent.h"
+#include "agent/bake.h"
+#include "agent/canary.h"
+#include "agent/drains.h"
+#include "agent/egress.h"
+#include "agent/feeding.h"
+#include "agent/groups.h"
+#include "agent/host.h"
+#include "agent/keeping.h"
+#include "agent/locking.h"
+#include "agent/operations.h"
+#include "agent/preview.h"
+#include "agent/processes.h"
+#include "agent/schema.h"
+#include "agent/serving.h"
+#include "agent/usage.h"
 
 #include <stdio.h>
 #include <string.h>

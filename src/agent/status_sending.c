@@ -6,6 +6,10 @@
  */
 #include "agent/agent.h"
 
+#include "agent/api_role.h"
+#include "agent/requests.h"
+#include "agent/status.h"
+
 #include <stdlib.h>
 #include <sys/ioctl.h>
 

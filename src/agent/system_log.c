@@ -3,8 +3,9 @@
  * The history's events in the system's journal, each with its fields, for whoever gathers and watches those. The
  * agent's own journal says what there is to tell; what it cannot take because the disk is full goes here all the same.
  */
-#include "agent/agent.h"
+#include "agent/system_log.h"
 
+#include "agent/agent.h"
 #include "os/log.h"
 
 #include <inttypes.h>

@@ -3,7 +3,15 @@
  * The test step, on a release that runs as it will and that nobody sees yet: the pages of [test] http, one after
  * another and each asked for once, then the hook. The first that fails ends it.
  */
+#include "agent/testing.h"
+
 #include "agent/agent.h"
+#include "agent/hook_steps.h"
+#include "agent/hooks.h"
+#include "agent/operations.h"
+#include "agent/progress.h"
+#include "agent/serving.h"
+#include "health/prober.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a zone uses, and when the kernel took from it. Figures are kept for a moment: anybody may ask for status, as
  * often as they like, and what the answer costs the kernel must not depend on that. */
-#include "agent/agent.h"
+#include "agent/usage.h"
 
+#include "agent/agent.h"
+#include "agent/bake.h"
+#include "agent/canary.h"
+#include "agent/drains.h"
+#include "agent/incidents.h"
 #include "model/memory.h"
 #include "os/log.h"
 

@@ -3,8 +3,18 @@
  * VERB_WAIT: a client waits for an app to be in a state, and is answered when it is. Nothing is asked again and again:
  * whatever changes an app calls changed(), and everybody who waits is looked at once, after it.
  */
-#include "agent/agent.h"
+#include "agent/waiting.h"
 
+#include "agent/admission.h"
+#include "agent/agent.h"
+#include "agent/api_role.h"
+#include "agent/apps.h"
+#include "agent/bake.h"
+#include "agent/drains.h"
+#include "agent/operations.h"
+#include "agent/queue.h"
+#include "agent/requests.h"
+#include "agent/zones.h"
 #include "model/awaited.h"
 
 #include <stdio.h>

@@ -7,6 +7,11 @@
 #include "agent/watching.h"
 
 #include "agent/agent.h"
+#include "agent/failover.h"
+#include "agent/hooks.h"
+#include "agent/operations.h"
+#include "agent/processes.h"
+#include "agent/usage.h"
 
 #include <stdio.h>
 

@@ -2,7 +2,8 @@
 /* A release is watched, in a bake or as a canary. */
 #pragma once
 
-#include "agent/agent.h"
+#include "agent/app.h"
+#include "agent/hooks.h"
 
 /* As the zone is now: what it has counted before says nothing of the release. err, which may be NULL, says why some of
  * it could not be read. */

@@ -4,8 +4,11 @@
  * what was going on: each look compares what runs with what should, does the next thing that is possible and waits for
  * the shims. So it does not matter whether a switch, a rollback in the drain, a crash or a new agent came between.
  */
-#include "agent/agent.h"
+#include "agent/workers.h"
 
+#include "agent/agent.h"
+#include "agent/launching.h"
+#include "agent/processes.h"
 #include "os/log.h"
 
 enum { AGAIN_MS = 10000 /* one that could not be started or told to stop */ };

@@ -1,7 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A zone's life: the table's actions performed. */
-#include "agent/agent.h"
+#include "agent/zones.h"
 
+#include "agent/agent.h"
+#include "agent/canary.h"
+#include "agent/drains.h"
+#include "agent/egress.h"
+#include "agent/feeding.h"
+#include "agent/freezing.h"
+#include "agent/holding.h"
+#include "agent/keeping.h"
+#include "agent/kept.h"
+#include "agent/launching.h"
+#include "agent/operations.h"
+#include "agent/preview.h"
+#include "agent/probing.h"
+#include "agent/processes.h"
+#include "agent/records.h"
+#include "agent/routing.h"
+#include "agent/serving.h"
+#include "agent/waiting.h"
+#include "agent/workers.h"
 #include "os/log.h"
 
 #include <errno.h>

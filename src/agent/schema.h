@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The schema of an app's database: its commands, and what they allow. */
+#pragma once
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct app;
+struct app_zone;
+struct asked;
+struct schema;
+struct schema_around;
+struct wire_schema;
+
+/* The steps of these names. */
+void schema_expand(struct app *app);
+void schema_verify(struct app *app);
+void schema_retire(struct app *app);
+void schema_contract(struct app *app);
+void schema_revert(struct app *app);
+void schema_step_leave(struct app *app);
+/* The operation has failed: what it was about to do to the schema is broken. Before its end is recorded. */
+void schema_operation_failed(struct app *app, const char *reason);
+void schema_operation_done(struct app *app); /* the same for a good end; fills its reason */
+void schema_recover(struct app *app, const struct schema *known);
+void schema_dispose(struct app *app);
+uint32_t zone_schema_needs(const struct app_zone *zone);
+void schema_look_around(struct app *app, struct schema_around *around);
+/* May clients come to this zone's release? -EPERM with the reason. */
+int schema_admits(const struct app *app, const struct app_zone *zone, struct error *err);
+/* May this release be staged, with the configuration as it is now? past: a contract keeps nobody from it. */
+int schema_admits_release(const struct app *app, const char *release, bool past, struct error *err);
+void schema_fill(const struct app *app, struct wire_schema *out);
+void handle_schema(const struct asked *asked, struct app *app);
