@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The canary: the zone that is not live gets a share of the new connections, is watched as in a bake, and loses the
- * share at the first breach. The other zone stays what is live, in the journal and for everything else here. Apart from
- * bake.c because a bake's way back is a rollback, and this one is a share that becomes nothing.
+ * The canary: the zone that is not live gets a share of the new connections, and loses it at the first breach
+ * (canary_watch.c) or when something else happens to its zone. The other zone stays what is live, in the journal and
+ * for everything else here. Apart from bake.c because a bake's way back is a rollback, and this one is a share that
+ * becomes nothing.
  */
 #include "agent/canary.h"
 
 #include "agent/agent.h"
 #include "agent/drains.h"
-#include "agent/failover.h"
 #include "agent/hooks.h"
 #include "agent/incidents.h"
 #include "agent/keeping.h"
@@ -22,9 +22,6 @@
 #include "os/log.h"
 
 #include <stdio.h>
-#include <string.h>
-
-enum { LOOK_MS = 1000 }; /* exits and probes are looked at when they happen */
 
 bool canary_runs(const struct app *app)
 {
@@ -34,11 +31,6 @@ bool canary_runs(const struct app *app)
 struct app_zone *canary_zone(struct app *app)
 {
     return canary_runs(app) ? zone_of(app, colour_other((enum colour)app->live)) : NULL;
-}
-
-static bool is_canary(const struct app_zone *zone)
-{
-    return zone == canary_zone(zone->app);
 }
 
 /* --- the share ----------------------------------------------------------------------------------------- */
@@ -72,27 +64,10 @@ void canary_record(struct app *app)
         record_share(app, colour_other((enum colour)app->live), app->canary.percent, "");
 }
 
-static void on_timer(void *context);
-
-static bool watch(struct app *app)
-{
-    struct canary_run *canary = &app->canary;
-    if (!canary->timer)
-        canary->timer = loop_timer_new(app->agent->loop, on_timer, app);
-    if (!canary->timer)
-        return false;
-    watching_begin(&canary->watching, canary_zone(app), true);
-    canary->breach[0] = '\0';
-    loop_timer_arm(canary->timer, LOOK_MS);
-    return true;
-}
-
 static void rest(struct app *app)
 {
     struct canary_run *canary = &app->canary;
-    canary_make_way(app);
-    if (canary->timer)
-        loop_timer_disarm(canary->timer);
+    canary_unwatch(app);
     canary->percent = 0;
     changed(app->agent);
     keeping_schedule(app);
@@ -133,7 +108,7 @@ static int begin(struct app *app, struct transaction *transaction, struct error 
         return result;
     }
     end_drain(zone);
-    if (first && !watch(app))
+    if (first && !canary_watch(app))
         log_error("%s: no memory to watch the canary %s", app->name, zone->release);
     return 0;
 }
@@ -148,7 +123,7 @@ static uint64_t ends_by(const struct app *app)
 }
 
 /* The drain first: what its connections need is open as long as that lasts. */
-static int leave(struct app_zone *zone, const char *reason, struct transaction *transaction, struct error *err)
+int canary_leave(struct app_zone *zone, const char *reason, struct transaction *transaction, struct error *err)
 {
     struct app *app = zone->app;
     drain_start(zone, ends_by(app));
@@ -186,7 +161,7 @@ static void enter_back(struct app *app)
     }
     snprintf(operation->reason, sizeof operation->reason, "the canary %s is taken back from %u%%", zone->release,
              percent);
-    if (leave(zone, operation->reason, &transaction, &err) < 0) {
+    if (canary_leave(zone, operation->reason, &transaction, &err) < 0) {
         operation_event(app, EVENT_FAILED, err.text);
         return;
     }
@@ -246,100 +221,6 @@ int canary_take_back(struct app *app, const char *asker, struct error *err)
     return 0;
 }
 
-/* --- what is watched ----------------------------------------------------------------------------------- */
-
-/* Somebody is about to give it more, or all: not what was found bad meanwhile, unless they insist. */
-static void stop_raising(const struct app_zone *zone, const char *why)
-{
-    struct app *app = zone->app;
-    const struct operation *operation = &app->operation;
-    if (operation_running(app) && operation->verb == VERB_SWITCH && operation->target == zone->colour &&
-        !operation_insists(app))
-        operation_event(app, EVENT_BAD, why);
-}
-
-/* Loud, and in the history; the release stays where it is, for a look. */
-static void give_up(struct app_zone *zone)
-{
-    struct app *app = zone->app;
-    struct canary_run *canary = &app->canary;
-    struct app_zone *live = zone_of(app, (enum colour)app->live);
-    struct transaction transaction = {0};
-    struct error err = {0};
-    char text[2 * WIRE_TEXT_MAX];
-    uint8_t percent = canary->percent;
-    zone_set_mark(zone, MARK_BAD, canary->breach); /* first: what has no share any more may be given one again */
-    if (leave(zone, canary->breach, &transaction, &err) < 0) {
-        log_error("%s/%s: the canary %s is bad and KEEPS ITS SHARE: %s; it is tried again", app->name,
-                  colour_name(zone->colour), zone->release, err.text);
-        loop_timer_arm(canary->timer, LOOK_MS);
-        return;
-    }
-    snprintf(text, sizeof text, "the canary %s is taken back from %u%%: %.300s", zone->release, percent,
-             canary->breach);
-    log_error("%s/%s: %s", app->name, colour_name(zone->colour), text);
-    incident_record(zone, INCIDENT_BREACH, "%.*s", WIRE_TEXT_MAX, text);
-    progress(app, zone->colour, "share", "%s", text);
-    if (hook_configured(live, HOOK_ON_ROLLBACK))
-        hook_run(live, HOOK_ON_ROLLBACK, text, NULL, NULL);
-    stop_raising(zone, text);
-}
-
-static void look(struct app_zone *zone)
-{
-    struct canary_run *canary = &zone->app->canary;
-    if (!zone->service || !canary->timer)
-        return;
-    if (!canary->breach[0]) {
-        if (!watching_look(&canary->watching, zone, canary->breach, sizeof canary->breach))
-            return;
-        text_sanitise(canary->breach);
-    }
-    give_up(zone);
-}
-
-void canary_look(struct app_zone *zone)
-{
-    if (is_canary(zone))
-        look(zone);
-}
-
-void canary_probed(struct app_zone *zone)
-{
-    if (!is_canary(zone))
-        return;
-    bake_watch_probe(&zone->app->canary.watching.watch, &zone->tracker.last);
-    look(zone);
-}
-
-static void on_guard(void *context, const struct hook_result *result)
-{
-    struct app *app = context;
-    struct app_zone *zone = canary_zone(app);
-    if (!app->canary.watching.guard_running || !zone)
-        return;
-    watching_guard_ended(&app->canary.watching, zone, result);
-    look(zone);
-}
-
-void canary_make_way(struct app *app)
-{
-    watching_drop_guard(&app->canary.watching, app, on_guard);
-}
-
-static void on_timer(void *context)
-{
-    struct app *app = context;
-    struct app_zone *zone = canary_zone(app);
-    if (zone)
-        look(zone);
-    if (!zone || !canary_runs(app))
-        return;
-    if (!app->canary.breach[0])
-        watching_run_guard(&app->canary.watching, zone, on_guard);
-    loop_timer_arm(app->canary.timer, LOOK_MS);
-}
-
 /* --- others change what it is about ---------------------------------------------------------------------- */
 
 void canary_over(struct app *app)
@@ -353,7 +234,7 @@ void canary_zone_changes(struct app_zone *zone, enum zone_change change, enum zo
     struct app *app = zone->app;
     struct error err = {0};
     bool stays = next == ZONE_HEALTHY || next == ZONE_UNHEALTHY || next == ZONE_STANDBY;
-    if (!is_canary(zone) || (stays && change != CHANGE_LOST))
+    if (zone != canary_zone(app) || (stays && change != CHANGE_LOST))
         return;
     uint8_t percent = app->canary.percent;
     const char *why = change == CHANGE_LOST ? "its shim died, and everything in it" : "its zone is removed";
@@ -406,7 +287,7 @@ void canary_recover(struct app *app, const struct folded_app *folded)
     const struct bake_figures base = {
         .restarts = from->restarts, .oom_kills = from->oom_kills, .overflows = from->overflows};
     watching_resume_base(&app->canary.watching, zone, &base);
-    if (!watch(app))
+    if (!canary_watch(app))
         log_error("%s: no memory to watch the canary %s", app->name, zone->release);
     log_notice("%s/%s: the canary %s goes on with %u%% of new connections", app->name, colour_name(zone->colour),
                zone->release, from->share);

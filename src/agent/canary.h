@@ -14,6 +14,7 @@ struct app;
 struct app_zone;
 struct asked;
 struct folded_app;
+struct transaction;
 
 /* RESULT_DONE if no canary has a share that this would take from it without a word. */
 enum wire_result admit_canary_free(struct app *app, struct error *err);
@@ -35,3 +36,10 @@ void canary_zone_changes(struct app_zone *zone, enum zone_change change, enum zo
 void canary_record(struct app *app);
 void canary_recover(struct app *app, const struct folded_app *folded);
 void canary_dispose(struct app *app);
+
+/* --- between canary.c and canary_watch.c --- */
+/* It has a share from now on, and a base to be compared with. False: no memory for it. */
+bool canary_watch(struct app *app);
+void canary_unwatch(struct app *app);
+/* Takes its share, for this reason, and lets it drain. */
+int canary_leave(struct app_zone *zone, const char *reason, struct transaction *transaction, struct error *err);
