@@ -8,7 +8,6 @@
 
 #include "agent/agent.h"
 #include "agent/failover.h"
-#include "agent/groups.h"
 #include "agent/hooks.h"
 #include "agent/incidents.h"
 #include "agent/keeping.h"
@@ -16,15 +15,12 @@
 #include "agent/progress.h"
 #include "agent/records.h"
 #include "agent/requests.h"
-#include "agent/schema.h"
 #include "agent/serving.h"
 #include "agent/waiting.h"
 #include "agent/watching.h"
 #include "os/log.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 enum {
     AGAIN_MS = 5000,             /* between two attempts to switch back */
@@ -32,9 +28,7 @@ enum {
     BREACH_PATIENCE_MS = 300000, /* without [bake] time: how long a way back is looked for after a breach */
 };
 
-static const char who[] = "bluegreen (bake)";
-
-static struct app_zone *watched_zone(const struct app *app)
+struct app_zone *bake_zone(const struct app *app)
 {
     return zone_of((struct app *)app, app->bake.zone);
 }
@@ -55,7 +49,7 @@ static bool paused(const struct app *app)
 static void look(struct app *app)
 {
     struct bake_run *bake = &app->bake;
-    struct app_zone *zone = watched_zone(app);
+    struct app_zone *zone = bake_zone(app);
     char why[WIRE_TEXT_MAX + 1];
     if (!bake->on || bake->breach[0] || paused(app) || !zone->service)
         return;
@@ -65,14 +59,14 @@ static void look(struct app *app)
 
 void bake_look(struct app_zone *zone)
 {
-    if (zone->app->bake.on && zone == watched_zone(zone->app))
+    if (zone->app->bake.on && zone == bake_zone(zone->app))
         look(zone->app);
 }
 
 void bake_probed(struct app_zone *zone)
 {
     struct app *app = zone->app;
-    if (!app->bake.on || zone != watched_zone(app) || paused(app))
+    if (!app->bake.on || zone != bake_zone(app) || paused(app))
         return;
     /* An app that was started again with the host is not asked more of than one that is staged. */
     if (zone->tracker.verdict != VERDICT_UNKNOWN)
@@ -89,77 +83,13 @@ static void on_guard(void *context, const struct hook_result *result)
     if (!bake->watching.guard_running)
         return;
     serving_guard(app, result->output);
-    watching_guard_ended(&bake->watching, watched_zone(app), result);
+    watching_guard_ended(&bake->watching, bake_zone(app), result);
     look(app);
 }
 
 void bake_make_way(struct app *app)
 {
     watching_drop_guard(&app->bake.watching, app, on_guard);
-}
-
-/* --- the way back --------------------------------------------------------------------------------------- */
-
-/* Why the release stays live although it is bad: loudly once, then in status. */
-static void say_stuck(struct app *app, const char *why)
-{
-    struct bake_run *bake = &app->bake;
-    bool said = bake->stuck[0];
-    snprintf(bake->stuck, sizeof bake->stuck, "%.*s", WIRE_TEXT_MAX, why);
-    if (said)
-        return;
-    log_error("%s/%s: %s is bad and STAYS LIVE: %s; it is bad because: %s", app->name, colour_name(bake->zone),
-              watched_zone(app)->release, why, bake->breach);
-    char text[2 * WIRE_TEXT_MAX];
-    snprintf(text, sizeof text, "%s is bad and stays live: %s; it is bad because: %.200s", watched_zone(app)->release,
-             why, bake->breach);
-    progress(app, bake->zone, "bake", "%s", text);
-    if (hook_configured(watched_zone(app), HOOK_ON_FAILURE))
-        hook_run(watched_zone(app), HOOK_ON_FAILURE, text, NULL, NULL);
-}
-
-static bool way_back(struct app *app, char *why, size_t size)
-{
-    struct error err = {0};
-    struct app_zone *target = zone_of(app, colour_other(app->bake.zone));
-    const struct verdict_tracker *tracker = &target->tracker;
-    if (!zone_was_live(target))
-        snprintf(why, size, "there is nothing to switch back to: zone %s is %s%s%.150s", colour_name(target->colour),
-                 zone_state_name(target->state), target->expired ? ": " : "", target->expired ? target->reason : "");
-    else if (target->mark == MARK_BAD)
-        snprintf(why, size, "%s is bad, too: %.150s", target->release, target->mark_reason);
-    else if (schema_admits(app, target, &err) < 0)
-        text_copy(why, size, err.text);
-    else if (app->bake.tried && (tracker->verdict != VERDICT_HEALTHY ||
-                                 !verdict_fresh(tracker, &target->service->health, loop_now_ms(app->agent->loop))))
-        snprintf(why, size, "%s is not healthy: %s", target->release,
-                 target->state == ZONE_RESTING ? "it rests, and was tried" : tracker->last.detail);
-    else
-        return true;
-    return false;
-}
-
-/* The gate of the rollback costs no time while the standby's verdict is fresh. The first attempt is made whatever the
- * verdict is, so that the history tells of it; further ones when it can succeed. */
-static void switch_back(struct app *app)
-{
-    struct bake_run *bake = &app->bake;
-    struct error err = {0};
-    char why[WIRE_TEXT_MAX + 1];
-    if (loop_now_ms(app->agent->loop) < bake->again_ms)
-        return;
-    bool back = way_back(app, why, sizeof why);
-    if (operation_running(app) && back)
-        operation_gives_way(app, bake->breach);
-    if (operation_running(app) || !bake->breach[0])
-        return; /* an operation's end wakes us */
-    if (!back) {
-        say_stuck(app, why);
-        return;
-    }
-    bake->tried = true;
-    if (group_back(app, who, bake->breach, &err) < 0)
-        say_stuck(app, err.text);
 }
 
 /* --- from look to look ------------------------------------------------------------------------------------ */
@@ -171,7 +101,7 @@ static void on_timer(void *context)
     uint64_t now = loop_now_ms(app->agent->loop);
     look(app);
     if (bake->breach[0])
-        switch_back(app);
+        bake_switch_back(app);
     if (!bake->on)
         return;
     if (now >= bake->until_ms && !operation_running(app)) {
@@ -179,7 +109,7 @@ static void on_timer(void *context)
         return;
     }
     if (!bake->breach[0])
-        watching_run_guard(&bake->watching, watched_zone(app), on_guard);
+        watching_run_guard(&bake->watching, bake_zone(app), on_guard);
     progress_bake(app);
     uint64_t left = bake->until_ms > now ? bake->until_ms - now : LOOK_MS;
     loop_timer_arm(bake->timer, left < LOOK_MS ? left : LOOK_MS);
@@ -201,7 +131,7 @@ static bool start(struct app *app, uint64_t until_unix_ms, uint64_t left_ms)
                               .until_unix_ms = until_unix_ms,
                               .watching.base = bake->watching.base,
                               .timer = bake->timer};
-    watching_begin(&bake->watching, watched_zone(app), false);
+    watching_begin(&bake->watching, bake_zone(app), false);
     loop_timer_arm(bake->timer, left_ms < LOOK_MS ? left_ms : LOOK_MS);
     return true;
 }
@@ -262,7 +192,7 @@ void bake_begin(struct app *app)
         return;
     record_bake(app);
     char why[WIRE_TEXT_MAX + 1];
-    bool back = way_back(app, why, sizeof why);
+    bool back = bake_way_back(app, why, sizeof why);
     log_notice("%s/%s: %s is in its bake for the next %u s%s%s", app->name, colour_name(zone->colour), zone->release,
                (time_ms + 999) / 1000, back ? "" : "; a breach will only be told: ", back ? "" : why);
 }
@@ -271,7 +201,7 @@ void bake_begin(struct app *app)
 static void end_text(const struct app *app, const char *why, const char *finisher, char *text, size_t size)
 {
     const struct bake_run *bake = &app->bake;
-    const struct app_zone *zone = watched_zone(app);
+    const struct app_zone *zone = bake_zone(app);
     char stands[WIRE_TEXT_MAX + 1] = "";
     if (zone->service)
         bake_text(&bake->watching.watch, &zone->service->bake, stands, sizeof stands);
@@ -289,7 +219,7 @@ static void end_text(const struct app *app, const char *why, const char *finishe
 static void end(struct app *app, const char *why, const char *finisher)
 {
     struct bake_run *bake = &app->bake;
-    struct app_zone *zone = watched_zone(app);
+    struct app_zone *zone = bake_zone(app);
     char text[2 * WIRE_TEXT_MAX];
     if (!bake->on)
         return;
@@ -364,7 +294,7 @@ void bake_operation_ended(struct app *app, const char *failure)
         return;
     }
     if (failure && app->operation.by_agent && bake->breach[0]) { /* one that went back with another has none */
-        say_stuck(app, failure);
+        bake_say_stuck(app, failure);
         bake->again_ms = loop_now_ms(app->agent->loop) + AGAIN_MS;
     }
     loop_timer_arm(bake->timer, bake->breach[0] && !(failure && app->operation.by_agent) ? 0 : LOOK_MS);

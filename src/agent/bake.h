@@ -5,6 +5,7 @@
 #include "model/machine.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct app;
 struct app_zone;
@@ -30,3 +31,12 @@ void bake_operation_ended(struct app *app, const char *failure);
 /* Something happened to this zone that may be a breach: a probe's result, an exit, an end for lack of memory. */
 void bake_probed(struct app_zone *zone);
 void bake_look(struct app_zone *zone);
+
+/* --- between bake.c and bake_back.c --- */
+struct app_zone *bake_zone(const struct app *app); /* that is watched */
+/* Is there a release to go back to? If not, why says what is in the way. */
+bool bake_way_back(struct app *app, char *why, size_t size);
+/* Goes back if that is possible now: an operation that does not give way is waited for. */
+void bake_switch_back(struct app *app);
+/* Why the release stays live although it is bad: loudly once, then in status. */
+void bake_say_stuck(struct app *app, const char *why);
