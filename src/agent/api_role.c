@@ -9,6 +9,8 @@
 #include "agent/clients.h"
 #include "agent/commands.h"
 #include "agent/requests.h"
+#include "model/wire_any.h"
+#include "model/wire_command.h"
 #include "os/log.h"
 #include "os/process.h"
 

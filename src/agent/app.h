@@ -12,6 +12,8 @@
 #include "model/service.h"
 #include "model/verdict.h"
 #include "model/wire.h"
+#include "model/wire_answers.h"
+#include "model/wire_status.h"
 #include "os/loop.h"
 #include "traffic/traffic.h"
 #include "zone/zone.h"

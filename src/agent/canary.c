@@ -19,6 +19,7 @@
 #include "agent/waiting.h"
 #include "agent/watching.h"
 #include "agent/zones.h"
+#include "model/wire_answers.h"
 #include "os/log.h"
 
 #include <stdio.h>

@@ -14,6 +14,7 @@
 #include "agent/launching.h"
 #include "agent/requests.h"
 #include "base/cleanup.h"
+#include "model/wire_command.h"
 #include "os/log.h"
 #include "os/stdio.h"
 

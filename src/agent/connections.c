@@ -12,6 +12,7 @@
 #include "agent/feeding.h"
 #include "agent/requests.h"
 #include "base/cleanup.h"
+#include "model/wire_answers.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -15,6 +15,7 @@
 #include "agent/requests.h"
 #include "base/cleanup.h"
 #include "conf/effective.h"
+#include "model/wire_answers.h"
 
 #include <errno.h>
 #include <limits.h>

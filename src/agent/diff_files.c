@@ -5,6 +5,7 @@
 
 #include "agent/api_role.h"
 #include "agent/digests.h"
+#include "model/wire_answers.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -9,6 +9,7 @@
 #include "agent/apps.h"
 #include "agent/doctor_look.h"
 #include "agent/requests.h"
+#include "model/wire_answers.h"
 #include "os/copy.h"
 #include "os/process.h"
 

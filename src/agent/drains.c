@@ -12,6 +12,8 @@
 #include "agent/requests.h"
 #include "agent/waiting.h"
 #include "agent/zones.h"
+#include "model/wire_answers.h"
+#include "model/wire_status.h"
 #include "os/log.h"
 
 #include <errno.h>

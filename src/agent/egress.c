@@ -12,6 +12,7 @@
 #include "agent/incidents.h"
 #include "agent/routing.h"
 #include "base/cleanup.h"
+#include "model/wire_status.h"
 #include "os/log.h"
 
 #include <errno.h>

@@ -5,6 +5,7 @@
 
 #include "agent/feeding.h"
 #include "agent/routing.h"
+#include "model/wire_feed.h"
 #include "os/log.h"
 
 #include <string.h>

@@ -8,6 +8,7 @@
 #include "agent/operations.h"
 #include "agent/progress.h"
 #include "agent/requests.h"
+#include "model/wire_feed.h"
 #include "os/log.h"
 
 #include <stdio.h>

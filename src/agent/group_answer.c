@@ -8,6 +8,7 @@
 #include "agent/api_role.h"
 #include "agent/groups.h"
 #include "agent/requests.h"
+#include "model/wire_answers.h"
 
 #include <stdio.h>
 #include <stdlib.h>

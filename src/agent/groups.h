@@ -15,6 +15,7 @@ struct fold;
 struct group_answer;
 struct group_run;
 struct transaction;
+struct wire_receipt;
 
 /* The group that it is in, "" if in none. */
 const char *group_name_of(const struct app *app);

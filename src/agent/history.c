@@ -8,6 +8,8 @@
 #include "agent/apps.h"
 #include "agent/requests.h"
 #include "journal/journal.h"
+#include "model/wire_answers.h"
+#include "model/wire_status.h"
 #include "os/log.h"
 
 #include <string.h>

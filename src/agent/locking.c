@@ -11,6 +11,7 @@
 #include "agent/records.h"
 #include "agent/requests.h"
 #include "agent/waiting.h"
+#include "model/wire_status.h"
 #include "os/log.h"
 
 #include <stdio.h>

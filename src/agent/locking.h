@@ -9,6 +9,7 @@
 
 struct app;
 struct asked;
+struct wire_lock;
 
 /* RESULT_DONE if no lock keeps this from it; admit asks it, too. */
 enum wire_result admit_locked(const struct app *app, const struct wire_request *request, struct error *err);

@@ -5,6 +5,7 @@
 #include "agent/agent.h"
 #include "agent/api_role.h"
 #include "agent/requests.h"
+#include "model/wire_command.h"
 
 #include <fcntl.h>
 #include <limits.h>

@@ -23,6 +23,7 @@
 #include "agent/zones.h"
 #include "base/cleanup.h"
 #include "model/history.h"
+#include "model/wire_answers.h"
 #include "os/files.h"
 #include "os/log.h"
 

@@ -5,6 +5,7 @@
 
 #include "agent/agent.h"
 #include "agent/routing.h"
+#include "model/wire_status.h"
 #include "os/log.h"
 
 #include <stdio.h>

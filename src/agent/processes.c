@@ -16,6 +16,7 @@
 #include "agent/usage.h"
 #include "agent/workers.h"
 #include "agent/zones.h"
+#include "model/wire_status.h"
 #include "os/log.h"
 
 #include <errno.h>

@@ -11,6 +11,8 @@
 #include "agent/requests.h"
 #include "agent/status.h"
 #include "agent/usage.h"
+#include "model/wire_answers.h"
+#include "model/wire_status.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -11,6 +11,7 @@
 #include "agent/clients.h"
 #include "agent/operations.h"
 #include "agent/requests.h"
+#include "model/wire_answers.h"
 #include "os/log.h"
 
 #include <stdio.h>

@@ -9,6 +9,7 @@
 #include "agent/serving.h"
 #include "agent/system_log.h"
 #include "journal/journal.h"
+#include "model/wire_answers.h"
 #include "os/log.h"
 
 #include <string.h>

@@ -10,6 +10,7 @@
 #include "agent/releases.h"
 #include "agent/requests.h"
 #include "base/cleanup.h"
+#include "model/wire_answers.h"
 #include "os/log.h"
 
 #include <stdio.h>

@@ -29,6 +29,8 @@
 #include "agent/steps.h"
 #include "agent/waiting.h"
 #include "agent/zones.h"
+#include "model/wire_answers.h"
+#include "model/wire_status.h"
 #include "os/log.h"
 
 #include <errno.h>

@@ -13,6 +13,7 @@ struct agent;
 struct app;
 struct client;
 struct group_answer;
+struct wire_receipt;
 
 enum request_wait { WAIT_OPERATION, WAIT_DRAIN, WAIT_BAKE };
 

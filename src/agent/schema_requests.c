@@ -17,6 +17,8 @@
 #include "agent/schema.h"
 #include "agent/steps.h"
 #include "agent/zones.h"
+#include "model/wire_answers.h"
+#include "model/wire_status.h"
 
 #include <errno.h>
 #include <stdio.h>

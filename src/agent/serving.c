@@ -10,6 +10,7 @@
 #include "agent/bake.h"
 #include "agent/records.h"
 #include "model/history.h"
+#include "model/wire_status.h"
 #include "os/log.h"
 
 /* How old what status tells may be: the kernel adds up its counters for each reading, 0.1 ms of the monitor's time,

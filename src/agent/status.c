@@ -18,6 +18,7 @@
 #include "agent/schema.h"
 #include "agent/serving.h"
 #include "agent/usage.h"
+#include "model/wire_status.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -9,6 +9,7 @@
 #include "agent/api_role.h"
 #include "agent/requests.h"
 #include "agent/status.h"
+#include "model/wire_status.h"
 
 #include <stdlib.h>
 #include <sys/ioctl.h>

@@ -27,6 +27,7 @@
 #include "agent/waiting.h"
 #include "agent/zones.h"
 #include "model/memory.h"
+#include "model/wire_answers.h"
 #include "os/files.h"
 #include "os/log.h"
 

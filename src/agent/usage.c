@@ -9,6 +9,7 @@
 #include "agent/drains.h"
 #include "agent/incidents.h"
 #include "model/memory.h"
+#include "model/wire_status.h"
 #include "os/log.h"
 
 #include <stdio.h>

@@ -16,6 +16,7 @@
 #include "agent/requests.h"
 #include "agent/zones.h"
 #include "model/awaited.h"
+#include "model/wire_answers.h"
 
 #include <stdio.h>
 #include <stdlib.h>

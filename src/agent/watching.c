@@ -12,6 +12,7 @@
 #include "agent/operations.h"
 #include "agent/processes.h"
 #include "agent/usage.h"
+#include "model/wire_status.h"
 
 #include <stdio.h>
 

@@ -9,6 +9,7 @@
 #include "agent/agent.h"
 #include "agent/launching.h"
 #include "agent/processes.h"
+#include "model/wire_status.h"
 #include "os/log.h"
 
 enum { AGAIN_MS = 10000 /* one that could not be started or told to stop */ };

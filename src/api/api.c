@@ -6,6 +6,7 @@
 #include "api/filter.h"
 #include "api/methods.h"
 #include "base/cleanup.h"
+#include "model/wire_any.h"
 #include "os/filter.h"
 #include "os/log.h"
 #include "os/loop.h"

@@ -2,6 +2,8 @@
 /* What the monitor is asked, filled in from what a call was given. */
 #include "api/message.h"
 
+#include "model/wire_command.h"
+
 #include <errno.h>
 #include <json-c/json.h>
 #include <string.h>

@@ -5,6 +5,7 @@
 
 #include "api/arguments.h"
 #include "base/error.h"
+#include "model/wire_command.h"
 
 /* What a call comes to for the monitor; header.type says which. */
 union method_message {

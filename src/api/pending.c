@@ -5,6 +5,10 @@
 #include "api/methods.h"
 #include "api/render_put.h"
 #include "base/cleanup.h"
+#include "model/wire_answers.h"
+#include "model/wire_command.h"
+#include "model/wire_feed.h"
+#include "model/wire_status.h"
 
 enum { ROWS_MAX = 10000 }; /* of one reply: some MiB */
 

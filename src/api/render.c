@@ -6,6 +6,9 @@
 #include "base/text.h"
 #include "model/history.h"
 #include "model/schema.h"
+#include "model/wire_answers.h"
+#include "model/wire_command.h"
+#include "model/wire_status.h"
 
 #include <json-c/json.h>
 #include <stdio.h>

@@ -11,6 +11,18 @@
 #include "model/wire.h"
 
 struct json_object;
+struct wire_connection;
+struct wire_exit;
+struct wire_feed;
+struct wire_feed_item;
+struct wire_files;
+struct wire_history;
+struct wire_hook;
+struct wire_item;
+struct wire_progress;
+struct wire_receipt;
+struct wire_status;
+struct wire_stdio;
 
 struct json_object *render_status(const struct wire_status *status); /* type App */
 /* type Entry; hooks is a list of type Hook, or NULL, and stays the caller's */

@@ -3,6 +3,7 @@
 #include "api/render_put.h"
 
 #include "model/connection.h"
+#include "model/wire_answers.h"
 
 #include <stdio.h>
 

@@ -2,6 +2,7 @@
 /* A feed and its transactions as JSON. Apart from render.c, which is about apps and what was done to them. */
 #include "api/render_put.h"
 #include "model/feed_wire.h"
+#include "model/wire_feed.h"
 
 static struct json_object *render_applied(const struct wire_feed *feed)
 {

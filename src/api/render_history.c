@@ -3,6 +3,7 @@
 #include "api/render_put.h"
 
 #include "model/history.h"
+#include "model/wire_answers.h"
 
 static struct json_object *render_all_served(const struct wire_history *entry)
 {

@@ -6,6 +6,9 @@
 
 #include <json-c/json.h>
 
+struct wire_served;
+struct wire_zone;
+
 /* Parts of what render.h has. */
 struct json_object *render_zone(const struct wire_zone *zone);
 struct json_object *render_served(const struct wire_served *served);

@@ -3,6 +3,7 @@
 #include "api/render_put.h"
 
 #include "model/verdict.h"
+#include "model/wire_status.h"
 
 static void add_address(struct json_object *list, const struct address *address)
 {

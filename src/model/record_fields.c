@@ -26,17 +26,6 @@ static bool parse_zone_or_none(const char *value, int8_t *zone)
     return true;
 }
 
-static bool parse_app_state(const char *value, enum app_state *state)
-{
-    for (unsigned i = APP_EMPTY; i <= APP_STOPPED; i++) {
-        if (strcmp(value, app_state_name((enum app_state)i)) == 0) {
-            *state = (enum app_state)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool parse_verb(const char *value, enum wire_verb *verb)
 {
     for (unsigned i = 0; i < VERBS; i++) {
@@ -322,7 +311,7 @@ bool record_parse_field(const char *value, enum field field, struct record *reco
     case FIELD_ZONE:
         return parse_zone_or_none(value, &record->zone) && (record->zone >= 0 || record->kind == RECORD_LIVE);
     case FIELD_STATE: return zone_state_parse(value, &record->state);
-    case FIELD_APP_STATE: return parse_app_state(value, &record->app_state);
+    case FIELD_APP_STATE: return app_state_parse(value, &record->app_state);
     case FIELD_INCIDENT: return incident_parse(value, &record->incident);
     case FIELD_VERB: return parse_verb(value, &record->verb);
     case FIELD_FROM: return parse_zone_or_none(value, &record->from);

@@ -49,6 +49,25 @@ bool zone_state_parse(const char *name, enum zone_state *state)
     return false;
 }
 
+static const char *const app_state_names[] = {
+    [APP_EMPTY] = "empty", [APP_RUNNING] = "running", [APP_STOPPED] = "stopped"};
+
+const char *app_state_name(enum app_state state)
+{
+    return (unsigned)state <= APP_STOPPED ? app_state_names[state] : "unknown";
+}
+
+bool app_state_parse(const char *name, enum app_state *state)
+{
+    for (unsigned i = APP_EMPTY; i <= APP_STOPPED; i++) {
+        if (strcmp(name, app_state_names[i]) == 0) {
+            *state = (enum app_state)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static const char *const incident_names[INCIDENTS] = {
     [INCIDENT_NONE] = "none",         [INCIDENT_MEMORY] = "out-of-memory", [INCIDENT_CRASHES] = "crash-loop",
     [INCIDENT_WATCHDOG] = "watchdog", [INCIDENT_BREACH] = "bake-breach",   [INCIDENT_HOOK] = "hook",

@@ -44,6 +44,11 @@ enum zone_state {
 const char *zone_state_name(enum zone_state state);
 bool zone_state_parse(const char *name, enum zone_state *state);
 
+enum app_state { APP_EMPTY, APP_RUNNING, APP_STOPPED }; /* empty: nothing was ever released */
+
+const char *app_state_name(enum app_state state);
+bool app_state_parse(const char *name, enum app_state *state);
+
 /* What happened to a zone that nobody asked for, as the history shows it. */
 enum incident {
     INCIDENT_NONE,

@@ -5,6 +5,11 @@
 #include "base/text.h"
 #include "model/history.h"
 #include "model/machine.h"
+#include "model/wire_answers.h"
+#include "model/wire_any.h"
+#include "model/wire_command.h"
+#include "model/wire_feed.h"
+#include "model/wire_status.h"
 
 #include <errno.h>
 #include <string.h>
@@ -98,16 +103,6 @@ const char *verb_name(enum wire_verb verb)
 bool verb_changes(enum wire_verb verb)
 {
     return (unsigned)verb >= VERBS || verbs[verb].operator_only;
-}
-
-const char *app_state_name(enum app_state state)
-{
-    switch (state) {
-    case APP_EMPTY: return "empty";
-    case APP_RUNNING: return "running";
-    case APP_STOPPED: return "stopped";
-    }
-    return "unknown";
 }
 
 static bool terminated(const char *string, size_t size)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What of a feed goes between the monitor and its api role: the figures as they are passed on, and in words. */
+#include "model/wire_feed.h"
 #include "model/feed_wire.h"
-#include "model/wire.h"
 
 #include <inttypes.h>
 #include <stdio.h>

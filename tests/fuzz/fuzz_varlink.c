@@ -7,6 +7,8 @@
 #include "api/client.h"
 #include "api/varlink.h"
 #include "base/json_ascii.h"
+#include "model/wire_answers.h"
+#include "model/wire_command.h"
 
 #include <errno.h>
 #include <json-c/json.h>

@@ -2,6 +2,9 @@
 /* Any bytes as a message on the control channel: what the monitor accepts must be safe to act on. */
 #include "model/wire.h"
 
+#include "model/wire_any.h"
+#include "model/wire_command.h"
+
 #include <stdlib.h>
 #include <string.h>
 

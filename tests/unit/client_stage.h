@@ -5,6 +5,10 @@
 #include "api/client.h"
 #include "api/varlink.h"
 #include "base/text.h"
+#include "model/wire_answers.h"
+#include "model/wire_command.h"
+#include "model/wire_feed.h"
+#include "model/wire_status.h"
 #include "os/process.h"
 
 #include <errno.h>

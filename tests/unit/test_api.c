@@ -3,6 +3,8 @@
 #include "api/api.h"
 #include "base/text.h"
 #include "model/wire.h"
+#include "model/wire_answers.h"
+#include "model/wire_any.h"
 #include "os/log.h"
 #include "os/process.h"
 

@@ -5,6 +5,9 @@
 #include "base/text.h"
 #include "model/feed_wire.h"
 #include "model/verdict.h"
+#include "model/wire_answers.h"
+#include "model/wire_feed.h"
+#include "model/wire_status.h"
 
 #include <json-c/json.h>
 #include <setjmp.h>

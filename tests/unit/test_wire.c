@@ -5,6 +5,11 @@
 
 #include "base/text.h"
 #include "model/machine.h"
+#include "model/wire_answers.h"
+#include "model/wire_any.h"
+#include "model/wire_command.h"
+#include "model/wire_feed.h"
+#include "model/wire_status.h"
 
 #include <errno.h>
 #include <setjmp.h>
