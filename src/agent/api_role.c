@@ -8,6 +8,7 @@
 #include "agent/agent.h"
 #include "agent/clients.h"
 #include "agent/commands.h"
+#include "agent/replies.h"
 #include "agent/requests.h"
 #include "model/wire_any.h"
 #include "model/wire_command.h"

@@ -17,7 +17,7 @@
 #include "agent/records.h"
 #include "agent/rehearse.h"
 #include "agent/releases.h"
-#include "agent/requests.h"
+#include "agent/replies.h"
 #include "agent/schema.h"
 #include "agent/status.h"
 #include "agent/waiting.h"

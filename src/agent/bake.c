@@ -14,7 +14,7 @@
 #include "agent/operations.h"
 #include "agent/progress.h"
 #include "agent/records.h"
-#include "agent/requests.h"
+#include "agent/replies.h"
 #include "agent/serving.h"
 #include "agent/waiting.h"
 #include "agent/watching.h"

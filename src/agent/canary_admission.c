@@ -11,6 +11,7 @@
 #include "agent/holding.h"
 #include "agent/operations.h"
 #include "agent/queue.h"
+#include "agent/replies.h"
 #include "agent/requests.h"
 #include "agent/steps.h"
 
@@ -79,7 +80,7 @@ void handle_canary_back(const struct asked *asked, struct app *app)
         return;
     }
     if (canary_take_back(app, client_name(asked->client), &err) < 0) {
-        reply_end(app->agent, asked->request->header.client, asked->request->header.request, RESULT_REFUSED, err.text);
+        request_answer(asked, RESULT_REFUSED, err.text);
         return;
     }
     request_wait_for(asked, app, WAIT_OPERATION);

@@ -12,7 +12,7 @@
 #include "agent/apps.h"
 #include "agent/clients.h"
 #include "agent/launching.h"
-#include "agent/requests.h"
+#include "agent/replies.h"
 #include "base/cleanup.h"
 #include "model/wire_command.h"
 #include "os/log.h"

@@ -10,6 +10,7 @@
 #include "agent/api_role.h"
 #include "agent/drains.h"
 #include "agent/feeding.h"
+#include "agent/replies.h"
 #include "agent/requests.h"
 #include "base/cleanup.h"
 #include "model/wire_answers.h"
@@ -144,7 +145,6 @@ static void answer(const struct asked *asked, struct collection *collection, uin
 void handle_connections(const struct asked *asked, struct app *app)
 {
     const struct wire_request *request = asked->request;
-    const struct wire_header *header = &request->header;
     uint32_t wanted = request->limit ? request->limit : WIRE_CONNECTIONS_USUAL, room = wanted;
     CLEANUP_FREE struct wire_connection *rows = calloc(2 * (size_t)wanted, sizeof *rows);
     struct collection collection = {
@@ -168,6 +168,5 @@ void handle_connections(const struct asked *asked, struct app *app)
     if (collection.seen > wanted)
         snprintf(text, sizeof text, "%llu more are left out; --limit shows up to %d",
                  (unsigned long long)(collection.seen - wanted), WIRE_CONNECTIONS_MAX);
-    reply_end(asked->agent, header->client, header->request, result < 0 ? RESULT_FAILED : RESULT_DONE,
-              result < 0 ? err.text : text);
+    request_answer(asked, result < 0 ? RESULT_FAILED : RESULT_DONE, result < 0 ? err.text : text);
 }

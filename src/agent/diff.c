@@ -12,6 +12,7 @@
 #include "agent/digests.h"
 #include "agent/parity.h"
 #include "agent/processes.h"
+#include "agent/replies.h"
 #include "agent/requests.h"
 #include "base/cleanup.h"
 #include "conf/effective.h"
@@ -240,29 +241,24 @@ static enum wire_result refuse(const struct app *app, const struct asked *asked,
     return RESULT_DONE;
 }
 
-static void answer(const struct asked *asked, enum wire_result result, const char *text)
-{
-    reply_end(asked->agent, asked->request->header.client, asked->request->header.request, result, text);
-}
-
 void handle_diff(const struct asked *asked, struct app *app)
 {
     struct error err = {0};
     enum wire_result refused = refuse(app, asked, &err);
     if (refused != RESULT_DONE) {
-        answer(asked, refused, err.text);
+        request_answer(asked, refused, err.text);
         return;
     }
     bool both = app->zones[BLUE].service && app->zones[GREEN].service;
     struct diff *diff = diff_new(asked, app);
     if (!diff) {
-        answer(asked, RESULT_FAILED, "out of memory; try again");
+        request_answer(asked, RESULT_FAILED, "out of memory; try again");
         return;
     }
     int result = both ? compare_both(diff, app, &err)
                       : compare_with_file(diff, &app->zones[app->zones[BLUE].service ? BLUE : GREEN], &err);
     if (result < 0) {
-        answer(asked, RESULT_FAILED, err.text);
+        request_answer(asked, RESULT_FAILED, err.text);
         diff_free(diff);
         return;
     }

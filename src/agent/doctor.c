@@ -8,6 +8,7 @@
 #include "agent/api_role.h"
 #include "agent/apps.h"
 #include "agent/doctor_look.h"
+#include "agent/replies.h"
 #include "agent/requests.h"
 #include "model/wire_answers.h"
 #include "os/copy.h"
@@ -181,11 +182,6 @@ void doctor_dispose(struct agent *agent)
 
 /* --- the beginning ------------------------------------------------------------------------------- */
 
-static void answer(const struct asked *asked, enum wire_result result, const char *text)
-{
-    reply_end(asked->agent, asked->request->header.client, asked->request->header.request, result, text);
-}
-
 static int start(struct checkup *checkup, const struct app *only, struct error *err)
 {
     struct look look = {.agent = checkup->agent, .only = only};
@@ -215,16 +211,16 @@ void handle_doctor(const struct asked *asked)
     if (asked->request->app[0] && !only) {
         snprintf(text, sizeof text, "there is no app %s; its configuration would be %.120s/apps/%s.conf",
                  asked->request->app, agent->options.config_dir, asked->request->app);
-        answer(asked, RESULT_NO_SUCH_APP, text);
+        request_answer(asked, RESULT_NO_SUCH_APP, text);
         return;
     }
     if (agent->checkup) {
-        answer(asked, RESULT_BUSY, "the doctor looks for somebody else at the moment; try again");
+        request_answer(asked, RESULT_BUSY, "the doctor looks for somebody else at the moment; try again");
         return;
     }
     struct checkup *checkup = calloc(1, sizeof *checkup);
     if (!checkup) {
-        answer(asked, RESULT_FAILED, "out of memory; try again");
+        request_answer(asked, RESULT_FAILED, "out of memory; try again");
         return;
     }
     *checkup = (struct checkup){.agent = agent,
@@ -234,7 +230,7 @@ void handle_doctor(const struct asked *asked)
     agent->checkup = checkup;
     if (start(checkup, only, &err) == 0)
         return;
-    answer(asked, RESULT_FAILED, err.text);
+    request_answer(asked, RESULT_FAILED, err.text);
     if (agent->checkup)
         free_checkup(checkup);
 }

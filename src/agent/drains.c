@@ -9,7 +9,7 @@
 #include "agent/nudging.h"
 #include "agent/progress.h"
 #include "agent/records.h"
-#include "agent/requests.h"
+#include "agent/replies.h"
 #include "agent/waiting.h"
 #include "agent/zones.h"
 #include "model/wire_answers.h"

@@ -7,6 +7,7 @@
 #include "agent/hooks.h"
 #include "agent/operations.h"
 #include "agent/progress.h"
+#include "agent/replies.h"
 #include "agent/requests.h"
 #include "model/wire_feed.h"
 #include "os/log.h"
@@ -14,11 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void answer(const struct asked *asked, enum wire_result result, const char *text)
-{
-    reply_end(asked->agent, asked->request->header.client, asked->request->header.request, result, text);
-}
 
 static void drop(struct feeding_order *order)
 {
@@ -155,21 +151,22 @@ static bool may_seed(const struct asked *asked, struct app *app)
     const struct feeding_order *order;
     struct app_zone *to = app->live >= 0 ? zone_of(app, colour_other((enum colour)app->live)) : NULL;
     if (!to || !to->kernel || !zone_is_fed(to)) {
-        answer(asked, RESULT_REFUSED, "there is no other zone to copy to: deploy a release, or roll back, first");
+        request_answer(asked, RESULT_REFUSED,
+                       "there is no other zone to copy to: deploy a release, or roll back, first");
         return false;
     }
     if (!hook_configured(to, HOOK_SEED)) {
-        answer(asked, RESULT_REFUSED, "[feed] seed names no command; bluegreen.conf(5) says what it has to do");
+        request_answer(asked, RESULT_REFUSED, "[feed] seed names no command; bluegreen.conf(5) says what it has to do");
         return false;
     }
     if (operation_running(app)) {
-        answer(asked, RESULT_BUSY, "an operation runs on it");
+        request_answer(asked, RESULT_BUSY, "an operation runs on it");
         return false;
     }
     list_for_each(order, &app->feeding->orders, link)
     {
         if (order->action == FEED_SEED_BEGIN || order->action == FEED_SEED_END) {
-            answer(asked, RESULT_BUSY, "it is being seeded");
+            request_answer(asked, RESULT_BUSY, "it is being seeded");
             return false;
         }
     }
@@ -196,7 +193,7 @@ static void take_order(const struct asked *asked, struct app *app)
     const struct wire_request *request = asked->request;
     struct feeding_order from = {.client = request->header.client, .request = request->header.request};
     if (!begin(app->feeding, action_of((enum wire_action)request->action), request->sequence, from))
-        answer(asked, RESULT_FAILED, "out of memory; try again");
+        request_answer(asked, RESULT_FAILED, "out of memory; try again");
 }
 
 void handle_feed(const struct asked *asked, struct app *app)
@@ -205,15 +202,16 @@ void handle_feed(const struct asked *asked, struct app *app)
     struct wire_feed stands = {0};
     feeding_fill(app, &stands);
     if (stands.state == FEED_STATE_OFF) {
-        answer(asked, RESULT_REFUSED,
-               app->state == APP_RUNNING ? "it is not fed: its configuration has no [feed] (bluegreen.conf(5)), or was "
-                                           "not reloaded since"
-                                         : "it does not run, so nothing is fed: start it, or deploy a release, first");
+        request_answer(asked, RESULT_REFUSED,
+                       app->state == APP_RUNNING
+                           ? "it is not fed: its configuration has no [feed] (bluegreen.conf(5)), or was "
+                             "not reloaded since"
+                           : "it does not run, so nothing is fed: start it, or deploy a release, first");
     } else if (request->action == WIRE_FEED_STATUS) {
         send_status(app, request->header.client, request->header.request);
-        answer(asked, RESULT_DONE, "");
+        request_answer(asked, RESULT_DONE, "");
     } else if (!app->feeding || app->feeding->process.pid == 0) {
-        answer(asked, RESULT_FAILED, "the feed does not run at the moment; it is being started, so try again");
+        request_answer(asked, RESULT_FAILED, "the feed does not run at the moment; it is being started, so try again");
     } else if (request->action != WIRE_FEED_SEED || may_seed(asked, app)) {
         take_order(asked, app);
     }

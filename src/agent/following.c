@@ -11,16 +11,12 @@
 #include "agent/operations.h"
 #include "agent/progress.h"
 #include "agent/releases.h"
+#include "agent/replies.h"
 #include "agent/requests.h"
 #include "os/log.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static void answer(const struct asked *asked, enum wire_result result, const char *text)
-{
-    reply_end(asked->agent, asked->request->header.client, asked->request->header.request, result, text);
-}
 
 static struct app_zone *draining_zone(struct app *app)
 {
@@ -49,7 +45,7 @@ static void say_idle(const struct asked *asked, struct app *app)
                  colour_name((enum colour)app->live));
     else
         snprintf(text, sizeof text, "nothing runs on %s: it is %s", app->name, app_state_name(app->state));
-    answer(asked, RESULT_DONE, text);
+    request_answer(asked, RESULT_DONE, text);
 }
 
 void handle_attach(const struct asked *asked, struct app *app)
@@ -103,7 +99,7 @@ void handle_finish(const struct asked *asked, struct app *app)
     struct error err = {0};
     enum wire_result busy = admit_busy(app, &err); /* an operation may be about to make the draining zone live again */
     if (busy != RESULT_DONE) {
-        answer(asked, busy, err.text);
+        request_answer(asked, busy, err.text);
         return;
     }
     struct app_zone *zone = draining_zone(app);
@@ -123,5 +119,5 @@ void handle_finish(const struct asked *asked, struct app *app)
         snprintf(text + strlen(text), sizeof text - strlen(text),
                  "%sthe bake is finished: %s stays live and is not watched for a breach any more", zone ? "\n" : "",
                  app->zones[app->live].release);
-    answer(asked, RESULT_DONE, text);
+    request_answer(asked, RESULT_DONE, text);
 }

@@ -7,6 +7,7 @@
 
 #include "agent/api_role.h"
 #include "agent/groups.h"
+#include "agent/replies.h"
 #include "agent/requests.h"
 #include "model/wire_answers.h"
 

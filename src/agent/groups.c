@@ -14,6 +14,7 @@
 #include "agent/progress.h"
 #include "agent/queue.h"
 #include "agent/records.h"
+#include "agent/replies.h"
 #include "agent/requests.h"
 #include "agent/routing.h"
 #include "agent/steps.h"

@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 #include "agent/api_role.h"
 #include "agent/apps.h"
+#include "agent/replies.h"
 #include "agent/requests.h"
 #include "journal/journal.h"
 #include "model/wire_answers.h"
@@ -197,6 +198,5 @@ void handle_history(const struct asked *asked)
     }
     int result = journal_history(asked->agent->journal, &filter, tell, &telling, &err);
     send_entry(&telling);
-    reply_end(asked->agent, request->header.client, request->header.request, result < 0 ? RESULT_FAILED : RESULT_DONE,
-              result < 0 ? err.text : "");
+    request_answer(asked, result < 0 ? RESULT_FAILED : RESULT_DONE, result < 0 ? err.text : "");
 }

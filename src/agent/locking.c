@@ -9,6 +9,7 @@
 #include "agent/clients.h"
 #include "agent/operations.h"
 #include "agent/records.h"
+#include "agent/replies.h"
 #include "agent/requests.h"
 #include "agent/waiting.h"
 #include "model/wire_status.h"
@@ -17,11 +18,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-static void answer(const struct asked *asked, enum wire_result result, const char *text)
-{
-    reply_end(asked->agent, asked->request->header.client, asked->request->header.request, result, text);
-}
 
 /* "14:03" for today, else with the date. */
 static void format_since(uint64_t unix_ms, char *text, size_t size)
@@ -81,7 +77,7 @@ bool locked_out(const struct asked *asked)
     const struct app *app = of_app ? app_find(asked->agent, asked->request->app) : NULL;
     enum wire_result result = app ? admit_locked(app, asked->request, &err) : RESULT_DONE;
     if (result != RESULT_DONE)
-        answer(asked, result, err.text);
+        request_answer(asked, result, err.text);
     return result != RESULT_DONE;
 }
 
@@ -119,24 +115,24 @@ void handle_lock(const struct asked *asked, struct app *app)
     struct app_lock lock = {.since_unix_ms = clock_unix_ms()};
     if (is_locked(app)) {
         describe(app, text, sizeof text);
-        answer(asked, RESULT_REFUSED, text);
+        request_answer(asked, RESULT_REFUSED, text);
         return;
     }
     if (operation_running(app) && app->operation.verb == VERB_REMOVE) {
         snprintf(text, sizeof text, "%s is being removed, and there will be nothing to lock", app->name);
-        answer(asked, RESULT_BUSY, text);
+        request_answer(asked, RESULT_BUSY, text);
         return;
     }
     text_copy(lock.who, sizeof lock.who, client_name(asked->client));
     text_copy(lock.reason, sizeof lock.reason, asked->request->text);
     if (change(app, VERB_LOCK, &lock, lock.who, lock.reason, &err) < 0) {
         error_prefix(&err, "%s is not locked, because that could not be recorded", app->name);
-        answer(asked, RESULT_FAILED, err.text);
+        request_answer(asked, RESULT_FAILED, err.text);
         return;
     }
     snprintf(text, sizeof text, "%s is locked: rollback, abort and finish still work, what else changes it does not%s",
              app->name, operation_running(app) ? "; the operation that runs goes on" : "");
-    answer(asked, RESULT_DONE, text);
+    request_answer(asked, RESULT_DONE, text);
     changed(app->agent); /* who waits for a turn hears of it now */
 }
 
@@ -146,7 +142,7 @@ void handle_unlock(const struct asked *asked, struct app *app)
     struct error err = {0};
     if (!is_locked(app)) {
         snprintf(text, sizeof text, "%s is not locked", app->name);
-        answer(asked, RESULT_DONE, text);
+        request_answer(asked, RESULT_DONE, text);
         return;
     }
     struct app_lock was = app->lock;
@@ -154,11 +150,11 @@ void handle_unlock(const struct asked *asked, struct app *app)
     text[WIRE_TEXT_MAX] = '\0';
     if (change(app, VERB_UNLOCK, &(struct app_lock){0}, client_name(asked->client), text, &err) < 0) {
         error_prefix(&err, "%s stays locked, because that could not be recorded", app->name);
-        answer(asked, RESULT_FAILED, err.text);
+        request_answer(asked, RESULT_FAILED, err.text);
         return;
     }
     snprintf(text, sizeof text, "%s is unlocked; it was locked by %s: %s", app->name, was.who, was.reason);
-    answer(asked, RESULT_DONE, text);
+    request_answer(asked, RESULT_DONE, text);
 }
 
 void lock_fill(const struct app *app, struct wire_lock *out)

@@ -4,6 +4,7 @@
 
 #include "agent/agent.h"
 #include "agent/api_role.h"
+#include "agent/replies.h"
 #include "agent/requests.h"
 #include "model/wire_command.h"
 
@@ -58,11 +59,11 @@ void handle_logs(const struct asked *asked, struct app *app)
         char text[WIRE_TEXT_MAX];
         snprintf(text, sizeof text, "there is no log of zone %s of %s yet: nothing has run in it", colour_name(colour),
                  app->name);
-        reply_end(agent, header->client, header->request, RESULT_REFUSED, text);
+        request_answer(asked, RESULT_REFUSED, text);
         return;
     }
     client_send_files(agent, &files, header->client, header->request, WIRE_FILES, sizeof files, fds, files.count);
     for (size_t i = 0; i < files.count; i++)
         close(fds[i]);
-    reply_end(agent, header->client, header->request, RESULT_DONE, "");
+    request_answer(asked, RESULT_DONE, "");
 }

@@ -16,7 +16,7 @@
 #include "agent/keeping.h"
 #include "agent/preview.h"
 #include "agent/records.h"
-#include "agent/requests.h"
+#include "agent/replies.h"
 #include "agent/schema.h"
 #include "agent/steps.h"
 #include "agent/waiting.h"

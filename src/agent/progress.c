@@ -8,7 +8,7 @@
 #include "agent/bake.h"
 #include "agent/drains.h"
 #include "agent/operations.h"
-#include "agent/requests.h"
+#include "agent/replies.h"
 #include "agent/status.h"
 #include "agent/usage.h"
 #include "model/wire_answers.h"

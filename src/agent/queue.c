@@ -10,6 +10,7 @@
 #include "agent/apps.h"
 #include "agent/clients.h"
 #include "agent/operations.h"
+#include "agent/replies.h"
 #include "agent/requests.h"
 #include "model/wire_answers.h"
 #include "os/log.h"

@@ -8,6 +8,7 @@
 #include "agent/hooks.h"
 #include "agent/records.h"
 #include "agent/releases.h"
+#include "agent/replies.h"
 #include "agent/requests.h"
 #include "base/cleanup.h"
 #include "model/wire_answers.h"
@@ -26,7 +27,7 @@ struct release_watcher *release_watch(struct release_job *job, const struct aske
     const struct wire_header *header = &asked->request->header;
     struct release_watcher *watcher = calloc(1, sizeof *watcher);
     if (!watcher) {
-        reply_end(asked->agent, header->client, header->request, RESULT_FAILED, "out of memory; try again");
+        request_answer(asked, RESULT_FAILED, "out of memory; try again");
         return NULL;
     }
     *watcher = (struct release_watcher){

@@ -13,6 +13,7 @@
 #include "agent/clients.h"
 #include "agent/records.h"
 #include "agent/release.h"
+#include "agent/replies.h"
 #include "agent/requests.h"
 #include "base/cleanup.h"
 #include "os/log.h"
@@ -94,11 +95,10 @@ static int record_beginning(const struct release_job *job, struct error *err)
 
 static void begin(const struct asked *asked, struct app *app)
 {
-    const struct wire_header *header = &asked->request->header;
     struct error err = {0};
     struct release_job *job = job_new(app, asked);
     if (!job || prepare(job, app->service, &err) < 0 || record_beginning(job, &err) < 0) {
-        reply_end(asked->agent, header->client, header->request, RESULT_FAILED, job ? err.text : "out of memory");
+        request_answer(asked, RESULT_FAILED, job ? err.text : "out of memory");
         if (job)
             release_free(job);
         return;
@@ -120,20 +120,18 @@ static size_t count_jobs(const struct app *app)
 
 void handle_release(const struct asked *asked, struct app *app)
 {
-    const struct wire_header *header = &asked->request->header;
     struct error err = {0};
     enum wire_result result = release_admit(app, asked->request, &err);
     if (result == RESULT_DONE && count_jobs(app) > LISTS_MAX)
         result = admit_refuse(&err, RESULT_BUSY, "too many ask for the releases of %s at once; try again", app->name);
     if (result != RESULT_DONE)
-        reply_end(asked->agent, header->client, header->request, result, err.text);
+        request_answer(asked, result, err.text);
     else
         begin(asked, app);
 }
 
 bool releases_abort(const struct asked *asked, struct app *app)
 {
-    const struct wire_header *header = &asked->request->header;
     struct release_job *job = release_running(app);
     char text[2 * WIRE_TEXT_MAX];
     if (!job)
@@ -144,14 +142,14 @@ bool releases_abort(const struct asked *asked, struct app *app)
         release_kill(job);
         snprintf(text, sizeof text, "the fetch of %s for %s is aborted; what has come of it is removed", job->release,
                  app->name);
-        reply_end(asked->agent, header->client, header->request, RESULT_DONE, text);
+        request_answer(asked, RESULT_DONE, text);
         return true;
     }
     snprintf(text, sizeof text,
              "the releases of %s are being put in order, which cannot be aborted; \"bluegreen attach "
              "%s\" waits for it",
              app->name, app->name);
-    reply_end(asked->agent, header->client, header->request, RESULT_REFUSED, text);
+    request_answer(asked, RESULT_REFUSED, text);
     return true;
 }
 

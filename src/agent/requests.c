@@ -4,7 +4,6 @@
 
 #include "agent/admission.h"
 #include "agent/agent.h"
-#include "agent/api_role.h"
 #include "agent/apps.h"
 #include "agent/bake.h"
 #include "agent/canary.h"
@@ -20,142 +19,24 @@
 #include "agent/locking.h"
 #include "agent/logs.h"
 #include "agent/operations.h"
-#include "agent/progress.h"
 #include "agent/queue.h"
 #include "agent/releases.h"
 #include "agent/reload.h"
+#include "agent/replies.h"
 #include "agent/schema.h"
 #include "agent/status.h"
 #include "agent/steps.h"
 #include "agent/waiting.h"
 #include "agent/zones.h"
-#include "model/wire_answers.h"
-#include "model/wire_status.h"
 #include "os/log.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-void reply_end(struct agent *agent, uint64_t client, uint64_t id, enum wire_result result, const char *text)
-{
-    static struct wire_end message;
-    message = (struct wire_end){.result = result};
-    text_copy(message.text, sizeof message.text, text ? text : "");
-    client_send(agent, &message, client, id, WIRE_END, sizeof message);
-}
-
-static void answer(const struct asked *asked, enum wire_result result, const char *text)
-{
-    reply_end(asked->agent, asked->request->header.client, asked->request->header.request, result, text);
-}
-
-/* What a client that does not stay for the bake is to know of it. */
-static void add_bake(struct app *app, char *text, size_t size)
-{
-    struct wire_bake bake = {0};
-    size_t used = strlen(text);
-    bake_fill(app, &bake);
-    uint64_t now = clock_unix_ms(), seconds = bake.until_unix_ms > now ? (bake.until_unix_ms - now + 999) / 1000 : 0;
-    bool minutes = seconds >= 120;
-    snprintf(text + used, size - used,
-             "%sthe bake goes on for %llu %s: \"bluegreen attach %s\" follows it, \"bluegreen rollback %s\" goes back, "
-             "\"bluegreen finish %s\" ends it",
-             used ? "\n" : "", (unsigned long long)(minutes ? (seconds + 30) / 60 : seconds), minutes ? "min" : "s",
-             app->name, app->name, app->name);
-}
-
-/* Is there more to wait for, for one who came to see the end of all? */
-static bool goes_on(struct request *request, enum wire_result result)
-{
-    if (!request->attached || request->wait == WAIT_BAKE || result != RESULT_DONE || !baking(request->app))
-        return false;
-    request->wait = WAIT_BAKE;
-    progress_greet(request);
-    return true;
-}
-
-static void end_request(const struct request *request, enum wire_result result, const char *text)
-{
-    char first[ERROR_TEXT_MAX];
-    if (request->brief && strchr(text, '\n')) {
-        snprintf(first, sizeof first, "%.*s", (int)strcspn(text, "\n"), text);
-        text = first;
-    }
-    reply_end(request->app->agent, request->client, request->id, result, text);
-}
-
-void requests_end(struct app *app, enum request_wait wait, enum wire_result result, const struct wire_receipt *receipt,
-                  const char *text)
-{
-    char with_bake[2 * WIRE_TEXT_MAX] = "";
-    if (result == RESULT_DONE && receipt && baking(app)) {
-        text_copy(with_bake, sizeof with_bake, text);
-        add_bake(app, with_bake, sizeof with_bake);
-    }
-    struct request *request;
-    list_for_each(request, &app->agent->requests, link)
-    {
-        if (request->app != app || request->wait != wait)
-            continue;
-        if (request->group) {
-            struct group_answer *group = request->group;
-            list_remove(&request->link);
-            free(request);
-            group_answer_add(group, app, result, receipt, with_bake[0] ? with_bake : text);
-            continue;
-        }
-        if (receipt) {
-            struct wire_receipt message = *receipt;
-            client_send(app->agent, &message, request->client, request->id, WIRE_RECEIPT, sizeof message);
-        }
-        if (goes_on(request, result) || follow_way_back(request, result, text))
-            continue;
-        if (request->failed[0])
-            end_request(request, RESULT_FAILED, request->failed);
-        else
-            end_request(request, result, with_bake[0] ? with_bake : text);
-        list_remove(&request->link);
-        free(request);
-    }
-}
-
-void requests_move_to_drain(struct app *app)
-{
-    struct request *request;
-    list_for_each(request, &app->agent->requests, link)
-    {
-        if (request->app == app && request->wait == WAIT_OPERATION)
-            request->wait = WAIT_DRAIN;
-    }
-}
-
-void requests_of_client_gone(struct agent *agent, uint64_t client)
-{
-    struct request *request;
-    list_for_each(request, &agent->requests, link)
-    {
-        if (client == 0 || request->client == client) { /* 0: the api role died, all of them are gone */
-            if (request->group)
-                group_answer_drop(request->group, true);
-            list_remove(&request->link);
-            free(request);
-        }
-    }
-    queue_client_gone(agent, client);
-    releases_client_gone(agent, client);
-    waiters_client_gone(agent, client);
-    diffs_client_gone(agent, client);
-    status_client_gone(agent, client);
-    doctor_client_gone(agent, client);
-    feeding_client_gone(agent, client);
-}
 
 void request_refuse(const struct asked *asked, enum wire_result result, const char *text)
 {
     if (result != RESULT_BUSY || !queue_refused(asked, text))
-        answer(asked, result, text);
+        request_answer(asked, result, text);
 }
 
 void request_no_such_app(const struct asked *asked)
@@ -163,20 +44,7 @@ void request_no_such_app(const struct asked *asked)
     char text[WIRE_TEXT_MAX];
     snprintf(text, sizeof text, "there is no app %s; its configuration would be %s/apps/%s.conf", asked->request->app,
              asked->agent->options.config_dir, asked->request->app);
-    answer(asked, RESULT_NO_SUCH_APP, text);
-}
-
-struct request *request_wait_for(const struct asked *asked, struct app *app, enum request_wait wait)
-{
-    struct request *request = calloc(1, sizeof *request);
-    if (!request) {
-        answer(asked, RESULT_FAILED, "out of memory; try again");
-        return NULL;
-    }
-    *request = (struct request){
-        .client = asked->request->header.client, .id = asked->request->header.request, .app = app, .wait = wait};
-    list_append(&asked->agent->requests, &request->link);
-    return request;
+    request_answer(asked, RESULT_NO_SUCH_APP, text);
 }
 
 /* --- what begins ------------------------------------------------------------------------------------ */
@@ -198,7 +66,7 @@ static void begin(const struct asked *asked, struct app *app)
     const char *release = request->release[0] ? request->release : zone_of(app, target)->release;
     if (operation_begin(app, (enum wire_verb)request->verb, target, release, request->flags & WIRE_FORCE,
                         client_name(asked->client), &err) < 0) {
-        answer(asked, RESULT_REFUSED, err.text);
+        request_answer(asked, RESULT_REFUSED, err.text);
         return;
     }
     if (request->canary > 0) {
@@ -233,14 +101,14 @@ static void handle_reload(const struct asked *asked)
         text_clear(&text);
         join_lines(&problems, &text);
     }
-    answer(asked, accepted ? RESULT_DONE : RESULT_INVALID, text.data ? text.data : "");
+    request_answer(asked, accepted ? RESULT_DONE : RESULT_INVALID, text.data ? text.data : "");
 }
 
 static void handle_drain(const struct asked *asked, struct app *app)
 {
     struct app_zone *zone = zone_of(app, app->live >= 0 ? colour_other((enum colour)app->live) : BLUE);
     if (!zone->kernel || !zone->service || zone->closing) {
-        answer(asked, RESULT_DONE, "there is no zone to drain");
+        request_answer(asked, RESULT_DONE, "there is no zone to drain");
         return;
     }
     drain_watch(zone);
@@ -255,9 +123,10 @@ static void abort_operation(const struct asked *asked, struct app *app)
     snprintf(text, sizeof text, "%s %s %s was aborted in step %s", verb_name(app->operation.verb), app->name,
              app->operation.release, step_name(step));
     if (operation_event(app, EVENT_ABORT, reason) < 0)
-        answer(asked, RESULT_REFUSED, "it is past the point where it could be aborted; use rollback when it has ended");
+        request_answer(asked, RESULT_REFUSED,
+                       "it is past the point where it could be aborted; use rollback when it has ended");
     else
-        answer(asked, RESULT_DONE, text);
+        request_answer(asked, RESULT_DONE, text);
 }
 
 static void handle_abort(const struct asked *asked, struct app *app)
@@ -287,10 +156,11 @@ static void handle_abort(const struct asked *asked, struct app *app)
         snprintf(text, sizeof text, "staged release %s was removed from zone %s", zone->release,
                  colour_name(zone->colour));
         zone_change(zone, CHANGE_REMOVE);
-        answer(asked, RESULT_DONE, text);
+        request_answer(asked, RESULT_DONE, text);
         return;
     }
-    answer(asked, RESULT_REFUSED, "there is nothing to abort: no operation runs, nothing drains and nothing is staged");
+    request_answer(asked, RESULT_REFUSED,
+                   "there is nothing to abort: no operation runs, nothing drains and nothing is staged");
 }
 
 /* deploy and stage take the file as it is on disk now, so what was just edited is what is released. */
@@ -308,7 +178,8 @@ static void handle_staging(const struct asked *asked)
     if (result < 0) {
         CLEANUP_TEXT struct text text = {0};
         join_lines(&problems, &text);
-        answer(asked, result == -ENOENT ? RESULT_NO_SUCH_APP : RESULT_INVALID, text.data ? text.data : "out of memory");
+        request_answer(asked, result == -ENOENT ? RESULT_NO_SUCH_APP : RESULT_INVALID,
+                       text.data ? text.data : "out of memory");
         return;
     }
     begin(asked, app);
@@ -324,7 +195,8 @@ static void handle_releases(const struct asked *asked, struct app *app)
     if (result < 0) {
         CLEANUP_TEXT struct text text = {0};
         join_lines(&problems, &text);
-        answer(asked, result == -ENOENT ? RESULT_NO_SUCH_APP : RESULT_INVALID, text.data ? text.data : "out of memory");
+        request_answer(asked, result == -ENOENT ? RESULT_NO_SUCH_APP : RESULT_INVALID,
+                       text.data ? text.data : "out of memory");
         return;
     }
     handle_release(asked, app);
@@ -358,7 +230,7 @@ static void handle_for_app(const struct asked *asked)
     } else if (asked->request->verb == VERB_DIFF) {
         handle_diff(asked, app);
     } else if (asked->request->verb >= VERB_SCHEMA) {
-        answer(asked, RESULT_REFUSED, "not yet");
+        request_answer(asked, RESULT_REFUSED, "not yet");
     } else if (asked->request->verb == VERB_LOGS) {
         handle_logs(asked, app);
     } else if (asked->request->verb == VERB_ATTACH) {
@@ -381,11 +253,11 @@ void request_dispatch(const struct asked *asked)
         return;
     }
     switch ((enum wire_verb)asked->request->verb) {
-    case VERB_VERSION: answer(asked, RESULT_DONE, BLUEGREEN_VERSION); return;
+    case VERB_VERSION: request_answer(asked, RESULT_DONE, BLUEGREEN_VERSION); return;
     case VERB_HISTORY: handle_history(asked); return;
     case VERB_DOCTOR: handle_doctor(asked); return;
     case VERB_RELOAD: handle_reload(asked); return;
-    case VERB_EXEC: answer(asked, RESULT_INVALID, "exec is asked for with a command"); return;
+    case VERB_EXEC: request_answer(asked, RESULT_INVALID, "exec is asked for with a command"); return;
     case VERB_DEPLOY:
     case VERB_STAGE: handle_staging(asked); return;
     case VERB_STATUS:
@@ -409,14 +281,14 @@ void request_handle(struct agent *agent, const struct wire_request *request, siz
     }
     struct asked asked = {agent, request, client};
     if (!wire_request_valid(request, length, &err)) {
-        answer(&asked, RESULT_INVALID, err.text);
+        request_answer(&asked, RESULT_INVALID, err.text);
         return;
     }
     if (verb_changes((enum wire_verb)request->verb) && !client->may_operate) {
         char text[WIRE_TEXT_MAX];
         snprintf(text, sizeof text, "%s may look but not %s; only root and members of group %s may",
                  client_name(client), verb_name((enum wire_verb)request->verb), agent->conf.group);
-        answer(&asked, RESULT_NOT_ALLOWED, text);
+        request_answer(&asked, RESULT_NOT_ALLOWED, text);
         return;
     }
     request_dispatch(&asked);

@@ -13,6 +13,7 @@
 #include "agent/operations.h"
 #include "agent/queue.h"
 #include "agent/reload.h"
+#include "agent/replies.h"
 #include "agent/requests.h"
 #include "agent/schema.h"
 #include "agent/steps.h"
@@ -23,11 +24,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-static void answer(const struct asked *asked, enum wire_result result, const char *text)
-{
-    reply_end(asked->agent, asked->request->header.client, asked->request->header.request, result, text);
-}
 
 static struct schema_zone look_at(struct app_zone *zone)
 {
@@ -137,7 +133,7 @@ static void send_status(const struct asked *asked, struct app *app)
     send_row(asked, "check", 0, may_check == 0 ? "can be done" : check.text);
     send_row(asked, "contract", 0, may_contract == 0 ? "can be done" : contract.text);
     send_row(asked, "revert", 0, may_revert == 0 ? "can be done" : revert.text);
-    answer(asked, RESULT_DONE, "");
+    request_answer(asked, RESULT_DONE, "");
 }
 
 /* --- operations --------------------------------------------------------------------------------------------- */
@@ -274,7 +270,7 @@ static void begin(const struct asked *asked, struct app *app, const struct place
     struct error err = {0};
     if (operation_begin(app, VERB_SCHEMA, place->target, place->release, asked->request->flags & WIRE_FORCE,
                         client_name(asked->client), &err) < 0) {
-        answer(asked, RESULT_REFUSED, err.text);
+        request_answer(asked, RESULT_REFUSED, err.text);
         return;
     }
     operation->action = (enum wire_action)asked->request->action;

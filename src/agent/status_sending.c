@@ -7,6 +7,7 @@
 #include "agent/agent.h"
 
 #include "agent/api_role.h"
+#include "agent/replies.h"
 #include "agent/requests.h"
 #include "agent/status.h"
 #include "model/wire_status.h"
@@ -85,7 +86,7 @@ static void send_all(const struct asked *asked)
     struct loop_timer *timer = sending ? loop_timer_new(asked->agent->loop, on_timer, sending) : NULL;
     if (!timer) {
         free(sending);
-        reply_end(asked->agent, header->client, header->request, RESULT_FAILED, "no memory to tell the status of all");
+        request_answer(asked, RESULT_FAILED, "no memory to tell the status of all");
         return;
     }
     *sending = (struct status_sending){.agent = asked->agent,
@@ -105,7 +106,7 @@ void handle_status(const struct asked *asked, struct app *one)
         return;
     }
     send_one(asked->agent, header->client, header->request, one);
-    reply_end(asked->agent, header->client, header->request, RESULT_DONE, "");
+    request_answer(asked, RESULT_DONE, "");
 }
 
 void status_app_goes(struct app *app)

@@ -13,6 +13,7 @@
 #include "agent/drains.h"
 #include "agent/operations.h"
 #include "agent/queue.h"
+#include "agent/replies.h"
 #include "agent/requests.h"
 #include "agent/zones.h"
 #include "model/awaited.h"
