@@ -8,6 +8,7 @@
 #include "agent/bake.h"
 #include "agent/canary.h"
 #include "agent/drains.h"
+#include "agent/giving_way.h"
 #include "agent/holding.h"
 #include "agent/launching.h"
 #include "agent/locking.h"

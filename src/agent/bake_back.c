@@ -4,6 +4,7 @@
 #include "agent/bake.h"
 
 #include "agent/agent.h"
+#include "agent/giving_way.h"
 #include "agent/groups.h"
 #include "agent/hooks.h"
 #include "agent/operations.h"

@@ -7,6 +7,7 @@
 
 #include "agent/agent.h"
 #include "agent/bake.h"
+#include "agent/giving_way.h"
 #include "agent/operations.h"
 #include "agent/processes.h"
 #include "agent/records.h"

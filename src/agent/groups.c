@@ -9,6 +9,7 @@
 #include "agent/apps.h"
 #include "agent/clients.h"
 #include "agent/feeding.h"
+#include "agent/giving_way.h"
 #include "agent/group.h"
 #include "agent/operations.h"
 #include "agent/progress.h"

@@ -32,16 +32,6 @@ int operation_event(struct app *app, enum step_event event, const char *reason);
 void operation_zone_closed(struct app_zone *zone);
 /* The agent's own operation: VERB_ROLLBACK or VERB_FAILOVER. It may have ended when this returns. */
 int operation_by_agent(struct app *app, enum wire_verb verb, const char *who, const char *reason, struct error *err);
-/* What the agent has to do for what is live is not to wait for a test or a hook: one that does nothing else just now is
- * ended for it, for this reason. True if one ran, or runs. */
-bool operation_gives_way(struct app *app, const char *why);
-bool operation_may_give_way(const struct app *app);
-/* All that still runs is a hook behind the switch, and somebody asks to go back from just that: no reason to wait. */
-bool operation_can_be_left(const struct app *app, enum wire_verb verb);
-/* Ends it for that; the release is not found bad. It may be that a failover has begun then. */
-void operation_leave(struct app *app, const char *who);
-/* Ends what is behind its switch; the way back from that is the caller's. */
-void operation_take_back(struct app *app, const char *reason);
 /* The same up to its first step, which is the caller's to enter. */
 int operation_begin_by_agent(struct app *app, enum wire_verb verb, const char *who, const char *reason,
                              struct error *err);

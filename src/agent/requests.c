@@ -14,6 +14,7 @@
 #include "agent/drains.h"
 #include "agent/feeding.h"
 #include "agent/following.h"
+#include "agent/giving_way.h"
 #include "agent/groups.h"
 #include "agent/history.h"
 #include "agent/locking.h"
