@@ -16,6 +16,7 @@
 #include "agent/preview.h"
 #include "agent/probing.h"
 #include "agent/processes.h"
+#include "agent/rebuilding.h"
 #include "agent/records.h"
 #include "agent/routing.h"
 #include "agent/serving.h"
@@ -28,11 +29,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-    CLOSE_GRACE_MS = 3000,   /* beyond the app's stop_timeout: the shim kills at that, this is for a shim that hangs */
-    REBUILD_DELAY_MS = 1000, /* a lost zone that cannot be rebuilt: again after this, doubled up to the next */
-    REBUILD_DELAY_MAX_MS = 60000,
-};
+enum { CLOSE_GRACE_MS = 3000 }; /* beyond the app's stop_timeout, where the shim kills: for a shim that hangs */
 
 void zone_id_of(const struct app_zone *zone, struct zone_id *id)
 {
@@ -56,9 +53,7 @@ void zone_set_reason(struct app_zone *zone, const char *format, ...)
 
 /* --- ending ------------------------------------------------------------------------------------- */
 
-/* Takes the kernel's side away, also of a zone that is just closing. Whoever calls has seen to it that no rule points
- * there. */
-static void remove_kernel_side(struct app_zone *zone)
+void zone_discard(struct app_zone *zone)
 {
     zone->tcp_counted_ms = zone->udp_counted_ms = 0;
     zone->tcp_count = zone->udp_count = 0;
@@ -100,7 +95,7 @@ static void zone_closed(struct app_zone *zone)
     drain_stop(zone, NULL); /* a watch that a client asked for: nothing is open any more */
     struct error err = {0};
     bool fenced = zone->closing && zone->service && egress_fences(&zone->service->egress);
-    remove_kernel_side(zone);
+    zone_discard(zone);
     if (fenced && routing_apply(zone->app->agent, NULL, &err) < 0)
         log_error("%s/%s: take its fence out of the rule set: %s", zone->app->name, colour_name(zone->colour),
                   err.text);
@@ -126,8 +121,7 @@ static void on_close_timer(void *context)
 static void tear_down(struct app_zone *zone)
 {
     struct agent *agent = zone->app->agent;
-    if (zone->rebuild_timer)
-        loop_timer_disarm(zone->rebuild_timer);
+    rebuilding_stop(zone);
     if (!zone->kernel) {
         zone_closed(zone);
         return;
@@ -162,93 +156,31 @@ void zone_quieted(struct app_zone *zone)
     hold_quieted(zone);
 }
 
-void zone_discard(struct app_zone *zone)
-{
-    remove_kernel_side(zone);
-}
-
 /* Whatever hangs, nothing of it may run when the other one starts. */
 static void on_quiet_timer(void *context)
 {
     struct app_zone *zone = context;
     log_warning("%s/%s: %s did not stop in time; the zone is killed", zone->app->name, colour_name(zone->colour),
                 zone->release);
-    remove_kernel_side(zone);
+    zone_discard(zone);
     hold_quieted(zone);
 }
 
 static void quiet(struct app_zone *zone)
 {
     struct error err = {0};
-    if (zone->rebuild_timer)
-        loop_timer_disarm(zone->rebuild_timer);
+    rebuilding_stop(zone);
     if (!zone->kernel || zone->closing || zone->quieting)
         return;
     zone->close_timer = loop_timer_new(zone->app->agent->loop, on_quiet_timer, zone);
     if (!zone->close_timer || zone_stop(zone->kernel, NULL, &err) < 0) {
         log_warning("%s/%s: stop %s: %s; the zone is killed", zone->app->name, colour_name(zone->colour), zone->release,
                     err.code ? err.text : "out of memory");
-        remove_kernel_side(zone);
+        zone_discard(zone);
         return;
     }
     zone->quieting = true;
     loop_timer_arm(zone->close_timer, (zone->service ? zone->service->stop_timeout_ms : 0) + CLOSE_GRACE_MS);
-}
-
-/* --- again after a loss ------------------------------------------------------------------------ */
-
-static void rebuild(struct app_zone *zone);
-
-static void on_rebuild_timer(void *context)
-{
-    rebuild(context);
-}
-
-static void rebuild_later(struct app_zone *zone)
-{
-    uint64_t delay = (uint64_t)REBUILD_DELAY_MS << (zone->rebuild_failures < 6 ? zone->rebuild_failures : 6);
-    zone->rebuild_failures++;
-    if (!zone->rebuild_timer)
-        zone->rebuild_timer = loop_timer_new(zone->app->agent->loop, on_rebuild_timer, zone);
-    if (zone->rebuild_timer)
-        loop_timer_arm(zone->rebuild_timer, delay < REBUILD_DELAY_MAX_MS ? delay : REBUILD_DELAY_MAX_MS);
-}
-
-static int rebuild_now(struct app_zone *zone, struct error *err)
-{
-    int result = zone->service ? 0 : zone_load_configuration(zone, err);
-    if (result == 0)
-        result = zone_build(zone, true, err);
-    if (result == 0)
-        result = routing_apply(zone->app->agent, NULL, err); /* first: it is fenced from its first packet on */
-    if (result == 0)
-        result = zone_run_app(zone, err);
-    return result;
-}
-
-static void rebuild(struct app_zone *zone)
-{
-    struct error err = {0};
-    remove_kernel_side(zone);
-    if (rebuild_now(zone, &err) == 0) {
-        zone->rebuild_failures = 0;
-        zone->reason[0] = '\0';
-        log_notice("%s/%s: %s was started again in a new zone", zone->app->name, colour_name(zone->colour),
-                   zone->release);
-        verdict_start(&zone->tracker, loop_now_ms(zone->app->agent->loop));
-        feeding_follow(zone->app);
-        workers_schedule(zone->app);
-        return;
-    }
-    remove_kernel_side(zone);
-    zone_set_reason(zone, "%s", err.text);
-    log_error("%s/%s: %s cannot be started again: %s", zone->app->name, colour_name(zone->colour), zone->release,
-              err.text);
-    if (operation_running(zone->app) && zone->app->operation.target == zone->colour)
-        operation_event(zone->app, EVENT_FAILED, err.text);
-    /* What `start` undoes is stopped again; what was there before the operation goes on being tried. */
-    if (!zone->kernel && !zone->closing && (zone->state == ZONE_LIVE || zone->state == ZONE_STANDBY))
-        rebuild_later(zone);
 }
 
 /* --- the table -------------------------------------------------------------------------------- */
@@ -309,7 +241,7 @@ static void perform(struct app_zone *zone, enum zone_change change, unsigned act
     if (actions & ACTION_RECORD)
         record_zone(zone);
     if (actions & ACTION_REBUILD)
-        rebuild(zone);
+        rebuilding_begin(zone);
     if (zone->state != state) /* that failed, the operation with it, and its undoing is done already */
         return;
     if (actions & ACTION_PROBE_ON && actions & ACTION_THAW)
