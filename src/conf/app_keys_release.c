@@ -5,6 +5,7 @@
 #include "model/grammar.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* --- values ------------------------------------------------------------------------------------- */
@@ -22,7 +23,19 @@ int app_key_hook(void *target, const char *key, const char *value, struct error 
 int app_key_pages(void *target, const char *value, struct error *err)
 {
     struct service *service = target;
-    return grammar_pages(value, service->tests, &service->test_count, err);
+    struct test_page pages[TEST_PAGES_MAX];
+    size_t count;
+    int result = grammar_pages(value, pages, &count, err);
+    if (result < 0)
+        return result;
+    struct test_page *tests = calloc(count, sizeof *tests);
+    if (!tests)
+        return error_errno(err, ENOMEM, "keep the pages");
+    memcpy(tests, pages, count * sizeof *tests);
+    free(service->tests);
+    service->tests = tests;
+    service->test_count = count;
+    return 0;
 }
 
 int app_key_errors(void *target, const char *value, struct error *err)

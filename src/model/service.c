@@ -128,6 +128,7 @@ void service_clear(struct service *service)
         free(service->files[i].source);
         free(service->files[i].target);
     }
+    free(service->tests);
     words_clear(&service->releases_fetch);
     words_clear(&service->nudge);
     feed_clear(&service->feed);
