@@ -9,12 +9,13 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { EXIT_USAGE = 2 };
+enum { EXIT_USAGE = 2, LARGE_BLOCK = 64 << 10 };
 
 enum mode { MODE_RUN, MODE_CHECK, MODE_TEARDOWN };
 
@@ -113,6 +114,14 @@ static int find_self(char self[PATH_MAX], struct error *err)
     return length > 0 ? 0 : error_errno(err, errno, "find this program, to start its roles: read %s", link);
 }
 
+/* A block as large as those that a transaction or a file takes for a moment goes back to the system when it is freed.
+ * By itself the C library takes the first one of them for a habit, and keeps as much from then on. */
+static void give_memory_back(void)
+{
+    mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+    mallopt(M_TRIM_THRESHOLD, LARGE_BLOCK);
+}
+
 static int require_root(void)
 {
     if (geteuid() == 0)
@@ -159,6 +168,7 @@ int main(int argc, char *argv[])
         return agent_check(&options, argv + optind, argc - optind) < 0 ? EXIT_USAGE : EXIT_SUCCESS;
     if (require_root() < 0)
         return EXIT_FAILURE;
+    give_memory_back();
     limits_raise_files();
     if (result == 0)
         result = rights_limit(&err);
