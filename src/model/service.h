@@ -252,8 +252,8 @@ struct service {
     uint32_t hook_timeout_ms;   /* default 60000, 1000..3600000 */
     uint32_t schema_needs;      /* [schema] needs: the version that this release needs; 0 = as before all versions */
     uint32_t schema_timeout_ms; /* of each of its commands, default 600000, 1000..86400000 */
-    struct test_page *tests; /* the service's; NULL = none. Few apps have any, and room for all of them is 6 KiB */
-    size_t test_count;       /* at most TEST_PAGES_MAX */
+    struct test_page *tests;    /* the service's; NULL = none. Few apps have any, and room for all of them is 6 KiB */
+    size_t test_count;          /* at most TEST_PAGES_MAX */
     struct bake bake;
     bool parity_strict;           /* [parity] strict: differences beyond the release are refused */
     bool failover;                /* [failover] auto, default no */

@@ -266,11 +266,11 @@ END
     nft delete table inet somebody 2>/dev/null || :
 }
 
-# "APP": its connections are with both zones, after a switch or for a share. Which of them is with which nobody knows any
-# more when the kernel has forgotten them: a client that speaks first may come to the other one (man 7 bluegreen).
+# "APP": it has connections with a zone that is not live, after a switch or for a share. Which of them is with which nobody
+# knows any more when the kernel has forgotten them: a client that speaks first may come to the other one (man 7 bluegreen).
 with_two_zones() {
-    bg status --json | jq -r '.apps[]
-        | select(.canary != null or ([.zones[] | select(.connections.tcp > 0)] | length) > 1) | .name'
+    bg status --json | jq -r '.apps[] | .live as $live
+        | select(.canary != null or (.zones | to_entries | any(.key != $live and .value.connections.tcp > 0))) | .name'
 }
 
 # Without that firewall: it lets through what is established or came in, and after this the rest of an answer whose client
