@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define CLEANUP(function) __attribute__((cleanup(function)))
+/* unused: to clang it is, where the cleanup is all that it is there for */
+#define CLEANUP(function) __attribute__((cleanup(function), unused))
 
 static inline void cleanup_free_(void *pointer)
 {
