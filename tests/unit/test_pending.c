@@ -102,6 +102,21 @@ static void test_feed(void **state)
     close_stage(&stage);
 }
 
+static void test_a_list_too_long(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    SEND(&stage, AGENT "Release\",\"parameters\":{\"app\":\"web\",\"action\":\"list\"}}");
+    struct wire_item item = {.header = head(&stage, WIRE_ITEM, sizeof item), .name = "v1"};
+    for (int i = 0; i < 10000; i++)
+        client_deliver(stage.client, &item.header, NULL, 0);
+    assert_null(stage.gone);
+    client_deliver(stage.client, &item.header, NULL, 0);
+    assert_gone(&stage, "its reply would be too long");
+    close_stage(&stage);
+}
+
 static void test_without_more_only_the_end(void **state)
 {
     (void)state;
@@ -366,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_status_of_several),
         cmocka_unit_test(test_more_streams),
         cmocka_unit_test(test_feed),
+        cmocka_unit_test(test_a_list_too_long),
         cmocka_unit_test(test_without_more_only_the_end),
         cmocka_unit_test(test_oneway_is_not_answered),
         cmocka_unit_test(test_stale_messages),
