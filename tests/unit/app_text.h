@@ -15,9 +15,14 @@
 
 #include <cmocka.h>
 
+static inline int parse_bytes(const char *content, size_t length, struct service *service, struct words *problems)
+{
+    return conf_parse_app("apps/web.conf", content, length, service, problems);
+}
+
 static inline int parse(const char *content, struct service *service, struct words *problems)
 {
-    return conf_parse_app("apps/web.conf", content, strlen(content), service, problems);
+    return parse_bytes(content, strlen(content), service, problems);
 }
 
 static inline void parse_good(const char *content, struct service *service)
