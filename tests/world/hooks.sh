@@ -6,75 +6,8 @@
 # shellcheck disable=SC2016
 # shellcheck source=tests/world/lib.sh
 . "$(dirname "$0")/lib.sh"
-
-# What the hooks write, in the zone and on the host: one line for each, with the place it ran in.
-NOTES=$WORLD/notes
-
-# hook_script NAME [LINE...]: the script that a hook runs; without LINEs it only notes that it ran.
-hook_script() {
-    local path=$WORLD/srv/hooks/$1
-    shift
-    mkdir -p "$WORLD/srv/hooks"
-    {
-        printf '#!/bin/bash\necho "$BLUEGREEN_HOOK $(hostname)" >>%s/log\n' "$NOTES"
-        [ $# -eq 0 ] || printf '%s\n' "$@"
-    } >"$path"
-    chmod 755 "$path"
-}
-
-# ready_hooks [LINE...]: app web, release v1 live, and then the LINEs in its configuration.
-ready_hooks() {
-    install -d -m 777 "$NOTES"
-    hook_script plain
-    # shellcheck disable=SC2119
-    ready_web
-    bg deploy web v1 >/dev/null
-    configure "$@"
-}
-
-# LINEs before the first section belong to [health].
-configure() {
-    local line health=() rest=()
-    for line in "$@"; do
-        if [ ${#rest[@]} -gt 0 ] || [[ $line == '['* ]]; then rest+=("$line"); else health+=("$line"); fi
-    done
-    web_conf web 80 "${health[@]}" '[files]' "write = $NOTES" "read = $WORLD/srv/hooks" "${rest[@]}"
-}
-
-HOOK() {
-    echo "$1 = ${3:-}$WORLD/srv/hooks/$2"
-}
-
-notes() {
-    cut -d' ' -f1 "$NOTES/log" 2>/dev/null | tr '\n' ' ' | sed 's/ $//'
-}
-
-noted() {
-    [ "$(notes)" = "$1" ]
-}
-
-# Processes of hooks that sleep longer than any test lasts.
-sleepers() {
-    pgrep -c -f '^sleep 4[0-9][0-9][0-9]$' || :
-}
-no_sleepers() {
-    [ "$(sleepers)" = 0 ]
-}
-some_sleepers() {
-    [ "$(sleepers)" -ge "$1" ]
-}
-
-history_reason() {
-    bg history web --json | json "[.entries[] | select(.verb == \"$1\")] | last | .reason"
-}
-
-ALL='pre_start test pre_switch post_switch pre_rollback post_rollback on_failure on_rollback on_failover'
-
-all_hooks() {
-    local hook
-    printf '%s\n' '[failover]' 'auto = yes' '[hooks]'
-    for hook in $ALL; do HOOK "$hook" "${1:-plain}" "${2:-}"; done
-}
+# shellcheck source=tests/drivers/hooks_lib.sh
+. "$ROOT/tests/drivers/hooks_lib.sh"
 
 # --- in their order ----------------------------------------------------------------------------------
 
@@ -233,10 +166,6 @@ test_failing_post_rollback() {
         "$(bg history web --json | json '[.entries[] | select(.incident == "hook")] | last | .reason')" "history"
 }
 
-answers_and_settled() {
-    answers "$1" && status_of '.operation == null' >/dev/null
-}
-
 test_failing_post_switch() {
     local place
     ready_hooks
@@ -293,6 +222,20 @@ test_missing_executable_of_what_serves() {
     wait_for 10 answers v2
 }
 
+# It exists and may be executed, but what it names as its interpreter is not there.
+test_without_an_interpreter() {
+    local hook
+    ready_hooks
+    printf '#!/nonexistent\n' >"$WORLD/srv/web/v2/bin/broken"
+    chmod 755 "$WORLD/srv/web/v2/bin/broken"
+    for hook in pre_start test pre_switch; do
+        configure '[hooks]' "$hook = $WORLD/srv/web/%r/bin/broken"
+        expect_status 1 bg deploy web v2
+        expect_match "execute .*/broken" "$OUTPUT"
+        expect_eq v1 "$(release_seen)" "what is live"
+    done
+}
+
 # --- hanging -----------------------------------------------------------------------------------------
 
 # Whatever it has started and however, at the deadline it is gone, in the zone and on the host.
@@ -346,191 +289,6 @@ test_flood() {
         expect_match 'killed after 2 s: a line that' "$OUTPUT"
         ticks=$(($(awk '{ print $14 + $15 }' "/proc/$(agent_pid)/stat") - ticks))
         [ "$ticks" -lt 100 ] || fail "the agent worked for $ticks ticks of 10 ms"
-    done
-}
-
-# --- abort, and the agent's end ------------------------------------------------------------------------
-
-test_abort() {
-    local place hook pid
-    ready_hooks
-    hook_script hang 'sleep 4000 &' 'setsid sleep 4001 &' 'sleep 4002'
-    for place in '' 'host: '; do
-        for hook in pre_start test pre_switch; do
-            configure '[hooks]' "$(HOOK "$hook" hang "$place")" "$(HOOK on_failure plain)"
-            rm -f "$NOTES/log"
-            "$BUILD/bluegreen" --socket "$WORLD/run/control.sock" deploy web v2 >"$WORLD/out" 2>&1 &
-            pid=$!
-            wait_for 10 some_sleepers 3
-            bg abort web >/dev/null
-            wait "$pid" && fail "an aborted deploy succeeded"
-            expect_match "aborted by root.* in step ${hook/_/-}" "$(cat "$WORLD/out")"
-            wait_for 5 no_sleepers
-            expect_eq v1 "$(release_seen)" "what is live"
-            expect_eq "$hook" "$(notes)" "an abort is no failure that has to be told"
-        done
-    done
-    # behind the switch it is the way back
-    configure '[hooks]' "$(HOOK post_switch hang)"
-    bg deploy web v2 >/dev/null 2>&1 &
-    wait_for 10 some_sleepers 3
-    expect_eq v2 "$(release_seen)" "what is live"
-    bg abort web >/dev/null
-    wait_for 10 answers_and_settled v1
-    wait_for 5 no_sleepers
-}
-
-rolled_back() { # VERB N: the Nth rollback
-    wait "$pid" && fail "$1 says that it is done"
-    expect_eq v1 "$(release_seen)" "what is live"
-    expect_match "$1 web v2: ended in step post-switch, because root.* asked for a rollback" "$(cat "$WORLD/out")"
-    expect_match '^ended in step post-switch, because root' "$(history_reason "$1")"
-    expect_eq false "$(bg history web --json | jq "[.entries[] | select(.verb == \"$1\")] | last | .done")"
-    expect_eq "$2" "$(bg history web --json | jq '[.entries[] | select(.verb == "rollback" and .done)] | length')"
-    expect_match '^root' "$(bg history web --json | json '[.entries[] | select(.verb == "rollback")] | last | .who')"
-    wait_for 5 no_sleepers
-    expect_no_match '^bad' "$(status_of .zones.green.detail)"
-    expect_no_match on_failure "$(notes)" "somebody has decided, nothing has failed"
-}
-
-# The switch has happened: the hook behind it keeps nobody from the way back, also where it bakes.
-test_rollback_while_post_switch_runs() {
-    local place pid n=0
-    ready_hooks
-    hook_script hang 'sleep 4002'
-    for place in '' 'host: '; do
-        configure '[hooks]' "$(HOOK post_switch hang "$place")" "$(HOOK on_failure plain)" '[bake]' 'time = 5m'
-        bg deploy web v2 >"$WORLD/out" 2>&1 &
-        pid=$!
-        wait_for 10 some_sleepers 1
-        expect_eq v2 "$(release_seen)" "what is live"
-        expect_status 0 bg rollback web
-        rolled_back deploy $((n += 1))
-        expect_eq false "$(bg status web --json | jq '.bake != null')" "there is a bake"
-        wait_for 10 is_state green standby
-        bg switch web >"$WORLD/out" 2>&1 &
-        pid=$!
-        wait_for 10 some_sleepers 1
-        expect_status 0 bg rollback web
-        rolled_back switch $((n += 1))
-    done
-}
-
-# There is nothing to go back to, so what was switched to stays, and its hook goes on.
-test_rollback_behind_the_first_switch() {
-    ready_hooks
-    bg remove web --force >/dev/null
-    hook_script hang 'sleep 4002'
-    configure '[hooks]' "$(HOOK post_switch hang)"
-    bg deploy web v2 >/dev/null 2>&1 &
-    wait_for 10 some_sleepers 1
-    expect_status 1 bg rollback web
-    expect_match 'there is nothing to switch to' "$OUTPUT"
-    some_sleepers 1 || fail "the hook was ended"
-    expect_eq post-switch "$(status_of .operation.step)"
-}
-
-# There is nothing to go back to, so what was switched to stays.
-test_abort_behind_the_first_switch() {
-    ready_hooks
-    bg remove web --force >/dev/null
-    hook_script hang 'sleep 4002'
-    configure '[hooks]' "$(HOOK post_switch hang)"
-    bg deploy web v2 >/dev/null 2>&1 &
-    wait_for 10 some_sleepers 1
-    bg abort web >/dev/null || :
-    wait_for 5 no_sleepers
-    sleep 0.3
-    kill -0 "$AGENT"
-    expect_eq v2 "$(release_seen)" "what is live"
-}
-
-# It exists and may be executed, but what it names as its interpreter is not there.
-test_without_an_interpreter() {
-    local hook
-    ready_hooks
-    printf '#!/nonexistent\n' >"$WORLD/srv/web/v2/bin/broken"
-    chmod 755 "$WORLD/srv/web/v2/bin/broken"
-    for hook in pre_start test pre_switch; do
-        configure '[hooks]' "$hook = $WORLD/srv/web/%r/bin/broken"
-        expect_status 1 bg deploy web v2
-        expect_match "execute .*/broken" "$OUTPUT"
-        expect_eq v1 "$(release_seen)" "what is live"
-    done
-}
-
-test_agent_killed() {
-    local place hook
-    ready_hooks
-    hook_script hang 'sleep 4000 &' 'setsid sleep 4001 &' '(setsid bash -c "trap \"\" TERM; sleep 4002 & wait" &)' \
-        'sleep 4003'
-    for place in '' 'host: '; do
-        for hook in pre_start test pre_switch; do
-            configure '[hooks]' "$(HOOK "$hook" hang "$place")"
-            bg deploy web v2 >/dev/null 2>&1 &
-            wait_for 10 some_sleepers 4
-            agent_kill9
-            # on the host they are gone with the agent; in the zone the next one ends them
-            [ -z "$place" ] || wait_for 2 no_sleepers
-            agent_start
-            wait_for 5 no_sleepers
-            expect_eq v1 "$(release_seen)" "what is live"
-            is_state green failed || fail "green is not failed: $(bg status web)"
-        done
-    done
-}
-
-# The zone stays, the hook in it does not.
-test_agent_killed_in_a_rollback() {
-    local place
-    ready_hooks
-    hook_script hang 'sleep 4000 &' 'setsid sleep 4001 &' 'sleep 4002'
-    for place in '' 'host: '; do
-        configure '[hooks]' "$(HOOK pre_rollback hang "$place")"
-        bg deploy web v2 >/dev/null
-        bg deploy web v1 >/dev/null
-        bg rollback web >/dev/null 2>&1 &
-        wait_for 10 some_sleepers 3
-        agent_kill9
-        [ -z "$place" ] || wait_for 2 no_sleepers
-        agent_start
-        wait_for 5 no_sleepers
-        expect_eq v1 "$(release_seen)" "what is live"
-        wait_for 5 is_state green standby
-    done
-}
-
-# What was switched stays switched: the hook has not said no.
-test_agent_killed_in_post_switch() {
-    local place
-    ready_hooks
-    hook_script hang 'sleep 4000 &' 'setsid sleep 4001 &' 'sleep 4002'
-    for place in '' 'host: '; do
-        configure '[hooks]' "$(HOOK post_switch hang "$place")"
-        bg deploy web v2 >/dev/null 2>&1 &
-        wait_for 10 some_sleepers 3
-        agent_kill9
-        agent_start
-        wait_for 5 no_sleepers
-        expect_eq v2 "$(release_seen)" "what is live"
-        configure
-        bg rollback web >/dev/null
-        expect_eq v1 "$(release_seen)" "after the rollback"
-    done
-}
-
-test_agent_ends() {
-    local place
-    ready_hooks
-    hook_script hang 'sleep 4000 &' 'setsid sleep 4001 &' 'sleep 4002'
-    for place in '' 'host: '; do
-        configure '[hooks]' "$(HOOK test hang "$place")"
-        bg deploy web v2 >/dev/null 2>&1 &
-        wait_for 10 some_sleepers 3
-        agent_stop || :
-        wait_for 5 no_sleepers
-        agent_start
-        expect_eq v1 "$(release_seen)" "what is live"
     done
 }
 
