@@ -6,7 +6,6 @@
  */
 #include "agent/groups.h"
 
-#include "agent/apps.h"
 #include "agent/clients.h"
 #include "agent/feeding.h"
 #include "agent/giving_way.h"
@@ -20,7 +19,6 @@
 #include "agent/routing.h"
 #include "agent/steps.h"
 #include "base/cleanup.h"
-#include "journal/journal.h"
 #include "os/log.h"
 
 #include <errno.h>
@@ -28,24 +26,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct group_run {
-    char name[APP_NAME_MAX + 1];
-    enum wire_verb verb;
-    struct app *leader; /* of the agent's own way back: the one that has to go back, with or without the others */
-    bool failed;        /* before the move: it will not happen */
-    bool moved;
-    struct transaction transaction;
-    size_t count;
-    struct app *members[GROUP_APPS_MAX]; /* whose operations run; NULL: ended */
-    unsigned used;                       /* by this many that look through it: not freed meanwhile */
-};
-
 static bool takes_part(const struct group_run *run, const struct app *app)
 {
     return app && operation_running(app) && app->operation.group == run;
 }
 
-static void unuse(struct group_run *run)
+void group_run_unuse(struct group_run *run)
 {
     run->used--;
     for (size_t i = 0; i < run->count; i++) {
@@ -65,7 +51,7 @@ void group_left(struct group_run *run, const struct app *app)
         if (run->members[i] == app)
             run->members[i] = NULL;
     }
-    unuse(run);
+    group_run_unuse(run);
 }
 
 /* --- the move ------------------------------------------------------------------------------------------- */
@@ -150,7 +136,7 @@ static void go_on_together(struct group_run *run, struct app *any)
                 operation_event(run->members[i], EVENT_DONE, NULL);
         }
     }
-    unuse(run);
+    group_run_unuse(run);
 }
 
 static size_t missing(const struct group_run *run)
@@ -178,7 +164,7 @@ void group_gather(struct group_run *run)
         if (takes_part(run, run->members[i]))
             feeding_go_on(run->members[i]);
     }
-    unuse(run);
+    group_run_unuse(run);
 }
 
 void group_meet(struct app *app)
@@ -242,12 +228,12 @@ void group_failed(struct app *app, enum step_event event, const char *reason)
         if (other != app && takes_part(run, other) && !other->operation.failing)
             operation_event(other, event == EVENT_ABORT ? EVENT_ABORT : EVENT_FAILED, text);
     }
-    unuse(run);
+    group_run_unuse(run);
 }
 
 /* --- the beginning ------------------------------------------------------------------------------------------ */
 
-static void join(struct group_run *run, struct app *app)
+void group_run_join(struct group_run *run, struct app *app)
 {
     struct operation *operation = &app->operation;
     operation->group = run;
@@ -255,7 +241,7 @@ static void join(struct group_run *run, struct app *app)
     run->members[run->count++] = app;
 }
 
-static struct group_run *run_new(const char *name, enum wire_verb verb)
+struct group_run *group_run_new(const char *name, enum wire_verb verb)
 {
     struct group_run *run = calloc(1, sizeof *run);
     if (!run)
@@ -267,7 +253,7 @@ static struct group_run *run_new(const char *name, enum wire_verb verb)
 }
 
 /* Of a run that did not fail meanwhile: a gate may say no at once. */
-static void enter_all(struct group_run *run)
+void group_run_enter(struct group_run *run)
 {
     for (size_t i = 0; i < run->count; i++) {
         struct app *app = run->members[i];
@@ -300,7 +286,7 @@ static int begin_all(const struct asked *asked, const struct group_choice *choic
         if (result < 0)
             return result;
         app->operation.lose = asked->request->lose;
-        join(run, app);
+        group_run_join(run, app);
     }
     return 0;
 }
@@ -308,7 +294,7 @@ static int begin_all(const struct asked *asked, const struct group_choice *choic
 static void begin(const struct asked *asked, const struct group_choice *choice)
 {
     struct error err = {0};
-    struct group_run *run = run_new(asked->request->app, (enum wire_verb)asked->request->verb);
+    struct group_run *run = group_run_new(asked->request->app, (enum wire_verb)asked->request->verb);
     struct group_answer *answer = run ? group_answer_new(asked, choice) : NULL;
     if (!answer) {
         free(run);
@@ -324,10 +310,10 @@ static void begin(const struct asked *asked, const struct group_choice *choice)
         for (size_t i = 0; i < run->count; i++)
             wait_for(asked, run->members[i], answer);
         queue_begins(asked);
-        enter_all(run);
+        group_run_enter(run);
     }
     group_answer_drop(answer, false);
-    unuse(run);
+    group_run_unuse(run);
 }
 
 /* Hooks behind the switch that is to be undone; true if any ran. */
@@ -358,50 +344,4 @@ void handle_group(const struct asked *asked)
     else
         request_refuse(asked, result, err.text);
     text_clear(&choice.stays);
-}
-
-/* --- the agent's own way back ----------------------------------------------------------------------------- */
-
-/* Those of the same move whose hooks still run behind it: what they come to does not matter any more. */
-static void end_what_runs(struct app *app, const char *reason)
-{
-    const struct group_move *known = group_moves_of(&journal_fold(app->agent->journal)->groups, app->name, app->live);
-    struct group_move move = known ? *known : (struct group_move){0}; /* ends are recorded, and the fold moves on */
-    for (size_t i = 0; i < move.count; i++) {
-        struct app *other = app_find(app->agent, move.members[i].app);
-        struct group_run *run = other && other != app && operation_running(other) ? other->operation.group : NULL;
-        if (!run || !run->moved || operation_step(other) != STEP_POST_SWITCH)
-            continue;
-        operation_take_back(other, reason);
-    }
-}
-
-int group_back(struct app *app, const char *who, const char *reason, struct error *err)
-{
-    struct group_choice choice = {0};
-    char name[APP_NAME_MAX + 1] = "", text[WIRE_TEXT_MAX + 1];
-    if (operation_running(app) || app->live < 0)
-        return operation_by_agent(app, VERB_ROLLBACK, who, reason, err);
-    snprintf(text, sizeof text, "with %s: %.180s", app->name, reason);
-    end_what_runs(app, text);
-    group_choose_back(app, &choice, name);
-    struct group_run *run = choice.count > 1 ? run_new(name, VERB_ROLLBACK) : NULL;
-    if (!run)
-        return operation_by_agent(app, VERB_ROLLBACK, who, reason, err);
-    run->leader = app;
-    int result = 0;
-    for (size_t i = 0; result == 0 && i < choice.count; i++) {
-        struct app *member = choice.routes[i].app;
-        struct error why = {0};
-        int begun = operation_begin_by_agent(member, VERB_ROLLBACK, who, member == app ? reason : text, &why);
-        if (begun == 0)
-            join(run, member);
-        else if (member == app)
-            result = error_set(err, -begun, "%s", why.text);
-        else
-            log_warning("group %s: goes back without %s: %s", name, member->name, why.text);
-    }
-    enter_all(run);
-    unuse(run);
-    return result;
 }
