@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Apps of a group that move together: which ones (group_admission.c), their run (groups.c, group_back.c) and what who asked for it is
- * told (group_answer.c). What the rest of the agent needs of it is in agent/groups.h. */
+/* Apps of a group that move together: which ones (group_admission.c), their run (groups.c, group_back.c) and what who
+ * asked for it is told (group_answer.c). What the rest of the agent needs of it is in agent/groups.h. */
 #pragma once
 
 #include "agent/agent.h"
