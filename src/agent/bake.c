@@ -92,6 +92,56 @@ void bake_make_way(struct app *app)
     watching_drop_guard(&app->bake.watching, app, on_guard);
 }
 
+/* --- its end ------------------------------------------------------------------------------------------ */
+
+/* What there is to say of its end; why NULL: it is over, by itself or because of `finisher`. */
+static void end_text(const struct app *app, const char *why, const char *finisher, char *text, size_t size)
+{
+    const struct bake_run *bake = &app->bake;
+    const struct app_zone *zone = bake_zone(app);
+    char stands[WIRE_TEXT_MAX + 1] = "";
+    if (zone->service)
+        bake_text(&bake->watching.watch, &zone->service->bake, stands, sizeof stands);
+    if (why)
+        snprintf(text, size, "the bake of %s has ended: %s", zone->release, why);
+    else if (bake->breach[0])
+        snprintf(text, size, "the bake of %s %s%s; it is bad and stays live: %s", zone->release,
+                 finisher ? "was finished by " : "is over", finisher ? finisher : "", bake->breach);
+    else if (finisher)
+        snprintf(text, size, "the bake of %s was finished by %s, so far: %s", zone->release, finisher, stands);
+    else
+        snprintf(text, size, "%s has passed its bake: %s", zone->release, stands);
+}
+
+static void end(struct app *app, const char *why, const char *finisher)
+{
+    struct bake_run *bake = &app->bake;
+    struct app_zone *zone = bake_zone(app);
+    char text[2 * WIRE_TEXT_MAX];
+    if (!bake->on)
+        return;
+    bool breached = bake->breach[0];
+    end_text(app, why, finisher, text, sizeof text);
+    log_line(breached && !why ? LOG_LEVEL_ERROR : LOG_LEVEL_NOTICE, "%s/%s: %s", app->name, colour_name(zone->colour),
+             text);
+    bake_make_way(app);
+    loop_timer_disarm(bake->timer);
+    bake->on = false;
+    changed(app->agent);
+    keeping_schedule(app);
+    bake->breach[0] = bake->stuck[0] = '\0';
+    if (app->indexed)
+        record_bake(app);
+    if (!why && !breached && zone->mark == MARK_BAD) /* somebody forced it to be live, and was right */
+        zone_set_mark(zone, MARK_NONE, "");
+    requests_end(app, WAIT_BAKE, why || breached ? RESULT_FAILED : RESULT_DONE, NULL, text); /* not passed is failed */
+}
+
+void bake_finish(struct app *app, const char *finisher)
+{
+    end(app, NULL, finisher);
+}
+
 /* --- from look to look ------------------------------------------------------------------------------------ */
 
 static void on_timer(void *context)
@@ -105,7 +155,7 @@ static void on_timer(void *context)
     if (!bake->on)
         return;
     if (now >= bake->until_ms && !operation_running(app)) {
-        bake_end(app, NULL);
+        end(app, NULL, NULL);
         return;
     }
     if (!bake->breach[0])
@@ -175,7 +225,7 @@ static void left(struct app *app)
     const char *live = app->live >= 0 ? app->zones[app->live].release : "nothing";
     snprintf(why, sizeof why, "%s is live again, by %s%s%s", live, app->operation.who, bake->breach[0] ? ": " : "",
              bake->breach);
-    bake_end(app, why);
+    end(app, why, NULL);
 }
 
 void bake_begin(struct app *app)
@@ -197,59 +247,6 @@ void bake_begin(struct app *app)
                (time_ms + 999) / 1000, back ? "" : "; a breach will only be told: ", back ? "" : why);
 }
 
-/* What there is to say of its end; why NULL: it is over, by itself or because of `finisher`. */
-static void end_text(const struct app *app, const char *why, const char *finisher, char *text, size_t size)
-{
-    const struct bake_run *bake = &app->bake;
-    const struct app_zone *zone = bake_zone(app);
-    char stands[WIRE_TEXT_MAX + 1] = "";
-    if (zone->service)
-        bake_text(&bake->watching.watch, &zone->service->bake, stands, sizeof stands);
-    if (why)
-        snprintf(text, size, "the bake of %s has ended: %s", zone->release, why);
-    else if (bake->breach[0])
-        snprintf(text, size, "the bake of %s %s%s; it is bad and stays live: %s", zone->release,
-                 finisher ? "was finished by " : "is over", finisher ? finisher : "", bake->breach);
-    else if (finisher)
-        snprintf(text, size, "the bake of %s was finished by %s, so far: %s", zone->release, finisher, stands);
-    else
-        snprintf(text, size, "%s has passed its bake: %s", zone->release, stands);
-}
-
-static void end(struct app *app, const char *why, const char *finisher)
-{
-    struct bake_run *bake = &app->bake;
-    struct app_zone *zone = bake_zone(app);
-    char text[2 * WIRE_TEXT_MAX];
-    if (!bake->on)
-        return;
-    bool breached = bake->breach[0];
-    end_text(app, why, finisher, text, sizeof text);
-    log_line(breached && !why ? LOG_LEVEL_ERROR : LOG_LEVEL_NOTICE, "%s/%s: %s", app->name, colour_name(zone->colour),
-             text);
-    bake_make_way(app);
-    loop_timer_disarm(bake->timer);
-    bake->on = false;
-    changed(app->agent);
-    keeping_schedule(app);
-    bake->breach[0] = bake->stuck[0] = '\0';
-    if (app->indexed)
-        record_bake(app);
-    if (!why && !breached && zone->mark == MARK_BAD) /* somebody forced it to be live, and was right */
-        zone_set_mark(zone, MARK_NONE, "");
-    requests_end(app, WAIT_BAKE, why || breached ? RESULT_FAILED : RESULT_DONE, NULL, text); /* not passed is failed */
-}
-
-void bake_end(struct app *app, const char *why)
-{
-    end(app, why, NULL);
-}
-
-void bake_finish(struct app *app, const char *finisher)
-{
-    end(app, NULL, finisher);
-}
-
 void bake_breach(struct app *app, const char *why)
 {
     struct bake_run *bake = &app->bake;
@@ -257,7 +254,7 @@ void bake_breach(struct app *app, const char *why)
         return;
     struct app_zone *zone = zone_of(app, (enum colour)app->live);
     if (bake->on && bake->zone != zone->colour)
-        bake_end(app, "another release is live");
+        end(app, "another release is live", NULL);
     if (bake->breach[0] || (!bake->on && !start(app, clock_unix_ms() + BREACH_PATIENCE_MS, BREACH_PATIENCE_MS)))
         return;
     snprintf(bake->breach, sizeof bake->breach, "%s", why);
@@ -281,7 +278,7 @@ void bake_before_step(struct app *app, enum step step)
         snprintf(why, sizeof why, "%s takes the place of what could be switched back to", app->operation.release);
     else
         snprintf(why, sizeof why, "%s by %s", verb_name(app->operation.verb), app->operation.who);
-    bake_end(app, why);
+    end(app, why, NULL);
 }
 
 void bake_operation_ended(struct app *app, const char *failure)

@@ -14,7 +14,6 @@ struct folded_app;
 /* Called by operations.c when a deploy or switch has made its release live, and when it is done: begins it if the
  * release has one. */
 void bake_begin(struct app *app);
-void bake_end(struct app *app, const char *why);         /* NULL: it has passed */
 void bake_finish(struct app *app, const char *finisher); /* somebody ends it now */
 /* A breach found by others (post_switch failed): switches back as soon as no operation runs, also without [bake]. */
 void bake_breach(struct app *app, const char *why);
