@@ -33,6 +33,6 @@ void drain_finish(struct app_zone *zone, char *text, size_t size);
 bool drain_times(const struct app_zone *zone, uint64_t *begun_ms, uint64_t *deadline_ms);
 /* For `drain APP` on a zone that is not draining. */
 void drain_watch(struct app_zone *zone);
-void on_drain_timer(void *context); /* of a zone's drain_timer */
-uint32_t zone_count_tcp(struct app_zone *zone);
+void on_drain_timer(void *context);             /* of a zone's drain_timer */
+uint32_t zone_count_tcp(struct app_zone *zone); /* connections of clients, now; 0 if they cannot be counted */
 void drain_fill(const struct app_zone *zone, struct wire_drain *out); /* nothing if there is none that ends */

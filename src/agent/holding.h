@@ -30,6 +30,7 @@ void hold_over(struct app *app);          /* nobody waits any more */
 void hold_dispose(struct app *app);
 /* The operation has failed: true if the release that was live comes back first. */
 bool hold_way_back(struct app *app, const char *reason);
+/* The steps of this way. */
 void hold_back_hold(struct app *app);
 void hold_back_rest(struct app *app);
 void hold_back_start(struct app *app);

@@ -8,6 +8,8 @@
 #include "model/types.h"
 #include "model/wire.h"
 
+/* Up to its first step, which is the caller's to enter. It is recorded first: refused if that fails, for a verb that
+ * needs the journal. None may run. */
 int operation_begin(struct app *app, enum wire_verb verb, enum colour target, const char *release, bool force,
                     const char *who, struct error *err);
 static inline bool operation_running(const struct app *app)
@@ -29,6 +31,7 @@ static inline bool operation_insists(const struct app *app)
 /* Feeds an event to the app's operation; the reason (may be NULL) is what a failure will say. -EPERM: refused by the
  * table. */
 int operation_event(struct app *app, enum step_event event, const char *reason);
+/* Nothing is left of the zone: its step may have waited for that. The app may be gone when this returns. */
 void operation_zone_closed(struct app_zone *zone);
 /* The agent's own operation: VERB_ROLLBACK or VERB_FAILOVER. It may have ended when this returns. */
 int operation_by_agent(struct app *app, enum wire_verb verb, const char *who, const char *reason, struct error *err);

@@ -16,6 +16,8 @@ struct record;
 
 /* Appends; a failure is logged once and remembered. */
 int agent_record(struct agent *agent, struct record *record, struct error *err);
+
+/* Each as it is now. Those without a result go on whatever comes of it. */
 void record_zone(struct app_zone *zone);
 int record_live(struct app *app, struct error *err);
 int record_app(struct app *app, struct error *err);

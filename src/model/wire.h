@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Messages between the monitor and its api role: fixed layout, one SOCK_SEQPACKET message each, both ends the same
- * binary. enum wire_verb is the whole list of what a client can make the monitor do; the monitor treats every field as
- * hostile (wire_request_valid) and knows by itself who a client is: it accepted the connection, read its credentials
- * and named it by a number that the api role can only repeat. What requests are answered with is in wire_status.h,
+ * Messages between the monitor and its api role: fixed layout, one SOCK_SEQPACKET message each, both ends of one build.
+ * enum wire_verb is the whole list of what a client can make the monitor do; the monitor treats every field as hostile
+ * (wire_request_valid) and knows by itself who a client is: it accepted the connection, read its credentials and named
+ * it by a number that the api role can only repeat. What requests are answered with is in wire_status.h,
  * wire_answers.h, wire_feed.h and wire_command.h.
  */
 #pragma once
