@@ -48,7 +48,8 @@ endif
 # What `make sanitize` builds with. AddressSanitizer brings LeakSanitizer.
 SANITIZERS := address,undefined,float-cast-overflow
 CFLAGS_ALL := -std=gnu11 $(WARNINGS) $(HARDEN) -fPIE $(CFLAGS)
-LDFLAGS_ALL := -Wl,-z,relro,-z,now -Wl,--as-needed $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
+# Tables of constants with pointers in them are most of what is relocated: packed, that takes 2 KiB of the agent, not 60.
+LDFLAGS_ALL := -Wl,-z,relro,-z,now -Wl,-z,pack-relative-relocs -Wl,--as-needed $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(LDFLAGS)
 
 # Installed packages answer here; `make deps` installs what is missing.
 NL_CFLAGS     = $(shell $(PKG_CONFIG) --cflags libnl-3.0 libnl-route-3.0)
