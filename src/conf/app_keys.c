@@ -79,7 +79,8 @@ static const char *const sight_words[] = {"hidden", "visible", NULL};
 _Static_assert(sizeof(enum drain_then) == sizeof(unsigned) && sizeof(enum syscall_profile) == sizeof(unsigned) &&
                    sizeof(enum restart_policy) == sizeof(unsigned) && sizeof(enum feed_mode) == sizeof(unsigned) &&
                    sizeof(enum feed_compare) == sizeof(unsigned) && sizeof(enum feed_client) == sizeof(unsigned) &&
-                   sizeof(enum feed_doubt) == sizeof(unsigned) && sizeof(enum feed_seeding) == sizeof(unsigned),
+                   sizeof(enum feed_doubt) == sizeof(unsigned) && sizeof(enum feed_seeding) == sizeof(unsigned) &&
+                   sizeof(enum egress_policy) == sizeof(unsigned) && sizeof(enum egress_standby) == sizeof(unsigned),
                "KEY_WORD stores unsigned");
 
 static bool now_always(const void *kept, const void *fresh)
