@@ -89,10 +89,6 @@ never_two() {
     [ ! -e "$SHARED/violated" ] || fail "two ran at once: $(tr '\n' ' ' <"$SHARED/violated")"
 }
 
-last_of() {
-    bg history web --json | json "[.entries[] | select(.verb == \"$1\")] | last | $2"
-}
-
 plugged() {
     ip neigh show dev "bg$1" | grep -q "10.201.0.$((4 * ($1 - 1) + 2)) .*PERMANENT" && return 1
     return 0

@@ -60,10 +60,6 @@ some_sleepers() {
     [ "$(sleepers)" -ge "$1" ]
 }
 
-history_reason() {
-    bg history web --json | json "[.entries[] | select(.verb == \"$1\")] | last | .reason"
-}
-
 ALL='pre_start test pre_switch post_switch pre_rollback post_rollback on_failure on_rollback on_failover'
 
 all_hooks() {

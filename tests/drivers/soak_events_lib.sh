@@ -349,7 +349,7 @@ soak_step() { # NUMBER
         pick "$SOAK_APP" "$SOAK_APP" "${SOAK_APPS[@]}"
         strike "$fault" "$PICKED"
     fi
-    wait_for 60 ended "$doing" || fail "step $1: $op $SOAK_APP never ends: $(cat "$SOAK/said")"
+    wait_for 60 has_ended "$doing" || fail "step $1: $op $SOAK_APP never ends: $(cat "$SOAK/said")"
     wait "$doing" || echo "  said no: $(tail -n 1 "$SOAK/said")" >>"$SOAK/steps"
     event "$began" "$(now_ms)" op "$SOAK_APP" - "$op"
     rm -f "$SHARED/sick.$SOAK_APP.v1" "$SHARED/sick.$SOAK_APP.v2"
@@ -362,6 +362,3 @@ reloads() {
     bg reload >/dev/null 2>&1
 }
 
-ended() {
-    ! kill -0 "$1" 2>/dev/null
-}

@@ -10,20 +10,12 @@ hold() {
     wait_for 5 grep -q answer "$WORLD/held"
 }
 
-operating() {
-    [ "$(bg status web --json | jq -r '.operation.step')" = "$1" ]
-}
-
 baking() {
     [ "$(bg status web --json | jq -r '.bake != null')" = true ]
 }
 
 not_baking() {
     [ "$(bg status web --json | jq -r '.bake != null')" = false ]
-}
-
-slow_start() {
-    sed -i "s|--port 8080|--port 8080 --start-delay $1|" "$WORLD/etc/apps/web.conf"
 }
 
 test_attach_with_nothing_to_attach_to() {

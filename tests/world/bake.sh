@@ -50,10 +50,6 @@ baking() {
     [ "$(bg status web --json | jq -r '.bake != null')" = "$1" ]
 }
 
-last_of() {
-    bg history web --json | json "[.entries[] | select(.verb == \"$1\")] | last | $2"
-}
-
 rests() {
     is_state "$1" standby || is_state "$1" unhealthy
 }
@@ -218,7 +214,7 @@ test_a_bad_release_takes_force() {
     bg deploy web v2
     kill -9 "$(status_of .zones.green.pid)"
     expect_switched_back 'exit or restart'
-    wait_for 5 standby_is_well green
+    wait_for 5 is_healthy green
     local verb
     for verb in rollback switch rehearse; do
         expect_status 1 bg "$verb" web
@@ -227,7 +223,7 @@ test_a_bad_release_takes_force() {
     # A new agent knows it, too.
     agent_kill9
     agent_start
-    wait_for 5 standby_is_well green
+    wait_for 5 is_healthy green
     expect_status 1 bg rollback web
     expect_match 'v2 is bad' "$OUTPUT"
     expect_status 0 bg rollback web --force
@@ -238,10 +234,6 @@ test_a_bad_release_takes_force() {
     bg deploy web v2
     bg rollback web
     expect_status 0 bg rollback web
-}
-
-standby_is_well() {
-    [ "$(status_of ".zones.$1.verdict")" = healthy ]
 }
 
 test_no_way_back() {

@@ -41,10 +41,6 @@ expect_only() {
     expect_eq "$1" "$(live_in_kernel web)" "live in the kernel"
 }
 
-has_no_share() {
-    [ "$(bg status web --json | jq -r .canary)" = null ]
-}
-
 test_shares_are_what_they_should_be() {
     local n all
     ready_canary

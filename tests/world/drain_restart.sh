@@ -98,10 +98,6 @@ begun() {
     awk -v verb="verb=$1" '$4 == "begin" && $6 == verb { number = $2 } END { print number }' "$WORLD/state/journal"
 }
 
-has_ended() {
-    ! kill -0 "$1" 2>/dev/null
-}
-
 # --- what stays open --------------------------------------------------------------------------------------
 
 # v1 live in blue, v2 has nearly all new connections, and one that stays.
@@ -121,10 +117,6 @@ reaches() {
 
 reaches_not() {
     ! reaches "$1"
-}
-
-has_no_share() {
-    [ "$(bg status web --json | jq -r .canary)" = null ]
 }
 
 test_a_canary_that_was_taken_back_drains_on() {

@@ -206,8 +206,8 @@ test_what_the_old_zone_has_open_is_cut() {
     echo x | ip netns exec bg-web-blue socat -u - UDP4:203.0.113.10:7001
     bg deploy web v2 >/dev/null
     wait_for 5 is_state blue standby
-    wait_for 2 ended "$mail4"
-    wait_for 2 ended "$mail6"
+    wait_for 2 has_ended "$mail4"
+    wait_for 2 has_ended "$mail6"
     expect_match 'Connection reset|Broken pipe|Software caused connection abort' "$(cat "$WORLD/mail4.error")"
     echoes database still || fail "the database is not reached any more"
     echoes datagrams4 later 1 && fail "datagrams still come through"
@@ -216,10 +216,6 @@ test_what_the_old_zone_has_open_is_cut() {
     # What serves now keeps everything.
     reaches_everything green
     expect_eq v2 "$(release_seen)"
-}
-
-ended() {
-    ! kill -0 "$1" 2>/dev/null
 }
 
 test_closed_policy() {
@@ -266,7 +262,7 @@ test_reload_takes_effect_at_once() {
     reaches_not green "TCP4:$OUTSIDE4:25"
     wait_for 5 reaches blue "TCP4:$OUTSIDE4:25"
     reaches_not blue "TCP4:$OUTSIDE4:26"
-    wait_for 2 ended "$other"
+    wait_for 2 has_ended "$other"
     web_conf web 80
     bg reload >/dev/null
     reaches_everything green
@@ -298,7 +294,7 @@ test_new_agents_find_and_keep_it() {
     wait "$held" || :
     agent_start
     wait_for 5 is_state blue standby
-    wait_for 2 ended "$mail"
+    wait_for 2 has_ended "$mail"
     reaches_nothing blue
     reaches_everything green
 }
@@ -311,7 +307,7 @@ test_a_canary_is_not_fenced() {
     opens green "TCP4:$OUTSIDE4:26" mail
     local mail=$!
     bg abort web >/dev/null
-    wait_for 10 ended "$mail"
+    wait_for 10 has_ended "$mail"
     reaches_not green "TCP4:$OUTSIDE4:25"
     wait_for 5 reaches blue "TCP4:$OUTSIDE4:25"
     expect_eq closed "$(status_of .zones.green.fence)"
@@ -328,12 +324,12 @@ test_killed_between_the_fence_and_the_cut() {
     # The first batch is the switch, the second one the fence.
     echo 2 synced nft >"$DIE_AT_CONTROL"
     bg switch web >/dev/null 2>&1 || :
-    wait_for 5 ended "$AGENT"
+    wait_for 5 has_ended "$AGENT"
     rm "$DIE_AT_CONTROL"
     reaches_nothing blue
     echoes mail still || fail "it was cut before"
     agent_start
-    wait_for 2 ended "$mail"
+    wait_for 2 has_ended "$mail"
     is_state blue standby
     reaches_everything green
 }
@@ -348,7 +344,7 @@ test_a_new_agent_ends_what_may_not_be() {
     agent_kill9
     web_conf web 80 '[egress]' 'standby = closed'
     agent_start
-    wait_for 2 ended "$mail"
+    wait_for 2 has_ended "$mail"
     reaches_nothing green
     echoes other still || fail "blue lost what it had open"
     kill -0 "$other"

@@ -48,16 +48,8 @@ crash() {
     kill -9 "$(status_of ".zones.$2.pid")"
 }
 
-well() {
-    [ "$(status_of ".zones.$1.verdict")" = healthy ]
-}
-
 sick() {
     [ "$(status_of ".zones.$1.verdict")" = unhealthy ]
-}
-
-last_of() {
-    bg history web --json | json "[.entries[] | select(.verb == \"$1\")] | last | $2"
 }
 
 failovers() {
@@ -97,7 +89,7 @@ test_live_is_lost() {
     expect_failed_over 'its zone was lost'
     echo "failed over within $((($(date +%s%N) - began) / 1000000)) ms"
     # What was lost is built again, and is the standby from now on.
-    wait_for 10 well green
+    wait_for 10 is_healthy green
     wait_for 10 is_state green standby
 }
 
@@ -163,11 +155,11 @@ test_once_for_each_deployment() {
     crash v2 green
     expect_failed_over 'exits again and again|refused'
     rm "$SHARED/crash.v2"
-    wait_for 20 well green
+    wait_for 20 is_healthy green
     # A new agent knows of it.
     agent_kill9
     agent_start
-    wait_for 10 well green
+    wait_for 10 is_healthy green
     crash v1 blue
     wait_for 10 grep -q 'v1 fails and there is no failover: it was done once since the last deploy' "$WORLD/agent.log"
     expect_eq blue "$(status_of .live)"
@@ -176,14 +168,14 @@ test_once_for_each_deployment() {
     expect_status 0 bg rollback web
     expect_eq v2 "$(release_seen "$URL4")"
     rm "$SHARED/crash.v1"
-    wait_for 20 well blue
+    wait_for 20 is_healthy blue
     crash v2 green
     wait_for 10 sick green
     sleep 1
     expect_eq green "$(status_of .live)"
     expect_eq 1 "$(failovers)"
     rm "$SHARED/crash.v2"
-    wait_for 20 well green
+    wait_for 20 is_healthy green
     # A deployment is.
     bg deploy web v3 >/dev/null
     expect_eq blue "$(status_of .live)"
@@ -220,7 +212,7 @@ test_never_to_a_bad_release() {
     bg deploy web v2 >/dev/null
     kill -9 "$(status_of .zones.green.pid)"
     wait_for 10 answers v1
-    wait_for 10 well green
+    wait_for 10 is_healthy green
     crash v1 blue
     wait_for 10 grep -q 'v1 fails and there is no failover: the standby v2 is bad: 1 exit or restart' "$WORLD/agent.log"
     sleep 1
@@ -340,7 +332,7 @@ test_an_agent_that_is_killed_in_a_failover() {
     expect_match 'failed over from it: v2 fails' "$(status_of .zones.green.detail)"
     # And it stays at one.
     rm "$SHARED/crash.v2"
-    wait_for 20 well green
+    wait_for 20 is_healthy green
     crash v1 blue
     wait_for 10 grep -q 'it was done once since the last deploy' "$WORLD/agent.log"
     expect_eq blue "$(status_of .live)"
@@ -362,8 +354,8 @@ test_without_a_journal_it_goes_ahead() {
     grep -q 'the journal cannot be written' "$WORLD/agent.log" || fail "the journal never became full"
     local live=blue other=v2
     [ "$(status_of .live)" = blue ] || { live=green; other=v1; }
-    wait_for 10 well blue
-    wait_for 10 well green
+    wait_for 10 is_healthy blue
+    wait_for 10 is_healthy green
     [ "$other" = v2 ] && crash v1 "$live"
     [ "$other" = v1 ] && crash v2 "$live"
     wait_for 10 answers "$other"
@@ -383,7 +375,7 @@ test_without_a_journal_it_goes_ahead() {
 
 ready_rehearsal() {
     ready_failover
-    wait_for 5 well blue
+    wait_for 5 is_healthy blue
 }
 
 test_a_rehearsal_under_load() {

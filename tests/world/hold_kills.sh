@@ -6,26 +6,8 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tests/drivers/hold_lib.sh
 . "$ROOT/tests/drivers/hold_lib.sh"
-
-export DIE_AT_CONTROL=$WORLD/die-at DIE_AT_LOG=$WORLD/points
-
-arm() { # NUMBER PHASE
-    : >"$DIE_AT_LOG"
-    echo "$*" >"$DIE_AT_CONTROL.new"
-    mv "$DIE_AT_CONTROL.new" "$DIE_AT_CONTROL"
-}
-
-dead() {
-    ! kill -0 "$AGENT" 2>/dev/null
-}
-
-kernel_live() {
-    if nft list set inet bluegreen green.web 2>/dev/null | grep -q elements; then
-        echo green
-    else
-        nft list chain inet bluegreen app.web 2>/dev/null | sed -n 's/^[[:space:]]*goto zone.web.\(blue\|green\).*/\1/p'
-    fi
-}
+# shellcheck source=tests/drivers/die_at_lib.sh
+. "$ROOT/tests/drivers/die_at_lib.sh"
 
 journal_live() {
     sed -n "s/.* live app=web zone=//p" "$WORLD/state/journal" | tail -n 1
@@ -41,7 +23,7 @@ check() { # WHAT
     local live number
     wait_for 12 settled || fail "$1: $(bg status web --json)"
     live=$(status_of .live)
-    expect_eq "$live" "$(kernel_live)" "$1: the kernel"
+    expect_eq "$live" "$(live_in_kernel web)" "$1: the kernel"
     expect_eq "$live" "$(journal_live)" "$1: the journal"
     expect_eq "$(status_of ".zones.$live.release")" "$(release_seen)" "$1: clients"
     for number in 1 2; do
@@ -50,10 +32,6 @@ check() { # WHAT
     [ "$(pgrep -c -x web.real)" = 1 ] || fail "$1: $(pgrep -c -x web.real) of the app run"
     ! grep -E 'this is a bug|AddressSanitizer|runtime error' "$WORLD/agent.log" || fail "$1: a bug"
     never_two
-}
-
-mortal_start() {
-    LD_PRELOAD=$BUILD/tests/drivers/die_at.so agent_start
 }
 
 # v1 is live and v2 rests.

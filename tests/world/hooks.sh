@@ -103,7 +103,7 @@ test_stopped_operation_is_over() {
     agent_kill9
     agent_start
     wait_for 5 is_state green healthy
-    expect_match 'stopped after step health' "$(history_reason deploy)" "history"
+    expect_match 'stopped after step health' "$(last_of deploy .reason)" "history"
     bg switch web >/dev/null
     expect_eq v2 "$(release_seen)" "after the switch"
 }
@@ -125,7 +125,7 @@ test_failing_before_the_switch() {
             expect_match 'first line' "$OUTPUT" "the whole output"
             expect_eq v1 "$(release_seen)" "what is live"
             is_state green failed || fail "green is not failed: $(bg status web)"
-            expect_match "hook $hook failed: exit status 3: it is wrong" "$(history_reason deploy)" "history"
+            expect_match "hook $hook failed: exit status 3: it is wrong" "$(last_of deploy .reason)" "history"
             expect_match "hook $hook failed: exit status 3: it is wrong" "$(cat "$NOTES/reason")" "BLUEGREEN_REASON"
             rm "$NOTES/reason"
         done
@@ -175,7 +175,7 @@ test_failing_post_switch() {
         expect_status 1 bg deploy web v2
         expect_match 'hook post_switch failed: exit status 1: orders fail' "$OUTPUT"
         wait_for 10 answers_and_settled v1
-        expect_match 'orders fail' "$(history_reason deploy)" "history"
+        expect_match 'orders fail' "$(last_of deploy .reason)" "history"
         expect_match 'done' "$(bg history web | grep rollback | tail -n 1)" "the way back"
         wait_for 10 is_state green standby
     done
@@ -372,7 +372,7 @@ test_pages() {
     expect_status 1 bg deploy web v1
     expect_match 'test page /healthz: HTTP 200 OK, but without the text "ok v2"' "$OUTPUT"
     expect_eq v2 "$(release_seen)" "what is live"
-    expect_match 'test page /healthz: HTTP 200 OK, but without' "$(history_reason deploy)" "history"
+    expect_match 'test page /healthz: HTTP 200 OK, but without' "$(last_of deploy .reason)" "history"
     configure '[test]' 'http = / | /nothing 200 302-303'
     expect_status 1 bg deploy web v1
     expect_match 'test page /nothing: HTTP 404 .*, and 200 or 302-303 is wanted' "$OUTPUT"

@@ -41,7 +41,7 @@ rolled_back() { # VERB N: the Nth rollback
     wait "$pid" && fail "$1 says that it is done"
     expect_eq v1 "$(release_seen)" "what is live"
     expect_match "$1 web v2: ended in step post-switch, because root.* asked for a rollback" "$(cat "$WORLD/out")"
-    expect_match '^ended in step post-switch, because root' "$(history_reason "$1")"
+    expect_match '^ended in step post-switch, because root' "$(last_of "$1" .reason)"
     expect_eq false "$(bg history web --json | jq "[.entries[] | select(.verb == \"$1\")] | last | .done")"
     expect_eq "$2" "$(bg history web --json | jq '[.entries[] | select(.verb == "rollback" and .done)] | length')"
     expect_match '^root' "$(bg history web --json | json '[.entries[] | select(.verb == "rollback")] | last | .who')"

@@ -38,6 +38,11 @@
 #   answers RELEASE       it is this one
 #   status_of FILTER      jq filter on the app's status
 #   is_state COLOUR STATE its zone has this state
+#   is_healthy COLOUR     its checks pass
+#   operating STEP [APP]  an operation is there
+#   has_no_share          no zone is a canary
+#   last_of VERB FILTER   jq filter on the newest entry of that verb in the history
+#   slow_start MS         releases that are deployed from now on take so long until they listen
 #   live_in_kernel APP    the zone that the rule set sends new connections to
 #
 # Tools
@@ -47,6 +52,7 @@
 #   load_start NAME ARG...     starts the load client on the client host; report in $WORLD/load.NAME
 #   load_end NAME              ends it, prints its JSON report; fails if a request failed
 #   background CMD...          starts CMD; $! is its pid; ended after the test
+#   has_ended PID              for wait_for
 #   as_user USER CMD...        runs CMD as USER with its groups (oper, nosy, web, ...)
 #
 # Assertions; each says what it found and fails the test
@@ -212,6 +218,26 @@ is_state() {
     [ "$(status_of ".zones.$1.state")" = "$2" ]
 }
 
+is_healthy() {
+    [ "$(status_of ".zones.$1.verdict")" = healthy ]
+}
+
+operating() {
+    [ "$(bg status "${2:-web}" --json | jq -r '.operation.step')" = "$1" ]
+}
+
+has_no_share() {
+    [ "$(bg status web --json | jq -r .canary)" = null ]
+}
+
+last_of() {
+    bg history web --json | json "[.entries[] | select(.verb == \"$1\")] | last | $2"
+}
+
+slow_start() {
+    sed -i "s|--port 8080|--port 8080 --start-delay $1|" "$WORLD/etc/apps/web.conf"
+}
+
 live_in_kernel() {
     local chain
     chain=$(nft list chain inet bluegreen "app.$1" 2>/dev/null) || return 0
@@ -271,6 +297,10 @@ json() {
 ended_by() {
     bg history web --json | jq -e --arg verb "$1" --arg who "$2" \
         '[.entries[] | select(.verb == $verb)] | last | .who == $who' >/dev/null
+}
+
+has_ended() {
+    ! kill -0 "$1" 2>/dev/null
 }
 
 background() {

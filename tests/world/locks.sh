@@ -4,20 +4,12 @@
 # shellcheck source=tests/world/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-operating() {
-    [ "$(bg status "${2:-web}" --json | jq -r '.operation.step')" = "$1" ]
-}
-
 not_operating() {
     [ "$(bg status web --json | jq -r '.operation')" = null ]
 }
 
 queued() {
     [ "$(status_of .queued)" = "$1" ]
-}
-
-slow_start() {
-    sed -i "s|--port 8080|--port 8080 --start-delay $1|" "$WORLD/etc/apps/web.conf"
 }
 
 # The next deploy stays in a hook, and nothing else happens.

@@ -165,10 +165,6 @@ test_a_second_operation_is_refused_with_who_and_what() {
     expect_match 'aborted by root' "$(cat "$WORLD/first")"
 }
 
-operating() {
-    [ "$(bg status web --json | jq -r '.operation.step')" = "$1" ]
-}
-
 test_rollback_during_the_drain_makes_the_old_zone_live_again() {
     ready_web '[drain]' 'timeout = 60s'
     bg deploy web v1

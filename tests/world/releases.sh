@@ -39,10 +39,6 @@ there() {
     find "$DIR" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | tr '\n' ' ' | sed 's/ $//'
 }
 
-last_reason() {
-    bg history web --json | json '[.entries[] | select(.verb == "release")] | last | .reason'
-}
-
 refused() {
     expect_status 1 bg "$@"
     [ -z "${MATCH:-}" ] || expect_match "$MATCH" "$OUTPUT"
@@ -73,7 +69,7 @@ test_fetch_then_deploy() {
     expect_match "brought v1" "$(cat "$WORLD/out")"
     expect_eq v1 "$(there)" "what is there"
     expect_eq "web 755" "$(stat -c '%U %a' "$DIR/v1")" "whose it is"
-    expect_eq "$DIR" "$(last_reason | sed 's/v1 is in //')" "history"
+    expect_eq "$DIR" "$(last_of release .reason | sed 's/v1 is in //')" "history"
     expect_eq true "$(bg history web --json | json '.entries | last | .done and .release == "v1"')" "history"
     bg deploy web v1 >/dev/null
     expect_eq v1 "$(release_seen)" "what answers"
@@ -110,7 +106,7 @@ test_fetch_fails() {
     MATCH='fetch: exit status 3' refused release web fetch v7
     expect_match 'no such release v7' "$OUTPUT"
     expect_eq "" "$(there)" "what is left"
-    expect_match 'exit status 3' "$(last_reason)"
+    expect_match 'exit status 3' "$(last_of release .reason)"
     expect_eq true "$(bg history web --json | json '.entries | last | .done | not')" "history"
     fetch_script ':'
     MATCH='left the directory of v7 empty' refused release web fetch v7
@@ -165,7 +161,7 @@ test_fetch_aborted_and_attached() {
     wait_for 3 slept 0
     wait_for 3 grep -q 'aborted by' "$WORLD/attached"
     expect_eq "" "$(there)" "what is left"
-    expect_match 'aborted by' "$(last_reason)"
+    expect_match 'aborted by' "$(last_of release .reason)"
 }
 
 # Beside the operations: a bake goes on, and so does a deploy of another release.
@@ -193,7 +189,7 @@ test_agent_killed() {
     wait_for 3 slept 0
     expect_eq .v1.new "$(there)" "what is left"
     agent_start
-    expect_match 'fetch: the agent ended before it was done' "$(last_reason)"
+    expect_match 'fetch: the agent ended before it was done' "$(last_of release .reason)"
     expect_match 'v1 .*incomplete' "$(bg release web list)"
     MATCH='is not in' refused deploy web v1
     agent_kill9
@@ -212,7 +208,7 @@ test_agent_stopped() {
     agent_stop
     wait_for 3 slept 0
     agent_start
-    expect_match 'ended with the agent' "$(last_reason)"
+    expect_match 'ended with the agent' "$(last_of release .reason)"
 }
 
 # --- pruning -------------------------------------------------------------------------------------------
@@ -229,7 +225,7 @@ test_prune() {
     bg release web prune >"$WORLD/out"
     expect_match 'removed v3, v2, v1' "$(cat "$WORLD/out")"
     expect_eq ".hidden current not a release notes v4 v5" "$(there)" "what is left"
-    expect_match 'removed v3, v2, v1' "$(last_reason)"
+    expect_match 'removed v3, v2, v1' "$(last_of release .reason)"
     bg release web prune >"$WORLD/out"
     expect_match 'nothing to remove' "$(cat "$WORLD/out")"
 }

@@ -117,10 +117,6 @@ notes() {
     cut -d' ' -f1-3 "$SOCKET/notes" 2>/dev/null | tr '\n' ';'
 }
 
-last_reason() {
-    bg history web --json | json "[.entries[] | select(.verb == \"$1\")] | last | .reason"
-}
-
 untouched() {
     expect_eq v1 "$(release_seen)" "live"
     expect_eq blue "$(status_of .live)"
@@ -162,7 +158,7 @@ test_from_expand_to_contract() {
     expect_eq absent "$(status_of .zones.blue.state)"
     expect_eq v2 "$(release_seen)"
     schema_is contracted || fail "$(bg schema web)"
-    expect_match 'contract: the schema is contracted for version 1 by v2' "$(last_reason schema)"
+    expect_match 'contract: the schema is contracted for version 1 by v2' "$(last_of schema .reason)"
     # A release from before it does not come back.
     configure none
     expect_status 1 bg deploy web v1
@@ -332,10 +328,6 @@ test_live_is_ill_after_an_expand() {
     expect_status 0 bg schema web revert
     wait_for 5 is_healthy blue
     schema_is none || fail "$(bg schema web)"
-}
-
-is_healthy() {
-    [ "$(status_of ".zones.$1.verdict")" = healthy ]
 }
 
 test_what_is_refused_before_anything_starts() {

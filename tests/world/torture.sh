@@ -291,11 +291,7 @@ test_an_api_role_that_hangs_does_not_keep_the_agent() {
     api_pid >"$WORLD/api.pid"
     kill -STOP "$(cat "$WORLD/api.pid")"
     kill -TERM "$AGENT"
-    wait_for 8 ended "$AGENT"
-}
-
-ended() {
-    ! kill -0 "$1" 2>/dev/null
+    wait_for 8 has_ended "$AGENT"
 }
 
 test_broken_files_do_not_keep_what_runs_from_coming_back() {

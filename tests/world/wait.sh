@@ -4,14 +4,6 @@
 # shellcheck source=tests/world/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-operating() {
-    [ "$(bg status web --json | jq -r '.operation.step')" = "$1" ]
-}
-
-slow_start() {
-    sed -i "s|--port 8080|--port 8080 --start-delay $1|" "$WORLD/etc/apps/web.conf"
-}
-
 # waiting NAME STATE [ARG...]: `wait` in the background, with its output in $WORLD/NAME; returns when it waits.
 waiting() {
     local name=$1

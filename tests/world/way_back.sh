@@ -28,10 +28,6 @@ break_live() {
     kill -9 "$(status_of ".zones.$(status_of .live).pid")"
 }
 
-last_of() {
-    bg history web --json | json "[.entries[] | select(.verb == \"$1\")] | last | $2"
-}
-
 test_a_test_gives_way_to_it() {
     ready_way_back
     bg test web >"$WORLD/test" 2>&1 &
