@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Any bytes as a message between monitor and probe role, and good ones with any bytes in them: what is accepted must be
  * safe to use. */
+#include "fuzz.h"
 #include "model/check_wire.h"
 #include "patched.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static bool one_line(const char *string, size_t size)
 {

@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "conf/ini.h"
 #include "conf/overlay.h"
+#include "fuzz.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,14 +18,6 @@
 #include <unistd.h>
 
 #define HEAD "[app]\nname = web\nuser = web\nrun = /srv/%r/web\n"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void check_problems(const struct words *problems, const char *file)
 {

@@ -4,18 +4,11 @@
  * and put in order, and every name can be said.
  */
 #include "base/text.h"
+#include "fuzz.h"
 #include "model/digest_wire.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static int sign(int number)
 {

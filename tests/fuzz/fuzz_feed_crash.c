@@ -8,13 +8,12 @@
 #include "base/cleanup.h"
 #include "feed/wal.h"
 #include "feed/wal_inside.h"
+#include "fuzz.h"
 #include "os/log.h"
 #include "played_sync.h"
 
 #include <inttypes.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { OPEN_MAX_IDS = 32, LARGE = 31000, STEP = 5, STEPS_MAX = 48, FILES_SEEN = 80, SECTOR = 512, READ = 3 };
 
@@ -37,12 +36,6 @@ struct seen {
 
 static char path[] = "/dev/shm/bluegreen-fuzz-crash-XXXXXX";
 static int directory = -1;
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void tidy(void)
 {

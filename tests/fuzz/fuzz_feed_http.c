@@ -7,18 +7,11 @@
 #include "feed/compare.h"
 #include "feed/http.h"
 #include "feed/lane.h"
+#include "fuzz.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static const struct http_span methods[] = {{"GET", 3}, {"HEAD", 4}, {"CONNECT", 7}, {"POST", 4}};
 

@@ -9,18 +9,11 @@
 #include "base/cleanup.h"
 #include "feed/wal.h"
 #include "feed/wal_book.h"
+#include "fuzz.h"
 #include "os/log.h"
 #include "played_sync.h"
 
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 /* --- single values ------------------------------------------------------------------------------------------------ */
 

@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Any bytes as a message between monitor and feed role, and good ones with any bytes in them: what is accepted must be
  * safe to use. */
+#include "fuzz.h"
 #include "model/feed_wire.h"
 #include "patched.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void one_line(const char *string, size_t size)
 {

@@ -2,6 +2,7 @@
 /* Any text as a value: the first byte chooses its language. What is accepted must be in range and come back the
  * same. */
 #include "base/cleanup.h"
+#include "fuzz.h"
 #include "model/awaited.h"
 #include "model/grammar.h"
 #include "model/group.h"
@@ -13,14 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void try_port(const char *value)
 {

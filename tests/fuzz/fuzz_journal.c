@@ -8,6 +8,7 @@
 #include "journal/journal.h"
 
 #include "base/cleanup.h"
+#include "fuzz.h"
 #include "journal/compact.h"
 #include "journal/history.h"
 #include "os/log.h"
@@ -19,18 +20,10 @@
 #include <string.h>
 #include <unistd.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 enum { SUMMED = 1, PLACED = 2, FILTERED = 4, HOOKS_TOO = 8 };
 
 static char directory[] = "/dev/shm/bluegreen-fuzz-journal-XXXXXX";
 static char path[sizeof directory + sizeof "/journal"];
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 /* It would be most of the time, and nothing is read that it changes. */
 int fdatasync(int fd)

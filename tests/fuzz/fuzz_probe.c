@@ -8,14 +8,12 @@
  * one the same), then what is said.
  */
 #include "base/text.h"
+#include "fuzz.h"
 #include "probe/http.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { FOLLOW = 1, CONTAINS = 2, RANGES = 4, HOST = 8, V6 = 16, EXPIRE = 32 };
 enum { PORTIONS = 8 /* about: more of them cost time and cut nothing that few do not cut */ };
@@ -30,12 +28,6 @@ struct app {
 };
 
 static struct app *current;
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 int connect(int fd, const struct sockaddr *address, socklen_t length)
 {

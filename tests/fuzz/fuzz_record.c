@@ -4,20 +4,12 @@
  * number that it should have, or the fuzzer would never get past them. What is accepted must be written the same way
  * again, and fold; and the state that it folds to must be the same one again, written as a compacted journal is.
  */
+#include "fuzz.h"
 #include "model/history.h"
 #include "model/record.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 /* A hook's output stays as it stands in the line; it can be read, and is nothing but what is written of that. */
 static void check_output(const struct record *record)

@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Any bytes as a message between agent and shim: what either end accepts must be safe to act on. */
+#include "fuzz.h"
 #include "model/shim_protocol.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 /* All of it lies in the message. */
 static void check_nudge(const struct shim_nudge *nudge)

@@ -7,6 +7,7 @@
 #include "api/client.h"
 #include "api/varlink.h"
 #include "base/json_ascii.h"
+#include "fuzz.h"
 #include "model/wire_answers.h"
 #include "model/wire_command.h"
 
@@ -16,8 +17,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { PORTIONS = 16 /* about: more of them cost time and cut nothing that few do not cut */ };
 

@@ -6,6 +6,7 @@
  */
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "fuzz.h"
 #include "probe/reason.h"
 #include "probe/redirect.h"
 #include "probe/search.h"
@@ -13,14 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 /* The first line of what is left, in a string of its own. */
 static char *take_line(const uint8_t **at, const uint8_t *end)

@@ -2,19 +2,12 @@
 /* Any bytes as a message on the control channel: what the monitor accepts must be safe to act on. */
 #include "model/wire.h"
 
+#include "fuzz.h"
 #include "model/wire_any.h"
 #include "model/wire_command.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static bool takes_release(const struct wire_request *request)
 {
