@@ -3,6 +3,7 @@
 #include "conf/ini.h"
 
 #include "base/cleanup.h"
+#include "os/files.h"
 
 #include <errno.h>
 #include <iniparser.h>
@@ -20,20 +21,6 @@ static void free_dictionary(dictionary **loaded)
 {
     if (*loaded)
         iniparser_freedict(*loaded);
-}
-
-static int write_all(int fd, const char *content, size_t length)
-{
-    while (length > 0) {
-        ssize_t written = write(fd, content, length);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return -EIO;
-        content += written;
-        length -= (size_t)written;
-    }
-    return 0;
 }
 
 /* It goes on without memory where it should not (4.1 and 4.2: dictionary_new()), and would take the agent with it. So
@@ -54,8 +41,11 @@ static dictionary *load(const char *content, size_t length)
     if (!has_memory(length))
         return NULL;
     CLEANUP_FD int fd = memfd_create("configuration", MFD_CLOEXEC);
-    if (fd < 0 || write_all(fd, content, length) < 0)
+    int result = fd < 0 ? -errno : file_write_all(fd, content, length);
+    if (result < 0) {
+        errno = -result;
         return NULL;
+    }
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     iniparser_set_error_callback(say_nothing);
     errno = 0;

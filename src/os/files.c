@@ -69,15 +69,16 @@ int file_read_untrusted(const char *path, size_t max, char **content, size_t *le
     return read_all(fd, path, max, content, length, err);
 }
 
-static int write_all(int fd, const char *bytes, size_t length)
+int file_write_all(int fd, const void *bytes, size_t length)
 {
+    const char *rest = bytes;
     while (length > 0) {
-        ssize_t put = write(fd, bytes, length);
+        ssize_t put = write(fd, rest, length);
         if (put < 0 && errno == EINTR)
             continue;
-        if (put < 0)
-            return -errno;
-        bytes += put;
+        if (put <= 0)
+            return put < 0 ? -errno : -EIO;
+        rest += put;
         length -= (size_t)put;
     }
     return 0;
@@ -103,7 +104,7 @@ int file_write_atomic(const char *path, mode_t mode, const void *content, size_t
     CLEANUP_FD int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0)
         return error_errno(err, errno, "create %s", temporary);
-    int result = write_all(fd, content, length);
+    int result = file_write_all(fd, content, length);
     if (result == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0))
         result = -errno;
     if (result == 0 && rename(temporary, path) < 0)

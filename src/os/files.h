@@ -15,6 +15,8 @@ int file_read(const char *path, size_t max, char **content, size_t *length, stru
 int file_read_untrusted(const char *path, size_t max, char **content, size_t *length, struct error *err);
 /* Writes through a temporary file, fsync, rename, fsync of the directory: old or new, never half. */
 int file_write_atomic(const char *path, mode_t mode, const void *content, size_t length, struct error *err);
+/* All of it, to a descriptor whose writes wait. 0 or -errno. */
+int file_write_all(int fd, const void *bytes, size_t length);
 /* Writes into an existing file (sysctl, cgroup attribute) in one write(2). */
 int file_poke(const char *path, const char *value, struct error *err);
 /* Reads one line without its newline, for sysctls and cgroup attributes. */
