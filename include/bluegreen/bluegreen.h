@@ -83,8 +83,9 @@ struct bluegreen;
 BLUEGREEN_EXPORT int bluegreen_open(const char *socket_path, struct bluegreen **agent, struct bluegreen_error *error);
 /* NULL is fine. An operation that was asked for goes on in the agent. */
 BLUEGREEN_EXPORT void bluegreen_close(struct bluegreen *agent);
-/* The longest time in milliseconds to wait for the answer of bluegreen_status, _history, _logs and _version; 0 is for
- * ever. At first 30000. Operations take the time they take. */
+/* The longest time in milliseconds to wait for the answer of bluegreen_status, _history, _history_of, _version, _logs
+ * and _connections, and until bluegreen_exec has a command on its way; 0 is for ever. At first 30000. Operations take
+ * the time they take. */
 BLUEGREEN_EXPORT void bluegreen_set_timeout(struct bluegreen *agent, int milliseconds);
 /* Ends a wait in another thread, or in what a signal handler interrupted, with BLUEGREEN_INTERRUPTED; the connection
  * is of no more use then. Async-signal-safe. What was asked for goes on in the agent. */
@@ -332,8 +333,8 @@ struct bluegreen_entry {
     const char *reason; /* why it failed, or what else there is to say, or NULL */
     const char *json;
     /* since API version 2 */
-    /* NULL, or "out-of-memory", "crash-loop", "watchdog", "bake-breach", "hook", "removed", "firewall", and more some
-     * day: verb is "incident" then, `to` its zone */
+    /* NULL, or "out-of-memory", "crash-loop", "watchdog", "bake-breach", "hook", "removed", "firewall", "fenced", and
+     * more some day: verb is "incident" then, `to` its zone */
     const char *incident;
     /* since API version 4 */
     const struct bluegreen_step *steps; /* that it entered, in order */
