@@ -42,6 +42,14 @@ role() {
     pgrep -P "$(agent_pid)" -u "$1"
 }
 
+test_roles_are_no_commands() {
+    local role
+    for role in api probe feed; do
+        expect_status 2 "$BUILD/bluegreen-$role" root
+        expect_match 'is started by bluegreend' "$OUTPUT"
+    done
+}
+
 test_each_process_has_its_rights() {
     local pid user
     ready_web
