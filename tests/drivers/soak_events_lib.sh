@@ -48,7 +48,14 @@ op_canary() {
     bg stage "$1" "$([ "$live" = v1 ] && echo v2 || echo v1)"
     bg switch "$1" --canary 30%
     sleep 0.5
-    if [ $((SOAK_STEP % 2)) = 0 ]; then bg switch "$1"; else bg abort "$1"; fi
+    if [ $((SOAK_STEP % 2)) = 0 ]; then share_ends "$1" switch; else share_ends "$1" abort; fi ||
+        wait_for 20 share_ends "$1" abort
+}
+
+# A command may be cut off, with the api role or the agent; what it was to do is done all the same, or not begun.
+share_ends() { # APP VERB
+    bg "$2" "$1"
+    bg status "$1" --json | jq -e '.canary == null' >/dev/null
 }
 
 op_preview() {
