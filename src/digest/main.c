@@ -65,8 +65,8 @@ static int confine(const struct rights *rights, struct error *err)
     int result = privileges_drop_with(&rights->ids, rights->groups, rights->count, err);
     if (result < 0)
         return result;
-    prctl(PR_SET_PDEATHSIG,
-          SIGKILL); /* ids that change make the kernel forget it; who died before closed the channel */
+    /* Not before: ids that change make the kernel forget it. A monitor that is dead by now has closed the channel. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     return filter_fits_build() ? digest_filter_load(err) : 0;
 }
 
