@@ -39,7 +39,7 @@ test_complete() {
     known=' _exit bind chdir clock_gettime close close_range closedir dirfd dlsym execve exit fclose ferror fflush fgets fileno
         fputc fputs free freeifaddrs fstat fts_close futimens fwrite getcwd getegid getenv geteuid gethostname getopt_long
         getpid getppid getrlimit getsockname gmtime_r if_freenameindex if_indextoname if_nameindex if_nametoindex
-        inet_ntop inet_pton kill localtime_r lseek perror pthread_attr_destroy pthread_attr_init
+        inet_ntop inet_pton kill localtime_r lseek mallopt nanosleep perror pthread_attr_destroy pthread_attr_init
         pthread_attr_setstacksize pthread_join pthread_sigmask puts putchar qsort setfsgid setfsuid sigaction sigaddset
         sigemptyset sigfillset signal sigprocmask snprintf sysconf tcgetattr tcsetattr timerfd_settime
         tzset umask unlockpt unsetenv usleep sleep eventfd_read eventfd_write syscall reallocarray strdup strndup abort '
