@@ -180,6 +180,15 @@ unsigned text_distance(const char *a, const char *b)
     return row[b_length];
 }
 
+int text_index(const char *word, const char *const words[], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(word, words[i]) == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
 const char *text_nearest(const char *word, const char *const candidates[], size_t count)
 {
     const char *nearest = NULL;

@@ -42,6 +42,8 @@ void text_shorten(char *to, size_t size, const char *from);
 char *text_trim(char *string);
 /* Decimal digits only, no sign, no blanks, whole string, at most max. */
 bool text_to_u64(const char *string, uint64_t max, uint64_t *value);
+/* Which of these it is, from 0; -1: none of them. */
+int text_index(const char *word, const char *const words[], size_t count);
 /* Edit distance, for suggestions; both strings at most 64 characters, else 64. */
 unsigned text_distance(const char *a, const char *b);
 /* The candidate nearest to word if near enough to be a slip of the finger, else NULL. */

@@ -16,13 +16,10 @@ const char *group_phase_name(enum group_phase phase)
 
 bool group_phase_parse(const char *name, enum group_phase *phase)
 {
-    for (unsigned i = 0; i < GROUP_PHASES; i++) {
-        if (strcmp(name, phase_names[i]) == 0) {
-            *phase = (enum group_phase)i;
-            return true;
-        }
-    }
-    return false;
+    int found = text_index(name, phase_names, GROUP_PHASES);
+    if (found >= 0)
+        *phase = (enum group_phase)found;
+    return found >= 0;
 }
 
 /* --- words ---------------------------------------------------------------------------------------- */

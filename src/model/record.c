@@ -93,13 +93,10 @@ static bool checksum_matches(const char *line, size_t length)
 
 static bool parse_kind(const char *word, enum record_kind *kind)
 {
-    for (unsigned i = 0; i < RECORD_KINDS; i++) {
-        if (strcmp(word, kind_names[i]) == 0) {
-            *kind = (enum record_kind)i;
-            return true;
-        }
-    }
-    return false;
+    int found = text_index(word, kind_names, RECORD_KINDS);
+    if (found >= 0)
+        *kind = (enum record_kind)found;
+    return found >= 0;
 }
 
 static int parse_head(char **rest, struct record *record, struct error *err)

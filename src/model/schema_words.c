@@ -38,15 +38,6 @@ void schema_format(const struct schema *schema, struct text *text)
               schema->expanded, schema->contracted, schema->verified_unix_ms, schema->contracted_unix_ms);
 }
 
-static int find_name(const char *word, const char *const names[], int count)
-{
-    for (int i = 0; i < count; i++) {
-        if (strcmp(word, names[i]) == 0)
-            return i;
-    }
-    return -1;
-}
-
 /* Cuts the next word off; NULL: there is none. */
 static char *next_word(char **rest)
 {
@@ -65,8 +56,8 @@ bool schema_parse(const char *text, struct schema *schema)
         return false;
     text_copy(copy, sizeof copy, text);
     const char *state_word = next_word(&rest), *command_word = next_word(&rest);
-    int state = find_name(state_word, state_names, SCHEMA_STATES);
-    int command = command_word ? find_name(command_word, command_names, SCHEMA_COMMANDS) : -1;
+    int state = text_index(state_word, state_names, SCHEMA_STATES);
+    int command = command_word ? text_index(command_word, command_names, SCHEMA_COMMANDS) : -1;
     for (int i = 0; i < NUMBERS; i++) {
         const char *word = next_word(&rest);
         if (!word || !text_to_u64(word, i < VERSIONS ? UINT32_MAX : UINT64_MAX, &numbers[i]))

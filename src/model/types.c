@@ -24,13 +24,10 @@ const char *colour_name(enum colour colour)
 
 bool colour_parse(const char *name, enum colour *colour)
 {
-    for (unsigned i = 0; i < COLOURS; i++) {
-        if (strcmp(name, colour_names[i]) == 0) {
-            *colour = (enum colour)i;
-            return true;
-        }
-    }
-    return false;
+    int found = text_index(name, colour_names, COLOURS);
+    if (found >= 0)
+        *colour = (enum colour)found;
+    return found >= 0;
 }
 
 const char *zone_state_name(enum zone_state state)
@@ -40,13 +37,10 @@ const char *zone_state_name(enum zone_state state)
 
 bool zone_state_parse(const char *name, enum zone_state *state)
 {
-    for (unsigned i = 0; i < ZONE_STATES; i++) {
-        if (strcmp(name, zone_state_names[i]) == 0) {
-            *state = (enum zone_state)i;
-            return true;
-        }
-    }
-    return false;
+    int found = text_index(name, zone_state_names, ZONE_STATES);
+    if (found >= 0)
+        *state = (enum zone_state)found;
+    return found >= 0;
 }
 
 static const char *const app_state_names[] = {
@@ -59,13 +53,10 @@ const char *app_state_name(enum app_state state)
 
 bool app_state_parse(const char *name, enum app_state *state)
 {
-    for (unsigned i = APP_EMPTY; i <= APP_STOPPED; i++) {
-        if (strcmp(name, app_state_names[i]) == 0) {
-            *state = (enum app_state)i;
-            return true;
-        }
-    }
-    return false;
+    int found = text_index(name, app_state_names, APP_STOPPED + 1);
+    if (found >= 0)
+        *state = (enum app_state)found;
+    return found >= 0;
 }
 
 static const char *const incident_names[INCIDENTS] = {
@@ -81,13 +72,10 @@ const char *incident_name(enum incident incident)
 
 bool incident_parse(const char *name, enum incident *incident)
 {
-    for (unsigned i = INCIDENT_NONE + 1; i < INCIDENTS; i++) {
-        if (strcmp(name, incident_names[i]) == 0) {
-            *incident = (enum incident)i;
-            return true;
-        }
-    }
-    return false;
+    int found = text_index(name, incident_names, INCIDENTS);
+    if (found > INCIDENT_NONE)
+        *incident = (enum incident)found;
+    return found > INCIDENT_NONE;
 }
 
 static const char *const mark_names[ZONE_MARKS] = {
@@ -103,13 +91,10 @@ const char *zone_mark_name(enum zone_mark mark)
 
 bool zone_mark_parse(const char *name, enum zone_mark *mark)
 {
-    for (unsigned i = 0; i < ZONE_MARKS; i++) {
-        if (strcmp(name, mark_names[i]) == 0) {
-            *mark = (enum zone_mark)i;
-            return true;
-        }
-    }
-    return false;
+    int found = text_index(name, mark_names, ZONE_MARKS);
+    if (found >= 0)
+        *mark = (enum zone_mark)found;
+    return found >= 0;
 }
 
 /* The locale must not decide what a name is, so no isalpha(3). */

@@ -252,6 +252,19 @@ static void test_an_error_is_never_a_success(void **state)
     assert_int_equal(error_suffix(&(struct error){0}, "behind"), -EIO);
 }
 
+static void test_index(void **state)
+{
+    static const char *const words[] = {"blue", "green", ""};
+    assert_int_equal(text_index("blue", words, 3), 0);
+    assert_int_equal(text_index("green", words, 3), 1);
+    assert_int_equal(text_index("", words, 3), 2);
+    assert_int_equal(text_index("", words, 2), -1);
+    assert_int_equal(text_index("Blue", words, 3), -1);
+    assert_int_equal(text_index("blu", words, 3), -1);
+    assert_int_equal(text_index("blues", words, 3), -1);
+    assert_int_equal(text_index("blue", words, 0), -1);
+}
+
 static void test_error_texts_are_cut(void **state)
 {
     struct error err = {0};
@@ -278,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_copy_and_trim),
         cmocka_unit_test(test_shorten),
         cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_index),
         cmocka_unit_test(test_suggestions),
         cmocka_unit_test(test_is_utf8),
         cmocka_unit_test(test_sanitise),
