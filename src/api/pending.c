@@ -46,11 +46,15 @@ static const char *add_row(struct pending *call, struct json_object *row)
 {
     if (!call->rows)
         call->rows = json_object_new_array();
-    bool room = call->rows && json_object_array_length(call->rows) < ROWS_MAX;
-    if (room)
-        row = json_object_array_add(call->rows, row) == 0 ? NULL : row;
-    json_object_put(row);
-    return room ? NULL : "its reply would be too long";
+    if (call->rows && json_object_array_length(call->rows) >= ROWS_MAX) {
+        json_object_put(row);
+        return "its reply would be too long";
+    }
+    if (!row || !call->rows || json_object_array_add(call->rows, row) < 0) {
+        json_object_put(row);
+        call->output->failed = true; /* a list that lacks one would be taken for the whole of it */
+    }
+    return NULL;
 }
 
 static void reply_progress(struct pending *call, const struct wire_progress *progress)

@@ -2,6 +2,17 @@
 /* api/pending: what the monitor says about a call, and what its client gets of that, descriptors too. */
 #include "client_stage.h"
 
+#include <dlfcn.h>
+
+static bool no_memory; /* for another row of a list */
+
+int json_object_array_add(struct json_object *list, struct json_object *value)
+{
+    int (*add)(struct json_object *, struct json_object *);
+    *(void **)&add = dlsym(RTLD_NEXT, "json_object_array_add");
+    return no_memory ? -1 : add(list, value);
+}
+
 static void test_results(void **state)
 {
     (void)state;
@@ -114,6 +125,21 @@ static void test_a_list_too_long(void **state)
     assert_null(stage.gone);
     client_deliver(stage.client, &item.header, NULL, 0);
     assert_gone(&stage, "its reply would be too long");
+    close_stage(&stage);
+}
+
+static void test_a_list_without_memory(void **state)
+{
+    (void)state;
+    struct stage stage;
+    open_stage(&stage);
+    SEND(&stage, AGENT "Release\",\"parameters\":{\"app\":\"web\",\"action\":\"list\"}}");
+    struct wire_item item = {.header = head(&stage, WIRE_ITEM, sizeof item), .name = "v1"};
+    client_deliver(stage.client, &item.header, NULL, 0);
+    no_memory = true;
+    client_deliver(stage.client, &item.header, NULL, 0);
+    no_memory = false;
+    assert_gone(&stage, "there is no memory for its reply"); /* and not answered with one row of two */
     close_stage(&stage);
 }
 
@@ -382,6 +408,7 @@ int main(void)
         cmocka_unit_test(test_more_streams),
         cmocka_unit_test(test_feed),
         cmocka_unit_test(test_a_list_too_long),
+        cmocka_unit_test(test_a_list_without_memory),
         cmocka_unit_test(test_without_more_only_the_end),
         cmocka_unit_test(test_oneway_is_not_answered),
         cmocka_unit_test(test_stale_messages),
