@@ -2,6 +2,7 @@
 /* The fields of journal records: their names, which kind has which, and their values as words. */
 #include "model/record_fields.h"
 
+#include "model/address_plan.h"
 #include "model/record_words.h"
 
 #include <inttypes.h>
@@ -200,7 +201,7 @@ void record_format_field(const struct record *record, enum field field, struct t
 static bool parse_index(const char *value, uint16_t *index)
 {
     uint64_t number;
-    if (!text_to_u64(value, UINT16_MAX, &number))
+    if (!text_to_u64(value, APP_INDEX_MAX, &number))
         return false;
     *index = (uint16_t)number;
     return true;

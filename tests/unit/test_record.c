@@ -342,6 +342,7 @@ static void test_whole_but_wrong(void **state)
         "7 1 app index=1 app=web",
         "7 1 app app=web index=1 ",
         "7 1 app app=web index=1 index=2",
+        "7 1 app app=web index=16383", /* its zones would have no number */
         "7 1 app app=web  index=1",
         "7 1 app app=web index=",
         "7 1 app app=web index=65536",
