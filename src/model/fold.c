@@ -162,9 +162,10 @@ static void set_canary(struct folded_app *app, const struct record *record)
     memset(&app->canary, 0, sizeof app->canary);
     *drain = (struct folded_drain){0};
     if (record->share == 0) {
-        *drain = (struct folded_drain){.since_unix_ms = record->begun_unix_ms,
-                                       .until_unix_ms = record->until_unix_ms,
-                                       .operation = record->operation};
+        if (app->live != record->zone)
+            *drain = (struct folded_drain){.since_unix_ms = record->begun_unix_ms,
+                                           .until_unix_ms = record->until_unix_ms,
+                                           .operation = record->operation};
         return;
     }
     app->canary.share = record->share;

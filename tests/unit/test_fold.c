@@ -405,6 +405,8 @@ static void test_a_canary_is_drained(void **state)
     check_drain(GREEN, 6000, 8000, 9);
     add_live("web", GREEN);
     check_drain(GREEN, 0, 0, 0);
+    add_end_of_share(7000); /* of what has all of them */
+    check_drain(GREEN, 0, 0, 0);
 }
 
 /* What belongs to an operation names it by its number, also when its BEGIN was written anew. */
