@@ -276,6 +276,8 @@ test_adopted_after_kill9() {
     describe_zones
     t live web green
     t apply
+    wait_for 5 answers green
+    sleep 0.3 # the load's clients have waited as long, if not longer
     local report
     report=$(load_end all) || fail "requests failed: $report"
     expect_eq 0 "$(jq .failed <<<"$report")" "failed requests"
