@@ -342,7 +342,7 @@ static int begin_check(struct prober *prober, const struct health *health, const
     int result = prober->channel
                      ? open_check_new(++prober->last_id, health, contains, target, sockets, socket_count, &check, err)
                      : error_set(err, ENOTCONN, "the probe role is down and will be started again by itself");
-    if (result < 0) {
+    if (!check) {
         open_check_close(sockets, socket_count);
         return result;
     }
